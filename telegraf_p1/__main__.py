@@ -1,0 +1,149 @@
+"""The command line: `telegraf-p1 run|decode|fields`, also as `python -m telegraf_p1`."""
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+from telegraf_p1 import __version__, lineproto
+from telegraf_p1.decode import Record
+from telegraf_p1.log import Log
+from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+
+_OK, _REJECTED, _BUG, _USAGE, _INTERRUPTED = 0, 1, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line that Telegraf logs as an error, and exit with 2."""
+        Log().error(f"{message}; see `{self.prog} --help`")
+        sys.exit(_USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="telegraf-p1", description="P1 telegrams of smart meters to InfluxDB line protocol.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="what Telegraf starts: read a meter for ever")
+    run.add_argument(
+        "source", metavar="SOURCE", help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, file:NAME, sim:"
+    )
+    _decoding_options(run)
+
+    decode = commands.add_parser("decode", help="telegrams in files to lines; exit 1 when one was rejected")
+    decode.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="- is stdin")
+    decode.add_argument("--json", action="store_true", help="one JSON object per telegram")
+    _decoding_options(decode)
+
+    commands.add_parser("fields", help="the fields of a record: type, unit, OBIS reference")
+    return parser
+
+
+def _decoding_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--crc",
+        choices=("auto", "require", "off"),
+        default="auto",
+        help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; off",
+    )
+    parser.add_argument("--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (%(default)s)")
+    parser.add_argument(
+        "--time",
+        choices=("telegram", "host"),
+        default="telegram",
+        help="the record's time: the meter's clock (default), or this computer's",
+    )
+    parser.add_argument("--measurement", default="p1", metavar="NAME", help="(%(default)s)")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; give its exit code: 0, 1 (decode: one was rejected), 2 (wrong option)."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "fields":
+        from telegraf_p1 import fields
+
+        print(fields.table())
+        return _OK
+    try:
+        zone = Zone(options.timezone)
+        lineproto.check_measurement(options.measurement)
+    except ValueError as error:
+        parser.error(str(error))
+    return _decode(options, zone) if options.command == "decode" else _run(options, zone)
+
+
+def _run(options: argparse.Namespace, zone: Zone) -> int:
+    from telegraf_p1 import process, run, sources
+
+    log = Log()
+    lifeline = process.Lifeline()
+    settings = run.Settings(options.crc, zone, options.time == "host", options.measurement)
+    reader = run.Reader(settings, log, options.source)
+    write = run.write_to(process.write_line, options.measurement)
+    try:
+        source = sources.open_source(options.source)
+        lifeline.watch()
+        run.run(source, reader, log, options.source, write)
+        process.wait_for_stop()
+    except process.Stop:
+        lifeline.leaving()
+    except sources.UsageError as error:
+        lifeline.leaving()
+        log.error(str(error))
+        return _USAGE
+    process.drain()
+    return _OK
+
+
+def _decode(options: argparse.Namespace, zone: Zone) -> int:
+    from telegraf_p1 import run, sources
+    from telegraf_p1.sources.file import read
+
+    log = Log()
+    settings = run.Settings(options.crc, zone, options.time == "host", options.measurement)
+    write = _print_json if options.json else run.write_to(print, options.measurement)
+    accepted = rejected = 0
+    for name in options.files:
+        reader = run.Reader(settings, log, name)
+        try:
+            run.run(read(0 if name == "-" else name), reader, log, name, write)
+        except sources.UsageError as error:
+            log.error(str(error))
+            return _USAGE
+        accepted += reader.accepted
+        rejected += reader.rejected
+    if rejected or not accepted:
+        log.info(f"{accepted} telegrams accepted, {rejected} rejected")
+    return _REJECTED if rejected else _OK
+
+
+def _print_json(record: Record) -> None:
+    import json
+
+    print(json.dumps(lineproto.as_json(record)))
+
+
+def console(arguments: list[str] | None = None) -> int:
+    """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
+    try:
+        code = main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
+        return _OK
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001  a bug: Telegraf would log a traceback as thirty errors
+        import traceback
+
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        place = f"{os.path.basename(frame.f_code.co_filename)}:{line}"  # noqa: PTH119  pathlib takes 5 ms
+        Log().error(f"this is a bug, please report it: {type(error).__name__} at {place}: {error}")
+        return _BUG
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(console())

@@ -1,0 +1,45 @@
+"""CRC-16/ARC of a telegram, and what the transport did to it when the CRC does not fit.
+
+Polynomial x16+x15+x2+1 (0x8005), start 0, reflected in and out, no final XOR
+(DSMR 4.0.4 P1 Companion Standard, section 5.2); `123456789` gives 0xBB3D.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import crcmod
+
+checksum: Callable[[bytes], int] = crcmod.mkCrcFun(0x18005, initCrc=0, rev=True, xorOut=0)
+
+
+class Repair(NamedTuple):
+    """The bytes the meter must have sent, and what was done to them on the way."""
+
+    data: bytes
+    damage: str
+
+
+def _lf_to_crlf(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+_UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
+    (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
+    # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
+    (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
+    (lambda data: data.replace(b"\r", b"\r\n"), "rewrites line endings (CR LF became CR)"),
+    (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
+)
+
+
+def repair(data: bytes, expected: int) -> Repair | None:
+    """Undo what transports are known to do, one thing at a time, until the CRC fits.
+
+    `data` runs from `/` to `!`, `expected` is the CRC the meter sent. A fit proves the
+    telegram whole. None when nothing known explains the difference.
+    """
+    for undo, damage in _UNDO:
+        candidate = undo(data)
+        if candidate != data and checksum(candidate) == expected:
+            return Repair(candidate, damage)
+    return None

@@ -1,0 +1,298 @@
+"""The table: which OBIS reference becomes which field. Rows, and the words they use.
+
+To add a field, add a row; a test checks that references and fields stay consistent.
+Sources: DSMR 2.2 to 5.0.2 P1 Companion Standards (NL), e-MUCS P1 (BE, through field telegrams),
+Smarty P1 1.1.3 (LU), Swedish HAN with Aidon 1.7A (SE, FI), ESO data model (LT), IEC 62056-61.
+"""
+
+from typing import Final, NamedTuple
+
+# How a value is read. One kind has one type, so a field keeps its type for ever.
+NUMBER: Final = "number"  # (000123.456*kWh)                      float
+LIMIT: Final = "limit"  # the same; all nines means "off"         float
+INTEGER: Final = "integer"  # (00004), (0000000240*s)             integer
+STATE: Final = "state"  # (1), (ON)                               integer
+TARIFF: Final = "tariff"  # (0001), (03), (TARIFF 1)              integer
+TEXT: Final = "text"  # (4B384547), hex when that is printable    string
+PLAIN: Final = "plain"  # (50217), never hex                      string
+METER: Final = "meter"  # TEXT that becomes the tag `meter`
+METER_PLAIN: Final = "meter-plain"  # PLAIN that becomes the tag `meter`
+IDENTIFICATION: Final = "identification"  # the line that begins with `/`
+TIME: Final = "time"  # the time of the record
+LIMITER: Final = "limiter"  # LIMIT in A, kW or kVA: the unit picks the field
+CURRENT_LIMITS: Final = "current-limits"  # (100*A)(-063*A): import and export
+PEAK: Final = "peak"  # (200509134558S)(02.589*kW): time and power
+PEAK_HISTORY: Final = "peak-history"  # (3)(1-0:1.6.0)(1-0:1.6.0) and three groups a month
+FAILURE_LOG: Final = "failure-log"  # (2)(0-0:96.7.19) and two groups a failure
+RELAY: Final = "relay"  # STATE of relay n
+MBUS_TYPE: Final = "mbus-type"  # (003): what kind of meter hangs on channel n
+MBUS_ID: Final = "mbus-id"  # TEXT
+MBUS_EAN: Final = "mbus-ean"  # TEXT
+MBUS_VALVE: Final = "mbus-valve"  # STATE
+MBUS_READING: Final = "mbus-reading"  # (101209112500W)(12785.123*m3)
+MBUS_READING_DSMR3: Final = "mbus-reading-dsmr3"  # (090212160000)(00)(60)(1)(0-1:24.2.1)(m3)(00000.000)
+IGNORED: Final = "ignored"  # known, and not worth a field
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    `reference` as A-B:C.D.E, with `n` for any M-Bus channel from 1 on. `field` is the name in
+    the record; several, parted by ` | `, when one object gives several; empty when it gives
+    none. `unit` is the unit the field always has. `where` names the standards and countries
+    that send it, `esphome` and `dsmr_parser` what these programs call it.
+    """
+
+    reference: str
+    field: str
+    kind: str
+    unit: str
+    where: str
+    meaning: str
+    esphome: str
+    dsmr_parser: str
+
+
+# fmt: off
+ROWS: Final[tuple[Row, ...]] = (
+    Row("/", "identification", IDENTIFICATION, "", "all", "Identification: FLAG letters of the maker, one character, free text", "identification", ""),
+    Row("1-3:0.2.8", "p1_version", PLAIN, "", "NL4.0.x NL4.2.2 NL5.0.2 LU AT IL HU(Holley)", "P1 output version, two digits: 40, 42, 50", "p1_version", "P1_MESSAGE_HEADER"),
+    Row("0-0:96.1.4", "p1_version", PLAIN, "", "BE(all e-MUCS) CH(Groupe E)", "P1/e-MUCS version: 502 (= DSMR 5.0.2) + two digits of e-MUCS (50213 = 1.3, 50217 = 1.7, 50221 = 2.1)", "p1_version_be", "BELGIUM_VERSION_INFORMATION"),
+    Row("0-0:1.0.0", "", TIME, "", "NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT CH IL", "Date and time of the telegram", "timestamp", "P1_MESSAGE_TIMESTAMP"),
+    Row("0-0:96.1.1", "meter", METER, "", "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT", "Serial number of the electricity meter, hex-coded text", "equipment_id", "EQUIPMENT_IDENTIFIER|BELGIUM_EQUIPMENT_IDENTIFIER"),
+    Row("0-0:96.1.0", "meter", METER, "", "HU SE(some) BE(Iskra IE)", "Serial number of the electricity meter (channel 0!) in the variants that lack 96.1.1", "", "EQUIPMENT_IDENTIFIER_GAS|EQUIPMENT_SERIAL_NUMBER"),
+    Row("0-0:96.1.2", "ean", TEXT, "", "BE(2.x) CH(Groupe E, all spaces)", "EAN of the electricity connection, hex-coded digits", "", ""),
+    Row("0-0:42.0.0", "logical_device_name", TEXT, "", "NL2.2 LU HU BE(Iskra IE7)", "COSEM logical device name (3-letter maker + number), hex-coded", "", "LUXEMBOURG_EQUIPMENT_IDENTIFIER|COSEM_LOGICAL_DEVICE_NAME"),
+    Row("0-0:0.0.0", "device_address", PLAIN, "", "CH(Groupe E)", "Device address / meter number", "", "Q3D_EQUIPMENT_IDENTIFIER"),
+    Row("1-0:0.0.0", "device_address", PLAIN, "", "DE(Q3D) BE(Iskra IE)", "Device address / owner number", "", "Q3D_EQUIPMENT_IDENTIFIER"),
+    Row("0-0:96.1.255", "meter", METER_PLAIN, "", "DE(Q3D)", "Serial number, plain text", "", "Q3D_EQUIPMENT_SERIALNUMBER"),
+    Row("1-1:0.2.129", "", IGNORED, "", "NO/SE Aidon (DLMS push only)", "Push-list id (AIDON_V0001 ...)", "", ""),
+    Row("1-0:0.2.0", "fw_core_version", PLAIN, "", "LT", "Active firmware version (core)", "fw_core_version", ""),
+    Row("1-0:0.2.8", "fw_core_checksum", PLAIN, "", "LT", "Signature/checksum of the core firmware", "fw_core_checksum", "P1_MESSAGE_HEADER"),
+    Row("1-1:0.2.0", "fw_module_version", PLAIN, "", "LT", "Active firmware version (module)", "fw_module_version", ""),
+    Row("1-1:0.2.8", "fw_module_checksum", PLAIN, "", "LT", "Signature/checksum of the module firmware", "fw_module_checksum", "P1_MESSAGE_HEADER"),
+    Row("1-0:94.32.1", "grid_configuration", INTEGER, "", "BE(2.x)", "Grid layout: 230 = 3x230 V without neutral, 400 = 3x400/230 V", "", ""),
+    Row("1-0:96.5.5", "device_status", PLAIN, "", "DE(Q3D)", "Status byte, two hex digits", "", "Q3D_EQUIPMENT_STATE"),
+    Row("0-0:96.14.0", "tariff", TARIFF, "", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE HU CH", "Active tariff", "electricity_tariff", "ELECTRICITY_ACTIVE_TARIFF"),
+    Row("0-0:96.14.1", "tariff", TARIFF, "", "IL", "Active tariff, two digits", "electricity_tariff_il", ""),
+    Row("0-0:96.3.10", "breaker_state", STATE, "", "NL3.0 NL4.0.0-4.0.4 BE LU HU CH?", "Main breaker: 0 disconnected, 1 connected, 2 released / ready for reconnection", "electricity_switch_position", "ACTUAL_SWITCH_POSITION"),
+    Row("0-n:96.3.10", "relay_{n}_state", RELAY, "", "LU BE(2.x)", "Relay n of the electricity meter: 0 off, 1 on (n=1..2 LU, 1..4 BE 2.x)", "", "ACTUAL_SWITCH_POSITION"),
+    Row("0-0:96.50.68", "breaker_state", STATE, "", "HU(Sanxing/AUX)", "Main breaker as a word: ON / OFF", "", ""),
+    Row("0-0:24.4.0", "breaker_state", STATE, "", "NL2.2", "Main breaker in/out (2.2 text only)", "", ""),
+    Row("1-0:96.3.10", "breaker_state", STATE, "", "NL2.1 (openHAB only)", "Main breaker (2.1 form)", "", ""),
+    Row("0-0:17.0.0", "limiter_threshold_kw | limiter_threshold_a | limiter_threshold_kva", LIMITER, "", "NL2.2 NL3.0 NL4.0.0-4.0.4 BE LU HU", "Limiter threshold of the connection", "electricity_threshold", "ACTUAL_TRESHOLD_ELECTRICITY"),
+    Row("1-0:17.0.0", "limiter_threshold_a", LIMIT, "A", "NL2.1 (openHAB only)", "Limiter threshold (2.1 form)", "", ""),
+    Row("1-0:31.4.0", "fuse_threshold_l1_a", LIMIT, "A", "BE HU", "Fuse supervision threshold, L1 (in BE valid for all phases)", "current_fuse_l1", "FUSE_THRESHOLD_L1"),
+    Row("1-0:51.4.0", "fuse_threshold_l2_a", LIMIT, "A", "HU", "Fuse supervision threshold, L2", "current_fuse_l2", "FUSE_THRESHOLD_L2"),
+    Row("1-0:71.4.0", "fuse_threshold_l3_a", LIMIT, "A", "HU", "Fuse supervision threshold, L3", "current_fuse_l3", "FUSE_THRESHOLD_L3"),
+    Row("1-1:31.4.0", "current_limit_import_a | current_limit_export_a", CURRENT_LIMITS, "A", "LU", "Current limits: first group import, second group export (negative number)", "", "FUSE_THRESHOLD_L1"),
+    Row("1-1:34.4.0", "current_limit_import_a | current_limit_export_a", CURRENT_LIMITS, "A", "LU (document only)", "Misprint of 1-1:31.4.0 in the LU table", "", ""),
+    Row("0-0:96.13.0", "message", TEXT, "", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU LT HU CH IL", "Long text message", "message_long", "TEXT_MESSAGE"),
+    Row("0-0:96.13.1", "message_code", TEXT, "", "NL2.2 NL3.0 NL4.0.x NL4.2.2 CH", "Short numeric message (up to 8 digits)", "message_short", "TEXT_MESSAGE_CODE"),
+    Row("0-0:96.13.2", "message_2", TEXT, "", "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 1)", "", ""),
+    Row("0-0:96.13.3", "message_3", TEXT, "", "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 2)", "", ""),
+    Row("0-0:96.13.4", "message_4", TEXT, "", "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 3)", "", ""),
+    Row("0-0:96.13.5", "message_5", TEXT, "", "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 4)", "", ""),
+    Row("0-0:96.7.21", "power_failures", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of power failures in any phase", "electricity_failures", "SHORT_POWER_FAILURE_COUNT"),
+    Row("0-0:96.7.9", "long_power_failures", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 CH", "Number of long power failures in any phase", "electricity_long_failures", "LONG_POWER_FAILURE_COUNT"),
+    Row("1-0:99.97.0", "power_failure_log_count | power_failure_last_timestamp | power_failure_last_duration_s", FAILURE_LOG, "s", "NL4.0.x NL4.2.2 NL5.0.2 CH", "Log of long power failures: (count)(0-0:96.7.19) then count times (end time)(duration*s)", "electricity_failure_log", "POWER_EVENT_FAILURE_LOG"),
+    Row("0-0:96.7.19", "", IGNORED, "", "NL4.0.x NL4.2.2 NL5.0.2", "Duration of a long power failure: appears only INSIDE 99.97.0", "", ""),
+    Row("1-0:99.1.0", "", IGNORED, "", "IL", "Load profile, last 30-minute entry: (count)(ids...)(end time)(status)(import*kWh)(export*kWh)", "electricity_failure_log_il", ""),
+    Row("0-0:96.10.7", "", IGNORED, "", "IL", "Capture-object id inside 1-0:99.1.0 (status)", "", ""),
+    Row("1-0:1.29.0", "", IGNORED, "", "IL", "Capture-object id inside 1-0:99.1.0 (import energy in the recording period)", "", ""),
+    Row("1-0:2.29.0", "", IGNORED, "", "IL", "Capture-object id inside 1-0:99.1.0 (export energy in the recording period)", "", ""),
+    Row("1-0:32.32.0", "voltage_sags_l1", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L1", "electricity_sags_l1", "VOLTAGE_SAG_L1_COUNT"),
+    Row("1-0:32.36.0", "voltage_swells_l1", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L1", "electricity_swells_l1", "VOLTAGE_SWELL_L1_COUNT"),
+    Row("1-0:32.33.0", "voltage_sag_duration_l1_s", INTEGER, "s", "LT(max)", "Duration of the last voltage sag L1", "voltage_sag_time_l1", ""),
+    Row("1-0:32.34.0", "voltage_sag_l1_v", NUMBER, "V", "LT(max)", "Voltage during the last sag L1", "voltage_sag_l1", ""),
+    Row("1-0:32.37.0", "voltage_swell_duration_l1_s", INTEGER, "s", "LT(max)", "Duration of the last voltage swell L1", "voltage_swell_time_l1", ""),
+    Row("1-0:32.38.0", "voltage_swell_l1_v", NUMBER, "V", "LT(max)", "Voltage during the last swell L1", "voltage_swell_l1", ""),
+    Row("1-0:52.32.0", "voltage_sags_l2", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L2", "electricity_sags_l2", "VOLTAGE_SAG_L2_COUNT"),
+    Row("1-0:52.36.0", "voltage_swells_l2", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L2", "electricity_swells_l2", "VOLTAGE_SWELL_L2_COUNT"),
+    Row("1-0:52.33.0", "voltage_sag_duration_l2_s", INTEGER, "s", "LT(max)", "Duration of the last voltage sag L2", "voltage_sag_time_l2", ""),
+    Row("1-0:52.34.0", "voltage_sag_l2_v", NUMBER, "V", "LT(max)", "Voltage during the last sag L2", "voltage_sag_l2", ""),
+    Row("1-0:52.37.0", "voltage_swell_duration_l2_s", INTEGER, "s", "LT(max)", "Duration of the last voltage swell L2", "voltage_swell_time_l2", ""),
+    Row("1-0:52.38.0", "voltage_swell_l2_v", NUMBER, "V", "LT(max)", "Voltage during the last swell L2", "voltage_swell_l2", ""),
+    Row("1-0:72.32.0", "voltage_sags_l3", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L3", "electricity_sags_l3", "VOLTAGE_SAG_L3_COUNT"),
+    Row("1-0:72.36.0", "voltage_swells_l3", INTEGER, "", "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L3", "electricity_swells_l3", "VOLTAGE_SWELL_L3_COUNT"),
+    Row("1-0:72.33.0", "voltage_sag_duration_l3_s", INTEGER, "s", "LT(max)", "Duration of the last voltage sag L3", "voltage_sag_time_l3", ""),
+    Row("1-0:72.34.0", "voltage_sag_l3_v", NUMBER, "V", "LT(max)", "Voltage during the last sag L3", "voltage_sag_l3", ""),
+    Row("1-0:72.37.0", "voltage_swell_duration_l3_s", INTEGER, "s", "LT(max)", "Duration of the last voltage swell L3", "voltage_swell_time_l3", ""),
+    Row("1-0:72.38.0", "voltage_swell_l3_v", NUMBER, "V", "LT(max)", "Voltage during the last swell L3", "voltage_swell_l3", ""),
+    Row("1-0:1.8.0", "energy_import_kwh", NUMBER, "kWh", "LU SE FI LT HU AT DE NL(some 5.x)", "Active energy imported, all tariffs", "energy_delivered_lux", "ELECTRICITY_IMPORTED_TOTAL"),
+    Row("1-0:1.8.1", "energy_import_t1_kwh", NUMBER, "kWh", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT HU AT", "Active energy imported, tariff 1", "energy_delivered_tariff1", "ELECTRICITY_USED_TARIFF_1"),
+    Row("1-0:1.8.2", "energy_import_t2_kwh", NUMBER, "kWh", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT HU AT", "Active energy imported, tariff 2", "energy_delivered_tariff2", "ELECTRICITY_USED_TARIFF_2"),
+    Row("1-0:1.8.3", "energy_import_t3_kwh", NUMBER, "kWh", "LT HU DE", "Active energy imported, tariff 3", "energy_delivered_tariff3", "ELECTRICITY_USED_TARIFF_3"),
+    Row("1-0:1.8.4", "energy_import_t4_kwh", NUMBER, "kWh", "LT HU DE", "Active energy imported, tariff 4", "energy_delivered_tariff4", "ELECTRICITY_USED_TARIFF_4"),
+    Row("1-0:1.8.5", "energy_import_t5_kwh", NUMBER, "kWh", "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 5", "", ""),
+    Row("1-0:1.8.6", "energy_import_t6_kwh", NUMBER, "kWh", "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 6", "", ""),
+    Row("1-0:1.8.7", "energy_import_t7_kwh", NUMBER, "kWh", "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 7", "", ""),
+    Row("1-0:1.8.8", "energy_import_t8_kwh", NUMBER, "kWh", "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 8", "", ""),
+    Row("1-0:2.8.0", "energy_export_kwh", NUMBER, "kWh", "LU SE FI LT HU AT DE", "Active energy exported, all tariffs", "energy_returned_lux", "ELECTRICITY_EXPORTED_TOTAL"),
+    Row("1-0:2.8.1", "energy_export_t1_kwh", NUMBER, "kWh", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT(max) HU AT", "Active energy exported, tariff 1", "energy_returned_tariff1", "ELECTRICITY_DELIVERED_TARIFF_1"),
+    Row("1-0:2.8.2", "energy_export_t2_kwh", NUMBER, "kWh", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT(max) HU AT", "Active energy exported, tariff 2", "energy_returned_tariff2", "ELECTRICITY_DELIVERED_TARIFF_2"),
+    Row("1-0:2.8.3", "energy_export_t3_kwh", NUMBER, "kWh", "LT(max) HU", "Active energy exported, tariff 3", "energy_returned_tariff3", "ELECTRICITY_DELIVERED_TARIFF_3"),
+    Row("1-0:2.8.4", "energy_export_t4_kwh", NUMBER, "kWh", "LT(max) HU", "Active energy exported, tariff 4", "energy_returned_tariff4", "ELECTRICITY_DELIVERED_TARIFF_4"),
+    Row("1-0:1.8.11", "energy_import_t1_kwh", NUMBER, "kWh", "IL", "Active energy imported, Israeli tariff 1", "energy_delivered_tariff1_il", "ELECTRICITY_USED_TARIFF_1"),
+    Row("1-0:1.8.12", "energy_import_t2_kwh", NUMBER, "kWh", "IL", "Active energy imported, Israeli tariff 2", "energy_delivered_tariff2_il", "ELECTRICITY_USED_TARIFF_1"),
+    Row("1-0:1.8.13", "energy_import_t3_kwh", NUMBER, "kWh", "IL", "Active energy imported, Israeli tariff 3", "energy_delivered_tariff3_il", "ELECTRICITY_USED_TARIFF_1"),
+    Row("1-0:2.8.11", "energy_export_t1_kwh", NUMBER, "kWh", "IL", "Active energy exported, Israeli tariff 1", "energy_returned_tariff1_il", "ELECTRICITY_DELIVERED_TARIFF_1"),
+    Row("1-0:2.8.12", "energy_export_t2_kwh", NUMBER, "kWh", "IL", "Active energy exported, Israeli tariff 2", "energy_returned_tariff2_il", "ELECTRICITY_DELIVERED_TARIFF_1"),
+    Row("1-0:2.8.13", "energy_export_t3_kwh", NUMBER, "kWh", "IL", "Active energy exported, Israeli tariff 3", "energy_returned_tariff3_il", "ELECTRICITY_DELIVERED_TARIFF_1"),
+    Row("1-1:1.8.0", "energy_import_kwh", NUMBER, "kWh", "CH", "Active energy imported, all tariffs (channel 1)", "", "ELECTRICITY_IMPORTED_TOTAL"),
+    Row("1-1:1.8.1", "energy_import_t1_kwh", NUMBER, "kWh", "CH(Groupe E XT211)", "Active energy imported, tariff 1 (channel 1)", "energy_delivered_tariff1_ch", "ELECTRICITY_USED_TARIFF_1"),
+    Row("1-1:1.8.2", "energy_import_t2_kwh", NUMBER, "kWh", "CH(Groupe E XT211)", "Active energy imported, tariff 2 (channel 1)", "energy_delivered_tariff2_ch", "ELECTRICITY_USED_TARIFF_2"),
+    Row("1-1:2.8.0", "energy_export_kwh", NUMBER, "kWh", "CH", "Active energy exported, all tariffs (channel 1)", "", "ELECTRICITY_EXPORTED_TOTAL"),
+    Row("1-1:2.8.1", "energy_export_t1_kwh", NUMBER, "kWh", "CH(Groupe E XT211)", "Active energy exported, tariff 1 (channel 1)", "energy_returned_tariff1_ch", "ELECTRICITY_DELIVERED_TARIFF_1"),
+    Row("1-1:2.8.2", "energy_export_t2_kwh", NUMBER, "kWh", "CH(Groupe E XT211)", "Active energy exported, tariff 2 (channel 1)", "energy_returned_tariff2_ch", "ELECTRICITY_DELIVERED_TARIFF_2"),
+    Row("1-0:3.8.0", "reactive_energy_import_kvarh", NUMBER, "kvarh", "LU SE FI LT HU AT", "Reactive energy +R (QI+QII), all tariffs", "total_imported_energy", "ELECTRICITY_REACTIVE_IMPORTED_TOTAL"),
+    Row("1-0:3.8.1", "reactive_energy_import_t1_kvarh", NUMBER, "kvarh", "LT(max) AT", "Reactive energy +R, tariff 1", "reactive_energy_delivered_tariff1", "ELECTRICITY_REACTIVE_IMPORTED_TARIFF_1"),
+    Row("1-0:3.8.2", "reactive_energy_import_t2_kvarh", NUMBER, "kvarh", "LT(max) AT", "Reactive energy +R, tariff 2", "reactive_energy_delivered_tariff2", "ELECTRICITY_REACTIVE_IMPORTED_TARIFF_2"),
+    Row("1-0:3.8.3", "reactive_energy_import_t3_kvarh", NUMBER, "kvarh", "LT(max)", "Reactive energy +R, tariff 3", "reactive_energy_delivered_tariff3", ""),
+    Row("1-0:3.8.4", "reactive_energy_import_t4_kvarh", NUMBER, "kvarh", "LT(max)", "Reactive energy +R, tariff 4", "reactive_energy_delivered_tariff4", ""),
+    Row("1-0:4.8.0", "reactive_energy_export_kvarh", NUMBER, "kvarh", "LU SE FI LT HU AT", "Reactive energy -R (QIII+QIV), all tariffs", "total_exported_energy", "ELECTRICITY_REACTIVE_EXPORTED_TOTAL"),
+    Row("1-0:4.8.1", "reactive_energy_export_t1_kvarh", NUMBER, "kvarh", "LT(max) AT", "Reactive energy -R, tariff 1", "reactive_energy_returned_tariff1", "ELECTRICITY_REACTIVE_EXPORTED_TARIFF_1"),
+    Row("1-0:4.8.2", "reactive_energy_export_t2_kvarh", NUMBER, "kvarh", "LT(max) AT", "Reactive energy -R, tariff 2", "reactive_energy_returned_tariff2", "ELECTRICITY_REACTIVE_EXPORTED_TARIFF_2"),
+    Row("1-0:4.8.3", "reactive_energy_export_t3_kvarh", NUMBER, "kvarh", "LT(max)", "Reactive energy -R, tariff 3", "reactive_energy_returned_tariff3", ""),
+    Row("1-0:4.8.4", "reactive_energy_export_t4_kvarh", NUMBER, "kvarh", "LT(max)", "Reactive energy -R, tariff 4", "reactive_energy_returned_tariff4", ""),
+    Row("1-0:5.8.0", "reactive_energy_q1_kvarh", NUMBER, "kvarh", "HU", "Reactive energy quadrant 1", "", "ELECTRICITY_REACTIVE_TOTAL_Q1"),
+    Row("1-0:6.8.0", "reactive_energy_q2_kvarh", NUMBER, "kvarh", "HU", "Reactive energy quadrant 2", "", "ELECTRICITY_REACTIVE_TOTAL_Q2"),
+    Row("1-0:7.8.0", "reactive_energy_q3_kvarh", NUMBER, "kvarh", "HU", "Reactive energy quadrant 3", "", "ELECTRICITY_REACTIVE_TOTAL_Q3"),
+    Row("1-0:8.8.0", "reactive_energy_q4_kvarh", NUMBER, "kvarh", "HU", "Reactive energy quadrant 4", "", "ELECTRICITY_REACTIVE_TOTAL_Q4"),
+    Row("1-0:15.8.0", "energy_abs_kwh", NUMBER, "kWh", "HU ACE4000(openHAB)", "Active energy |+A|+|-A|", "", "ELECTRICITY_COMBINED"),
+    Row("1-0:15.8.1", "energy_abs_t1_kwh", NUMBER, "kWh", "ACE4000(openHAB) P0", "Active energy |+A|+|-A|, tariff 1", "", ""),
+    Row("1-0:15.8.2", "energy_abs_t2_kwh", NUMBER, "kWh", "ACE4000(openHAB) P0", "Active energy |+A|+|-A|, tariff 2", "", ""),
+    Row("1-0:1.7.0", "power_import_kw", NUMBER, "kW", "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT IL DE", "Active power imported, sum of phases", "power_delivered", "CURRENT_ELECTRICITY_USAGE"),
+    Row("1-0:2.7.0", "power_export_kw", NUMBER, "kW", "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT IL", "Active power exported, sum of phases", "power_returned", "CURRENT_ELECTRICITY_DELIVERY"),
+    Row("1-1:1.7.0", "power_import_kw", NUMBER, "kW", "CH(Groupe E XT211)", "Active power imported (channel 1)", "power_delivered_ch", "CURRENT_ELECTRICITY_USAGE"),
+    Row("1-1:2.7.0", "power_export_kw", NUMBER, "kW", "CH(Groupe E XT211)", "Active power exported (channel 1)", "power_returned_ch", "CURRENT_ELECTRICITY_DELIVERY"),
+    Row("1-0:3.7.0", "reactive_power_import_kvar", NUMBER, "kvar", "LU SE FI LT AT", "Reactive power +R, sum of phases", "reactive_power_delivered", "CURRENT_REACTIVE_IMPORTED"),
+    Row("1-0:4.7.0", "reactive_power_export_kvar", NUMBER, "kvar", "LU SE FI LT AT", "Reactive power -R, sum of phases", "reactive_power_returned", "CURRENT_REACTIVE_EXPORTED"),
+    Row("1-0:5.7.0", "reactive_power_q1_kvar", NUMBER, "kvar", "HU", "Reactive power quadrant 1", "", "INSTANTANEOUS_REACTIVE_POWER_Q1"),
+    Row("1-0:6.7.0", "reactive_power_q2_kvar", NUMBER, "kvar", "HU", "Reactive power quadrant 2", "", "INSTANTANEOUS_REACTIVE_POWER_Q2"),
+    Row("1-0:7.7.0", "reactive_power_q3_kvar", NUMBER, "kvar", "HU", "Reactive power quadrant 3", "", "INSTANTANEOUS_REACTIVE_POWER_Q3"),
+    Row("1-0:8.7.0", "reactive_power_q4_kvar", NUMBER, "kvar", "HU", "Reactive power quadrant 4", "", "INSTANTANEOUS_REACTIVE_POWER_Q4"),
+    Row("1-0:9.7.0", "apparent_power_import_kva", NUMBER, "kVA", "LU LT(max)", "Apparent power imported", "apparent_delivery_power", ""),
+    Row("1-0:10.7.0", "apparent_power_export_kva", NUMBER, "kVA", "LU LT(max)", "Apparent power exported", "apparent_return_power", ""),
+    Row("1-0:15.7.0", "power_abs_kw", NUMBER, "kW", "LT(max) ACE4000", "Active power |+A|+|-A|", "abs_power", ""),
+    Row("1-0:16.7.0", "power_net_kw", NUMBER, "kW", "DE P0, CH(some)", "Active power net, import minus export (signed)", "", ""),
+    Row("1-0:21.7.0", "power_import_l1_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L1", "power_delivered_l1", "INSTANTANEOUS_ACTIVE_POWER_L1_POSITIVE"),
+    Row("1-0:22.7.0", "power_export_l1_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L1", "power_returned_l1", "INSTANTANEOUS_ACTIVE_POWER_L1_NEGATIVE"),
+    Row("1-0:23.7.0", "reactive_power_import_l1_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power +R L1", "reactive_power_delivered_l1", "INSTANTANEOUS_REACTIVE_POWER_L1_POSITIVE"),
+    Row("1-0:24.7.0", "reactive_power_export_l1_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power -R L1", "reactive_power_returned_l1", "INSTANTANEOUS_REACTIVE_POWER_L1_NEGATIVE"),
+    Row("1-0:29.7.0", "apparent_power_import_l1_kva", NUMBER, "kVA", "LT(max)", "Apparent power imported L1", "apparent_delivery_power_l1", ""),
+    Row("1-0:30.7.0", "apparent_power_export_l1_kva", NUMBER, "kVA", "LT(max)", "Apparent power exported L1", "apparent_return_power_l1", ""),
+    Row("1-0:36.7.0", "power_net_l1_kw", NUMBER, "kW", "DE P0", "Active power net L1 (signed)", "", ""),
+    Row("1-0:41.7.0", "power_import_l2_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L2", "power_delivered_l2", "INSTANTANEOUS_ACTIVE_POWER_L2_POSITIVE"),
+    Row("1-0:42.7.0", "power_export_l2_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L2", "power_returned_l2", "INSTANTANEOUS_ACTIVE_POWER_L2_NEGATIVE"),
+    Row("1-0:43.7.0", "reactive_power_import_l2_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power +R L2", "reactive_power_delivered_l2", "INSTANTANEOUS_REACTIVE_POWER_L2_POSITIVE"),
+    Row("1-0:44.7.0", "reactive_power_export_l2_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power -R L2", "reactive_power_returned_l2", "INSTANTANEOUS_REACTIVE_POWER_L2_NEGATIVE"),
+    Row("1-0:49.7.0", "apparent_power_import_l2_kva", NUMBER, "kVA", "LT(max)", "Apparent power imported L2", "apparent_delivery_power_l2", ""),
+    Row("1-0:50.7.0", "apparent_power_export_l2_kva", NUMBER, "kVA", "LT(max)", "Apparent power exported L2", "apparent_return_power_l2", ""),
+    Row("1-0:56.7.0", "power_net_l2_kw", NUMBER, "kW", "DE P0", "Active power net L2 (signed)", "", ""),
+    Row("1-0:61.7.0", "power_import_l3_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L3", "power_delivered_l3", "INSTANTANEOUS_ACTIVE_POWER_L3_POSITIVE"),
+    Row("1-0:62.7.0", "power_export_l3_kw", NUMBER, "kW", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L3", "power_returned_l3", "INSTANTANEOUS_ACTIVE_POWER_L3_NEGATIVE"),
+    Row("1-0:63.7.0", "reactive_power_import_l3_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power +R L3", "reactive_power_delivered_l3", "INSTANTANEOUS_REACTIVE_POWER_L3_POSITIVE"),
+    Row("1-0:64.7.0", "reactive_power_export_l3_kvar", NUMBER, "kvar", "LU SE FI LT", "Reactive power -R L3", "reactive_power_returned_l3", "INSTANTANEOUS_REACTIVE_POWER_L3_NEGATIVE"),
+    Row("1-0:69.7.0", "apparent_power_import_l3_kva", NUMBER, "kVA", "LT(max)", "Apparent power imported L3", "apparent_delivery_power_l3", ""),
+    Row("1-0:70.7.0", "apparent_power_export_l3_kva", NUMBER, "kVA", "LT(max)", "Apparent power exported L3", "apparent_return_power_l3", ""),
+    Row("1-0:76.7.0", "power_net_l3_kw", NUMBER, "kW", "DE P0", "Active power net L3 (signed)", "", ""),
+    Row("1-0:32.7.0", "voltage_l1_v", NUMBER, "V", "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L1", "voltage_l1", "INSTANTANEOUS_VOLTAGE_L1"),
+    Row("1-0:31.7.0", "current_l1_a", NUMBER, "A", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L1", "current_l1", "INSTANTANEOUS_CURRENT_L1"),
+    Row("1-0:32.24.0", "voltage_average_l1_v", NUMBER, "V", "LT(max)", "Voltage L1, average of 600 s", "voltage_avg_l1", ""),
+    Row("1-0:33.7.0", "power_factor_l1", NUMBER, "", "LT HU", "Power factor L1", "power_factor_l1", "INSTANTANEOUS_POWER_FACTOR_L1"),
+    Row("1-0:52.7.0", "voltage_l2_v", NUMBER, "V", "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L2", "voltage_l2", "INSTANTANEOUS_VOLTAGE_L2"),
+    Row("1-0:51.7.0", "current_l2_a", NUMBER, "A", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L2", "current_l2", "INSTANTANEOUS_CURRENT_L2"),
+    Row("1-0:52.24.0", "voltage_average_l2_v", NUMBER, "V", "LT(max)", "Voltage L2, average of 600 s", "voltage_avg_l2", ""),
+    Row("1-0:53.7.0", "power_factor_l2", NUMBER, "", "LT HU", "Power factor L2", "power_factor_l2", "INSTANTANEOUS_POWER_FACTOR_L2"),
+    Row("1-0:72.7.0", "voltage_l3_v", NUMBER, "V", "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L3", "voltage_l3", "INSTANTANEOUS_VOLTAGE_L3"),
+    Row("1-0:71.7.0", "current_l3_a", NUMBER, "A", "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L3", "current_l3", "INSTANTANEOUS_CURRENT_L3"),
+    Row("1-0:72.24.0", "voltage_average_l3_v", NUMBER, "V", "LT(max)", "Voltage L3, average of 600 s", "voltage_avg_l3", ""),
+    Row("1-0:73.7.0", "power_factor_l3", NUMBER, "", "LT HU", "Power factor L3", "power_factor_l3", "INSTANTANEOUS_POWER_FACTOR_L3"),
+    Row("1-0:12.7.0", "voltage_max_v", NUMBER, "V", "LT(max)", "Voltage, highest phase", "voltage", ""),
+    Row("1-0:11.7.0", "current_max_a", NUMBER, "A", "LT(max)", "Current, highest phase", "current", ""),
+    Row("1-0:90.7.0", "current_sum_a", NUMBER, "A", "LT(max)", "Current, sum of the phases", "current_sum", ""),
+    Row("1-0:91.7.0", "current_n_a", NUMBER, "A", "LT(max)", "Current in the neutral", "current_n", ""),
+    Row("1-0:14.7.0", "frequency_hz", NUMBER, "Hz", "LT HU", "Mains frequency", "frequency", "FREQUENCY"),
+    Row("1-0:13.7.0", "power_factor", NUMBER, "", "LT HU", "Power factor, total", "power_factor", "INSTANTANEOUS_POWER_FACTOR_TOTAL"),
+    Row("1-0:13.3.0", "power_factor_min", NUMBER, "", "LT(max)", "Lowest power factor in 10 minutes", "min_power_factor", ""),
+    Row("1-0:0.8.2", "measurement_period_3_s", INTEGER, "s", "LT(max)", "Measurement period 3", "period_3_for_instantaneous_values", ""),
+    Row("1-0:0.4.2", "ct_ratio", NUMBER, "", "SE(Aidon 6560)", "Current-transformer ratio", "", ""),
+    Row("1-0:0.4.3", "vt_ratio", NUMBER, "", "SE(Aidon 6560)", "Voltage-transformer ratio", "", ""),
+    Row("1-0:1.4.2", "ct_ratio", NUMBER, "", "SE (document only)", "Alias of 1-0:0.4.2 in the Aidon push table", "", ""),
+    Row("1-0:1.4.3", "vt_ratio", NUMBER, "", "SE (document only)", "Alias of 1-0:0.4.3 in the Aidon push table", "", ""),
+    Row("1-0:1.4.0", "power_import_quarter_kw", NUMBER, "kW", "BE(1.7+) CH LT(max)", "Active import, average power of the running quarter-hour", "active_energy_import_current_average_demand", "BELGIUM_CURRENT_AVERAGE_DEMAND"),
+    Row("1-0:1.5.0", "power_import_last_quarter_kw", NUMBER, "kW", "esphome only", "Active import, average power of the last completed quarter-hour", "active_energy_import_last_completed_demand", ""),
+    Row("1-0:2.4.0", "power_export_quarter_kw", NUMBER, "kW", "BE? LT(max)", "Active export, average power of the running quarter-hour", "active_energy_export_current_average_demand", ""),
+    Row("1-0:2.5.0", "power_export_last_quarter_kw", NUMBER, "kW", "esphome only", "Active export, average power of the last completed quarter-hour", "active_energy_export_last_completed_demand", ""),
+    Row("1-0:3.4.0", "reactive_power_import_quarter_kvar", NUMBER, "kvar", "LT(max)", "Reactive import, average power of the running quarter-hour", "reactive_energy_import_current_average_demand", ""),
+    Row("1-0:3.5.0", "reactive_power_import_last_quarter_kvar", NUMBER, "kvar", "esphome only", "Reactive import, average power of the last completed quarter-hour", "reactive_energy_import_last_completed_demand", ""),
+    Row("1-0:4.4.0", "reactive_power_export_quarter_kvar", NUMBER, "kvar", "LT(max)", "Reactive export, average power of the running quarter-hour", "reactive_energy_export_current_average_demand", ""),
+    Row("1-0:4.5.0", "reactive_power_export_last_quarter_kvar", NUMBER, "kvar", "esphome only", "Reactive export, average power of the last completed quarter-hour", "reactive_energy_export_last_completed_demand", ""),
+    Row("1-0:9.4.0", "apparent_power_import_quarter_kva", NUMBER, "kVA", "LT(max)", "Apparent import, average power of the running quarter-hour", "apparent_energy_import_current_average_demand", ""),
+    Row("1-0:9.5.0", "apparent_power_import_last_quarter_kva", NUMBER, "kVA", "esphome only", "Apparent import, average power of the last completed quarter-hour", "apparent_energy_import_last_completed_demand", ""),
+    Row("1-0:10.4.0", "apparent_power_export_quarter_kva", NUMBER, "kVA", "LT(max)", "Apparent export, average power of the running quarter-hour", "apparent_energy_export_current_average_demand", ""),
+    Row("1-0:10.5.0", "apparent_power_export_last_quarter_kva", NUMBER, "kVA", "esphome only", "Apparent export, average power of the last completed quarter-hour", "apparent_energy_export_last_completed_demand", ""),
+    Row("1-0:1.6.0", "power_import_month_peak_kw | power_import_month_peak_timestamp", PEAK, "kW", "BE(1.7+)", "Highest quarter-hour import power of the running month with its end time", "active_energy_import_maximum_demand_running_month", "BELGIUM_MAXIMUM_DEMAND_MONTH"),
+    Row("1-1:1.6.0", "power_import_month_peak_kw | power_import_month_peak_timestamp", PEAK, "kW", "CH(Groupe E XT211)", "Same, channel 1", "", "BELGIUM_MAXIMUM_DEMAND_MONTH"),
+    Row("1-0:2.6.0", "power_export_month_peak_kw | power_export_month_peak_timestamp", PEAK, "kW", "BE? (one peer)", "Highest quarter-hour export power of the running month", "", ""),
+    Row("0-0:98.1.0", "power_import_year_peak_average_kw | power_import_year_peak_months", PEAK_HISTORY, "kW", "BE(1.7+) HU CH (only the count: 0-0:98.1.0(12))", "BE: history of monthly peaks (up to 13). HU: 20 registers of last month", "active_energy_import_maximum_demand_last_13_months", "BELGIUM_MAXIMUM_DEMAND_13_MONTHS"),
+    Row("1-0:1.24.0", "power_import_average_kw", NUMBER, "kW", "LT(max)", "Active import, average of 600 s", "active_demand_power", ""),
+    Row("1-0:15.24.0", "power_abs_average_kw", NUMBER, "kW", "LT(max)", "|+A|+|-A|, average of 600 s", "active_demand_abs", ""),
+    Row("1-0:16.24.0", "power_net_average_kw", NUMBER, "kW", "LT(max)", "Import minus export, average of 600 s (signed)", "active_demand_net", ""),
+    Row("1-0:1.2.0", "power_import_cumulative_peak_kw", NUMBER, "kW", "DE/P0 (Iskra MT382)", "Cumulative maximum import demand", "", ""),
+    Row("0-n:24.1.0", "", MBUS_TYPE, "", "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU", "M-Bus device type of channel n (EN 13757-3, sent in decimal): 2 electricity, 3 gas, 4/12/13 heat, 6/21 hot water, 7/22 water, 10/11 cooling", "gas_device_type|thermal_device_type|water_device_type|sub_device_type|slave_device_type (arduino-dsmr)", "DEVICE_TYPE|MBUS_DEVICE_TYPE"),
+    Row("0-n:96.1.0", "{medium}_meter_id", MBUS_ID, "", "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 LU", "Serial number of the M-Bus meter, hex-coded", "gas_equipment_id|thermal_equipment_id|water_equipment_id|sub_equipment_id|slave_equipment_id (arduino-dsmr)", "EQUIPMENT_IDENTIFIER_GAS|MBUS_EQUIPMENT_IDENTIFIER|EQUIPMENT_SERIAL_NUMBER"),
+    Row("0-n:96.1.1", "{medium}_meter_id", MBUS_ID, "", "BE", "Serial number of the M-Bus meter, hex-coded (BE)", "gas_equipment_id_be", "EQUIPMENT_IDENTIFIER|MBUS_EQUIPMENT_IDENTIFIER"),
+    Row("0-n:96.1.2", "{medium}_ean", MBUS_EAN, "", "BE(2.x)", "EAN of the M-Bus meter connection (BE)", "", ""),
+    Row("0-n:24.2.1", "{medium}_{unit} | {medium}_timestamp", MBUS_READING, "", "NL4.0.x NL4.2.2 NL5.0.2 BE(water) LU", "Last reading of M-Bus meter n: (capture time)(value*unit)", "gas_delivered|gas_delivered_gj|thermal_delivered|water_delivered|sub_delivered|slave_delivered (arduino-dsmr)", "HOURLY_GAS_METER_READING|MBUS_METER_READING"),
+    Row("0-n:24.2.3", "{medium}_{unit} | {medium}_timestamp", MBUS_READING, "", "BE", "Last reading, gas NOT temperature-corrected", "gas_delivered_be", "MBUS_METER_READING"),
+    Row("0-n:24.2.2", "", IGNORED, "", "not on P1 (P3 only)", "M-Bus device configuration", "", ""),
+    Row("0-n:24.3.0", "{medium}_{unit} | {medium}_timestamp", MBUS_READING_DSMR3, "", 'NL3.0 and the meters called "2.2"', "3.0 reading line: (TST12)(status)(period min)(count)(obis)(unit) CRLF (value)", "gas_delivered_text", "GAS_METER_READING"),
+    Row("0-n:24.3.1", "cooling_gj", MBUS_READING_DSMR3, "GJ", "NL3.0 (table 5-3 only)", "Cold reading in the 3.0 telegram table", "", ""),
+    Row("0-n:24.4.0", "{medium}_valve_state", MBUS_VALVE, "", "NL3.0 NL4.0.0-4.0.4 BE LU", "Valve or breaker of the M-Bus meter: 0 closed/off, 1 open/on, 2 released", "gas_valve_position|thermal_valve_position|water_valve_position|sub_valve_position|slave_valve_position (arduino-dsmr)", "VALVE_POSITION_GAS|MBUS_VALVE_POSITION"),
+    Row("7-0:0.0.0", "gas_meter_id", TEXT, "", "NL2.1 NL2.2(text)", "Gas meter serial (2.2 text)", "", "Q3D_EQUIPMENT_IDENTIFIER"),
+    Row("7-0:23.1.0", "gas_m3", NUMBER, "m3", "NL2.1 NL2.2(text)", "Gas, 24 hourly readings, uncorrected (2.2 text)", "", ""),
+    Row("7-0:23.2.0", "gas_m3", NUMBER, "m3", "NL2.1 NL2.2(text)", "Gas, 24 hourly readings, temperature-corrected (2.2 text)", "", ""),
+    Row("7-0:24.4.0", "gas_valve_state", STATE, "", "NL2.2(text)", "Gas valve (2.2 text)", "", ""),
+    Row("7-0:96.3.10", "gas_valve_state", STATE, "", "NL2.1 (openHAB only)", "Gas valve (2.1)", "", ""),
+    Row("5-0:0.0.0", "heat_meter_id", TEXT, "", "NL2.2(text)", "Heat meter serial (2.2 text)", "", ""),
+    Row("5-0:1.0.0", "heat_gj", NUMBER, "GJ", "NL2.2(text)", "Heat reading (2.2 text)", "", ""),
+    Row("6-0:0.0.0", "cooling_meter_id", TEXT, "", "NL2.2(text)", "Cooling meter serial (2.2 text)", "", ""),
+    Row("6-0:1.0.0", "cooling_gj", NUMBER, "GJ", "NL2.2(text)", "Cooling reading (2.2 text)", "", ""),
+    Row("8-0:0.0.0", "water_meter_id", TEXT, "", "NL2.2(text)", "Water meter serial (2.2 text)", "", ""),
+    Row("8-0:1.0.0", "water_m3", NUMBER, "m3", "NL2.2(text)", "Water reading (2.2 text)", "", ""),
+    Row("0-0:32.32.0", "voltage_sags_l1", INTEGER, "", "LU (document only)", "Misprint of 1-0:32.32.0 in the LU table (voltage sags L1)", "", ""),
+    Row("0-0:32.36.0", "voltage_swells_l1", INTEGER, "", "LU (document only)", "Misprint of 1-0:32.36.0 in the LU table (voltage swells L1)", "", ""),
+    Row("0-0:52.32.0", "voltage_sags_l2", INTEGER, "", "LU (document only)", "Misprint of 1-0:52.32.0 in the LU table (voltage sags L2)", "", ""),
+    Row("0-0:52.36.0", "voltage_swells_l2", INTEGER, "", "LU (document only)", "Misprint of 1-0:52.36.0 in the LU table (voltage swells L2)", "", ""),
+    Row("0-0:72.32.0", "voltage_sags_l3", INTEGER, "", "LU (document only)", "Misprint of 1-0:72.32.0 in the LU table (voltage sags L3)", "", ""),
+    Row("0-0:72.36.0", "voltage_swells_l3", INTEGER, "", "LU (document only)", "Misprint of 1-0:72.36.0 in the LU table (voltage swells L3)", "", ""),
+    Row("1-0:96.7.19", "", IGNORED, "", "NL4.0.4 (example)", "Capture-object id inside 1-0:99.97.0 as printed in the 4.0.4 example", "", ""),
+    Row("1-1:3.7.0", "reactive_power_import_kvar", NUMBER, "kvar", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive power +R (channel 1)", "", "CURRENT_REACTIVE_IMPORTED"),
+    Row("1-1:4.7.0", "reactive_power_export_kvar", NUMBER, "kvar", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive power -R (channel 1)", "", "CURRENT_REACTIVE_EXPORTED"),
+    Row("1-1:3.8.0", "reactive_energy_import_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy +R (channel 1)", "", "ELECTRICITY_REACTIVE_IMPORTED_TOTAL"),
+    Row("1-1:4.8.0", "reactive_energy_export_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy -R (channel 1)", "", "ELECTRICITY_REACTIVE_EXPORTED_TOTAL"),
+    Row("1-1:5.8.0", "reactive_energy_q1_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1 (channel 1)", "", "ELECTRICITY_REACTIVE_TOTAL_Q1"),
+    Row("1-1:5.8.1", "reactive_energy_q1_t1_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1, tariff 1 (channel 1)", "", ""),
+    Row("1-1:5.8.2", "reactive_energy_q1_t2_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1, tariff 2 (channel 1)", "", ""),
+    Row("1-1:6.8.0", "reactive_energy_q2_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2 (channel 1)", "", "ELECTRICITY_REACTIVE_TOTAL_Q2"),
+    Row("1-1:6.8.1", "reactive_energy_q2_t1_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2, tariff 1 (channel 1)", "", ""),
+    Row("1-1:6.8.2", "reactive_energy_q2_t2_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2, tariff 2 (channel 1)", "", ""),
+    Row("1-1:7.8.0", "reactive_energy_q3_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3 (channel 1)", "", "ELECTRICITY_REACTIVE_TOTAL_Q3"),
+    Row("1-1:7.8.1", "reactive_energy_q3_t1_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3, tariff 1 (channel 1)", "", ""),
+    Row("1-1:7.8.2", "reactive_energy_q3_t2_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3, tariff 2 (channel 1)", "", ""),
+    Row("1-1:8.8.0", "reactive_energy_q4_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4 (channel 1)", "", "ELECTRICITY_REACTIVE_TOTAL_Q4"),
+    Row("1-1:8.8.1", "reactive_energy_q4_t1_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4, tariff 1 (channel 1)", "", ""),
+    Row("1-1:8.8.2", "reactive_energy_q4_t2_kvarh", NUMBER, "kvarh", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4, tariff 2 (channel 1)", "", ""),
+    Row("1-1:31.7.0", "current_l1_a", NUMBER, "A", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L1 (channel 1)", "", "INSTANTANEOUS_CURRENT_L1"),
+    Row("1-1:51.7.0", "current_l2_a", NUMBER, "A", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L2 (channel 1)", "", "INSTANTANEOUS_CURRENT_L2"),
+    Row("1-1:71.7.0", "current_l3_a", NUMBER, "A", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L3 (channel 1)", "", "INSTANTANEOUS_CURRENT_L3"),
+    Row("1-1:32.7.0", "voltage_l1_v", NUMBER, "V", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L1 (channel 1)", "", "INSTANTANEOUS_VOLTAGE_L1"),
+    Row("1-1:52.7.0", "voltage_l2_v", NUMBER, "V", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L2 (channel 1)", "", "INSTANTANEOUS_VOLTAGE_L2"),
+    Row("1-1:72.7.0", "voltage_l3_v", NUMBER, "V", "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L3 (channel 1)", "", "INSTANTANEOUS_VOLTAGE_L3"),
+    Row("1-1:96.1.1", "meter", METER_PLAIN, "", "CH (DLMS/HDLC push, not ASCII P1)", "Meter serial number, channel 1", "", ""),
+    Row("1-1:0.0.5", "", IGNORED, "", "NO SE DK Kamstrup (DLMS push only)", "Kamstrup push-list / device id", "", ""),
+    Row("1-0:42.1.0", "", IGNORED, "", "NL (one field telegram)", "Seen once in an Ene5 telegram; meaning not found", "", ""),
+)
+# fmt: on

@@ -1,0 +1,70 @@
+"""A Record becomes one line of InfluxDB line protocol.
+
+An adapter over influx-line-protocol: that library prints floats with `%g`, so 12345.678 would
+become 12345.7, and its tags can end in a backslash or hold a line end, which Telegraf reads as
+another record. Readings come as Decimal here and keep the digits that were sent.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from influx_line_protocol import Metric
+
+from telegraf_p1.decode import Record
+from telegraf_p1.mbus import Value
+
+_INT64: Final = 1 << 63
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+class _Metric(Metric):  # type: ignore[misc]
+    """Metric with the two private steps replaced that lose data; it offers no other hook."""
+
+    def _Metric__parse_value(self, value: Value) -> str:  # noqa: N802
+        if type(value) is Decimal:
+            return format(value, "f")
+        return str(super()._Metric__parse_value(value))
+
+    def _Metric__escape(self, text: str) -> str:  # noqa: N802
+        # Telegraf keeps a backslash as it is, unless it stands before one of these.
+        return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
+
+
+def line(record: Record, measurement: str = "p1") -> str:
+    """Give the record as a line without its line end; empty when nothing is left to write.
+
+    Texts may hold anything: control characters become spaces, so a line stays a line.
+    Integers that do not fit into 64 bits are left out, as the whole record would be refused.
+    """
+    metric = _Metric(measurement)
+    for name, text in record.tags.items():
+        if tag := _tag(text):
+            metric.add_tag(name, tag)
+    for name, value in record.fields.items():
+        if type(value) is str:
+            metric.add_value(name, _CONTROL.sub(" ", value))
+        elif type(value) is not int or -_INT64 <= value < _INT64:
+            metric.add_value(name, value)
+    if not metric.values:
+        return ""
+    metric.with_timestamp(record.time_ns)
+    return str(metric)
+
+
+def check_measurement(name: str) -> str:
+    """Give `name` back if it can be a measurement; raise ValueError otherwise."""
+    if not name or name != _tag(name) or name.startswith("#") or "\\" in name:
+        raise ValueError(f"{name!r} cannot be a measurement: use letters, digits and underscores")
+    return name
+
+
+def _tag(text: str) -> str:
+    # A backslash at the end would escape the comma or the space behind the tag.
+    return _CONTROL.sub(" ", text).strip().rstrip("\\").rstrip()
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """Give the record as plain Python values for `decode --json`."""
+    fields = {k: float(v) if type(v) is Decimal else v for k, v in record.fields.items()}
+    return {"time_ns": record.time_ns, "tags": record.tags, "fields": fields}

@@ -1,0 +1,118 @@
+"""Gas, water and heat meters behind the M-Bus channels of the electricity meter.
+
+The channel number is the order of installation, not the medium; the device type names it.
+A replaced meter leaves its channel behind, so a channel may be dead.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from telegraf_p1 import values
+
+Value = Decimal | int | str
+
+# EN 13757-3 device types, as sent in 0-n:24.1.0 (decimal).
+_MEDIA: Final = {
+    2: "sub",
+    3: "gas",
+    4: "heat",
+    6: "hot_water",
+    7: "water",
+    10: "cooling",
+    11: "cooling",
+    12: "heat",
+    13: "heat",
+    21: "hot_water",
+    22: "water",
+}
+# What a reading is when the channel names no type; m3 could be gas or water.
+_MEDIUM_OF_BASE: Final = {"J": "heat", "Wh": "sub"}
+_UNIT_OF_BASE: Final = {"m3": "m3", "J": "GJ", "Wh": "kWh"}
+_UNIT_OF_MEDIUM: Final = {"heat": "GJ", "cooling": "GJ", "sub": "kWh"}
+# Live meters are read at least each hour; of two of one type, one that is a day behind
+# the other was taken away.
+_STALE_S: Final = 24 * 3600
+
+
+class Channel:
+    """What the objects of one channel said."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.type: int | None = None
+        self.medium = ""
+        self.meter_id: str | None = None  # None: not sent; empty: nothing paired
+        self.ean = ""
+        self.valve: int | None = None
+        self.reading: Decimal | None = None
+        self.unit = ""
+        self.time: int | None = None
+        self.was_read = False  # a reading was sent, be it void or not
+
+    def set_id(self, text: str) -> None:
+        """Take the equipment identifier; `()` and zeros mean that nothing is paired."""
+        decoded = values.text(text)
+        self.meter_id = decoded if decoded.strip("0") else ""
+
+    def set_reading(self, text: str, unit: str, time: int | None) -> None:
+        """Take a reading and its capture time (UTC, s); an unknown unit raises Unreadable."""
+        reading, sent = values.quantity(text)
+        unit = unit or sent or _UNIT_OF_MEDIUM.get(self.named_medium(), "m3")
+        base = values.base_unit(unit)
+        if base not in _UNIT_OF_BASE:
+            message = f"unit {unit!r} is none of an M-Bus meter"
+            raise values.Unreadable(message)
+        self.unit = _UNIT_OF_BASE[base]
+        self.reading = values.convert(reading, unit, self.unit)
+        self.time = time
+        if not self.medium and self.type is None:
+            self.medium = _MEDIUM_OF_BASE.get(base, "")
+
+    def named_medium(self) -> str:
+        """`gas`, `water`, …; `mbus_2` when nothing says what channel 2 measures."""
+        return self.medium or _MEDIA.get(self.type or 0, f"mbus_{self.number}")
+
+    def is_live(self) -> bool:
+        """Whether a meter is there and was read."""
+        return self.reading is not None and (self.meter_id != "" or self.reading != 0)
+
+
+def fields(channels: Iterable[Channel]) -> dict[str, Value]:
+    """Name what the channels said: `gas_m3`, `gas_timestamp`, `gas_meter_id` and the like.
+
+    Of several live channels of one medium the first has the plain name and the others
+    carry their channel (`water_2_m3`); a dead one gives nothing.
+    """
+    by_medium = defaultdict(list)
+    for channel in sorted(channels, key=lambda c: c.number):
+        by_medium[channel.named_medium()].append(channel)
+    result: dict[str, Value] = {}
+    for medium, group in by_medium.items():
+        chosen = _live(group) or [c for c in group if not c.was_read][:1]
+        for place, channel in enumerate(chosen):
+            result |= _named(channel, medium if place == 0 else f"{medium}_{channel.number}")
+    return result
+
+
+def _live(group: list[Channel]) -> list[Channel]:
+    live = [c for c in group if c.is_live()]
+    live = [c for c in live if c.meter_id != ""] or live
+    newest = max((c.time or 0 for c in live), default=0)
+    return [c for c in live if c.time is None or c.time > newest - _STALE_S]
+
+
+def _named(channel: Channel, name: str) -> dict[str, Value]:
+    result: dict[str, Value] = {}
+    if channel.reading is not None:
+        result[f"{name}_{channel.unit.lower()}"] = channel.reading
+    if channel.time is not None:
+        result[f"{name}_timestamp"] = channel.time
+    if channel.meter_id:
+        result[f"{name}_meter_id"] = channel.meter_id
+    if channel.ean:
+        result[f"{name}_ean"] = channel.ean
+    if channel.valve is not None:
+        result[f"{name}_valve_state"] = channel.valve
+    return result

@@ -1,0 +1,95 @@
+"""How a process has to behave under Telegraf's inputs.execd.
+
+Telegraf closes our stdin to stop us and expects us to leave at once; it sends SIGTERM 5 s later.
+Leaving right after a write loses lines: Telegraf closes the pipe as soon as we are gone.
+"""
+
+import array
+import fcntl
+import os
+import signal
+import termios
+import threading
+import time
+from types import FrameType
+from typing import Final, NoReturn
+
+_AGAIN_S: Final = 0.1
+_STEP_S: Final = 0.005
+# Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
+_STUCK_S: Final = 0.1
+_LONGEST_S: Final = 1.0
+
+
+class Stop(BaseException):
+    """Time to leave: stdin is at its end, SIGTERM or SIGINT came, or nobody reads stdout."""
+
+
+class Lifeline:
+    """Raises Stop in the main thread at EOF of stdin, SIGTERM and SIGINT, whatever it is doing."""
+
+    def __init__(self) -> None:
+        self._leaving = False
+        self._main = threading.get_ident()
+
+    def watch(self) -> None:
+        """Begin; Stop may be raised from here on."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        threading.Thread(target=self._watch_stdin, name="stdin", daemon=True).start()
+
+    def leaving(self) -> None:
+        """Say that Stop was understood; nothing is raised from here on."""
+        self._leaving = True
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self._leaving:
+            raise Stop
+
+    def _watch_stdin(self) -> None:
+        try:
+            while os.read(0, 4096):
+                pass  # Telegraf's signal = "STDIN" sends a newline each interval
+        except OSError:
+            pass  # no stdin at all
+        # An exception that lands in a destructor is swallowed by Python: ask until it is heard.
+        while not self._leaving:
+            signal.pthread_kill(self._main, signal.SIGTERM)
+            time.sleep(_AGAIN_S)
+
+
+def write_line(line: str) -> None:
+    """Write one record to stdout, unbuffered; raise Stop when nobody reads any more."""
+    data = memoryview(f"{line}\n".encode())
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except BrokenPipeError:
+        raise Stop from None
+
+
+def wait_for_stop() -> NoReturn:
+    """Stay, since Telegraf restarts a plugin that leaves, even with exit code 0."""
+    while True:
+        signal.pause()
+
+
+def drain() -> None:
+    """Wait until Telegraf has read what was written, as long as it reads at all."""
+    now = time.monotonic()
+    give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, 0
+    while (unread := _unread()) and now < min(give_up, stuck_at):
+        if unread != before:
+            before, stuck_at = unread, now + _STUCK_S
+        time.sleep(_STEP_S)
+        now = time.monotonic()
+
+
+def _unread() -> int:
+    """Count the bytes that lie in the stdout pipe; 0 when stdout is something else."""
+    size = array.array("i", [0])
+    try:
+        fcntl.ioctl(1, termios.FIONREAD, size)
+    except OSError:
+        return 0
+    return size[0]

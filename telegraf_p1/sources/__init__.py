@@ -1,0 +1,110 @@
+"""Where telegrams come from: one file per kind, chosen by the scheme of a URL.
+
+The contract of a source: a call connects and gives chunks; it returns when there will never be
+more, and raises OSError when trying again may help. A chunk counts as dealt with when the next
+one is asked for. A source knows no telegrams, no retry and no log.
+
+To add one: a file with a function `source(url)`, and a line in `_SCHEMES`.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class Chunk(NamedTuple):
+    """Bytes of a stream. `origin` keeps streams apart; `complete` says that a message ends here."""
+
+    data: bytes
+    origin: str = ""
+    complete: bool = False
+
+
+Source = Callable[[], Iterator[Chunk]]
+
+
+class UsageError(ValueError):
+    """What the user wrote cannot work; the text says what to write."""
+
+
+class Url(NamedTuple):
+    """A source as the user wrote it, taken apart."""
+
+    text: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: dict[str, str]
+
+
+# Scheme → module; loaded when it is used, so that nobody pays for another's library.
+_SCHEMES: Final = {
+    "serial": "serial_port",
+    "tcp": "tcp",
+    "rfc2217": "rfc2217",
+    "file": "file",
+    "sim": "sim",
+}
+
+
+def open_source(text: str) -> Source:
+    """Give the source that `text` names, checked but not connected; raise UsageError."""
+    url = _parse(text)
+    if url.scheme not in _SCHEMES:
+        known = ", ".join(sorted(_SCHEMES))
+        raise UsageError(f"source {text!r}: write a device such as /dev/ttyUSB0, or a URL with one of: {known}")
+    module = importlib.import_module(f"{__name__}.{_SCHEMES[url.scheme]}")
+    return cast("Source", module.source(url))
+
+
+def _parse(text: str) -> Url:
+    try:
+        parts = urlsplit(f"serial://{text}" if text.startswith("/") else text, allow_fragments=False)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"source {text!r}: {error}") from None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return Url(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), query)
+
+
+def options(url: Url, **defaults: str | float | bool) -> list[str]:
+    """Give the query's values in the order of `defaults`; raise UsageError for an unknown name."""
+    if unknown := url.query.keys() - defaults.keys():
+        raise UsageError(f"source {url.text!r}: unknown option {min(unknown)!r}; there are: {', '.join(defaults)}")
+    return [url.query.get(name, str(default)) for name, default in defaults.items()]
+
+
+def number(url: Url, name: str, value: str, least: float) -> float:
+    """Read a number of the query; raise UsageError when it is none or under `least`."""
+    try:
+        result = float(value)
+    except ValueError:
+        result = float("nan")
+    if not least <= result < float("inf"):
+        raise UsageError(f"source {url.text!r}: {name}={value!r} has to be a number, {least:g} or more")
+    return result
+
+
+def host_and_port(url: Url) -> tuple[str, int]:
+    """Give both; raise UsageError when one is missing."""
+    if not url.host or not url.port:
+        raise UsageError(f"source {url.text!r}: host and port are needed, for example {url.scheme}://192.168.1.20:2000")
+    return url.host, url.port
+
+
+def serial_line(url: Url, baudrate: str, line_format: str) -> dict[str, object]:
+    """Give pyserial's arguments for a line such as 115200 and `8N1`; raise UsageError."""
+    data_bits, parity, stop_bits = line_format[:1], line_format[1:2].upper(), line_format[2:]
+    if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
+        raise UsageError(f"source {url.text!r}: format={line_format!r} has to be 8N1 or 7E1, or the like")
+    return {
+        "baudrate": int(number(url, "baudrate", baudrate, 50)),
+        "bytesize": int(data_bits),
+        "parity": parity,
+        "stopbits": int(stop_bits),
+    }
+
+
+SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))

@@ -1,0 +1,57 @@
+"""A cable: `/dev/ttyUSB0`, or `serial:///dev/ttyUSB0?baudrate=9600&format=7E1`.
+
+115200 8N1 unless told (DSMR 4.0 and later); DSMR 2.2 and 3.0 meters talk 9600 7E1.
+pyserial opens and sets up the port; reading is select and os.read, which lose nothing.
+"""
+
+import errno
+import os
+import select
+import termios
+from collections.abc import Iterator
+
+import serial
+
+from telegraf_p1.sources import SEVEN_BITS, Chunk, Source, Url, UsageError, options, serial_line
+
+_ADVICE: dict[object, str] = {
+    errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
+    errno.EACCES: "not allowed: run `sudo usermod -aG dialout telegraf` and restart Telegraf",
+    errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
+    "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
+}
+_ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
+
+
+def source(url: Url) -> Source:
+    """Read a serial port, which is opened for us alone."""
+    baudrate, line_format = options(url, baudrate=115200, format="8N1")
+    line = serial_line(url, baudrate, line_format)
+    path = url.path
+    if url.host or not path.startswith("/"):
+        raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
+
+    def chunks() -> Iterator[Chunk]:
+        with _open(path, line) as port:
+            fd = port.fileno()
+            while True:
+                select.select([fd], [], [])
+                data = os.read(fd, 4096)
+                if not data:
+                    raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
+                # Not every driver strips the parity bit.
+                yield Chunk(data.translate(SEVEN_BITS) if line["bytesize"] == 7 else data)
+
+    return chunks
+
+
+def _open(path: str, line: dict[str, object]) -> serial.Serial:
+    try:
+        return serial.Serial(path, exclusive=True, timeout=0, **line)  # type: ignore[arg-type]
+    except (OSError, termios.error) as error:
+        number = error.args[0] if error.args else 0
+        if "Inappropriate ioctl" in str(error):
+            raise UsageError(f"{path} is no serial port; for a recording write file:NAME") from None
+        raise OSError(number, _ADVICE.get(number, str(error))) from None
+    except ValueError as error:  # a speed the driver does not know
+        raise UsageError(str(error)) from None

@@ -1,0 +1,175 @@
+"""A frame becomes a Telegram: first its CRC, then its COSEM objects.
+
+Nothing is read from bytes that are not trusted. Layout: DSMR 5.0.2 P1 Companion Standard,
+section 6.2; one object per line, `A-B:C.D.E(value)(value)…`.
+"""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from telegraf_p1 import crc
+
+CrcMode = Literal["auto", "require", "off"]
+
+_OBJECT: Final = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})\((.*)\)")
+# Seen: `*255` (Q3D), `.255` (DSMR 4.0 examples), a colon for a dot, a space before the bracket.
+_ODD_OBJECT: Final = re.compile(r"\s*(\d{1,3}-\d{1,3}):(\d{1,3})[.:](\d{1,3})[.:](\d{1,3})([*.]\d{1,3})?\s*\((.*)\)\s*")
+_REFERENCE: Final = re.compile(r"\d{1,3}-\d{1,3}:")
+_VERSION: Final = re.compile(rb"^(?:1-3:0\.2\.8|0-0:96\.1\.4)\(", re.MULTILINE)
+_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
+_FILLER: Final = "\0\xff \t"
+
+
+class TelegramError(ValueError):
+    """A telegram that is not trusted; `cause` is a word for its kind, the text says what to do."""
+
+    def __init__(self, cause: str, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+class CosemObject(NamedTuple):
+    """One object: its OBIS reference as `A-B:C.D.E`, and what stood in each pair of brackets."""
+
+    reference: str
+    values: list[str]
+
+
+class Telegram(NamedTuple):
+    """A telegram that may be believed.
+
+    `checksum` is the CRC sent, None when there was none. `damage` says what the transport
+    did to the bytes and could be undone, `bad_lines` what is no COSEM object.
+    """
+
+    identification: str
+    objects: list[CosemObject]
+    checksum: int | None
+    damage: str
+    bad_lines: list[str]
+
+
+def printed_crc(frame: bytes) -> int | None:
+    """Give the CRC at the end of a frame: 1 to 4 hex digits in either case; None when absent.
+
+    Warmtelink leaves out leading zeros, some meters send NUL or 0xFF behind the digits.
+    Raise TelegramError when something else stands there.
+    """
+    digits = frame[frame.rindex(b"!") + 1 :].strip(b"\0\xff \t\r\n")
+    if not digits:
+        return None
+    if not re.fullmatch(rb"[0-9A-Fa-f]{1,4}", digits):
+        raise TelegramError(
+            "crc-digits",
+            f"{digits[:16]!r} stands where the CRC should be: bytes were changed on the way",
+        )
+    return int(digits, 16)
+
+
+def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -> Telegram:
+    """Check a frame, then split it into its objects.
+
+    `auto`: a CRC has to fit; without one, only a meter that names no version (DSMR 2.2, 3.0
+    and the like) on a stream that never showed a CRC (`crc_seen`) is believed, and its
+    structure has to be sound. `require`: no CRC, no telegram. `off`: the structure alone.
+    Raise TelegramError when the telegram is not to be trusted.
+    """
+    expected = None if crc_mode == "off" else printed_crc(frame)
+    data = frame[: frame.rindex(b"!") + 1]
+    if expected is not None:
+        data, damage = _verified(data, expected)
+        return _split(data, expected, damage)
+    if crc_mode == "require":
+        raise TelegramError("no-crc", "the telegram has no CRC and --crc require asks for one")
+    if crc_mode == "auto" and (crc_seen or _VERSION.search(data)):
+        raise TelegramError(
+            "no-crc",
+            "the CRC is missing from a meter that has one: bytes were lost at the end; "
+            "if your device always cuts the CRC off, use --crc off",
+        )
+    return _sound(data)
+
+
+def _verified(data: bytes, expected: int) -> tuple[bytes, str]:
+    """Give the bytes that the CRC proves, and what damage was undone to get them."""
+    computed = crc.checksum(data)
+    if computed == expected:
+        return data, ""
+    for candidate in (data, *_later_starts(data)):
+        if crc.checksum(candidate) == expected:
+            return candidate, ""
+        if repair := crc.repair(candidate, expected):
+            return repair
+    if not _IDENTIFICATION.match(data):
+        raise TelegramError("half", "the telegram had begun before we listened")
+    raise TelegramError(
+        "crc",
+        f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes: "
+        "bytes were lost or changed on the way (bad cable, noise, two readers on one port)",
+    )
+
+
+def _later_starts(data: bytes) -> list[bytes]:
+    r"""A telegram right behind half of another one: give it alone, the last candidate first.
+
+    `1-0:1.7.0(00.1/ISK5\2M550T-1012` CR LF: the cut line holds the new identification.
+    """
+    starts = [m.start() for m in re.finditer(rb"/(?=[A-Za-z]{3})", data) if m.start()]
+    return [data[start:] for start in starts[:-9:-1] if _IDENTIFICATION.match(data, start)]
+
+
+def _sound(data: bytes) -> Telegram:
+    """Split a telegram without a CRC: every line has to be whole, or it is not believed."""
+    later = _later_starts(data)
+    telegram = _split(later[0] if later else data, None, "")
+    if telegram.bad_lines or not telegram.objects or "(" in telegram.identification:
+        line = telegram.bad_lines[0] if telegram.bad_lines else telegram.identification
+        raise TelegramError("structure", f"the telegram has no CRC and is not whole: {line[:80]!r} is no COSEM object")
+    return telegram
+
+
+def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
+    text = data[1:-1].decode("latin-1")
+    identification, *lines = _logical_lines(text)
+    objects = []
+    bad_lines = []
+    for line in lines:
+        if match := _OBJECT.fullmatch(line):
+            objects.append(CosemObject(match[1], match[2].split(")(")))
+        elif odd := _odd_object(line):
+            objects.append(odd)
+        else:
+            bad_lines.append(line)
+    return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
+
+
+def _logical_lines(text: str) -> list[str]:
+    """Join what belongs together, leave out what is empty; the identification comes first.
+
+    A line that begins with `(` holds the value of the line before it (DSMR 3.0, gas); a line
+    whose bracket is still open goes on in the next (a long message in DSMR 3.0).
+    """
+    identification, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    joined = [identification]
+    for line in lines:
+        if not line or not (line := line.strip(_FILLER)):
+            continue
+        last = joined[-1]
+        is_open = last[-1:] != ")" and "(" in last
+        if len(joined) > 1 and (line[0] == "(" or (is_open and not _REFERENCE.match(line))):
+            joined[-1] += line
+        else:
+            joined.append(line)
+    return joined
+
+
+def _odd_object(line: str) -> CosemObject | None:
+    """Read an object whose reference is spelled in another way than the standard's."""
+    match = _ODD_OBJECT.fullmatch(line)
+    if match is None:
+        return None
+    channel, c, d, e, suffix, inner = match.groups()
+    reference = f"{channel}:{c}.{d}.{e}"
+    if suffix and suffix[1:] != "255":
+        reference += suffix  # a stored value of an earlier period, not the running register
+    return CosemObject(reference, inner.split(")("))

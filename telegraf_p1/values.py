@@ -1,0 +1,130 @@
+"""What stands between the brackets: readings, counters, states and texts.
+
+Readings stay decimal digits from the wire to the line: nothing here computes with floats.
+Every function raises Unreadable for a value that is not of its kind.
+"""
+
+import contextlib
+import re
+from decimal import Decimal
+from typing import Final
+
+# 15 digits before the point keep every number inside what InfluxDB can hold.
+_QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_STATES: Final = {"OFF": 0, "ON": 1}
+
+# Unit, compared without case: its base unit and the power of ten. Meters write kvarh,
+# kVArh and kVarh alike; Austrian and CT meters send Wh and W, heat meters MJ.
+_UNITS: Final = {
+    prefix + base.lower(): (base, power)
+    for base, prefixes in {
+        "Wh": "km",
+        "W": "km",
+        "varh": "km",
+        "var": "km",
+        "VAh": "km",
+        "VA": "km",
+        "J": "kmg",
+        "V": "k",
+        "A": "k",
+        "Hz": "k",
+    }.items()
+    for prefix, power in {"": 0, "k": 3, "m": 6, "g": 9}.items()
+    if prefix in prefixes
+} | {"m3": ("m3", 0), "dm3": ("m3", -3), "l": ("m3", -3), "s": ("s", 0)}
+
+
+class Unreadable(ValueError):
+    """A value that is not what its definition says."""
+
+
+def quantity(text: str) -> tuple[Decimal, str]:
+    """`000123.456*kWh` → (Decimal("123.456"), "kWh"); the unit is empty when none was sent."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise Unreadable(f"{text!r} is no number")
+    return Decimal(match[1]), match[2] or ""
+
+
+def base_unit(unit: str) -> str | None:
+    """The base of a unit: `kWh` → `Wh`, `GJ` → `J`; None when the unit is not known."""
+    return _UNITS[unit.lower()][0] if unit.lower() in _UNITS else None
+
+
+def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
+    """Move the point from the unit sent to the field's own: 441879 Wh → 441.879 kWh.
+
+    A value sent without a unit is taken to be in the field's own.
+    """
+    if not sent or sent == wanted:
+        return value
+    base, power = _UNITS.get(sent.lower(), (None, 0))
+    wanted_base, wanted_power = _UNITS.get(wanted.lower(), ("", 0))
+    if base != wanted_base:
+        raise Unreadable(
+            f"unit {sent!r} cannot be turned into {wanted!r}" if wanted else f"unit {sent!r} is not expected"
+        )
+    return value.scaleb(power - wanted_power) if power != wanted_power else value
+
+
+def number(text: str, unit: str) -> Decimal:
+    """Read a reading in the field's own unit, with the digits that were sent."""
+    value, sent = quantity(text)
+    return convert(value, sent, unit)
+
+
+def integer(text: str, unit: str = "") -> int:
+    """Read a counter or a duration: `00004` → 4, `0000000240*s` → 240."""
+    value = number(text, unit)
+    if value != value.to_integral_value():
+        raise Unreadable(f"{text!r} is no whole number")
+    return int(value)
+
+
+def is_off(value: Decimal) -> bool:
+    """Whether a limit says that it is switched off: 999, 999.9, 99.999, and 0999.00 of old meters."""
+    nines = value.normalize().as_tuple().digits
+    return value >= 99 and len(nines) > 2 and set(nines) == {9}
+
+
+def state(text: str) -> int:
+    """Read a switch: a number, or ON and OFF (Hungary)."""
+    word = text.strip().upper()
+    return _STATES[word] if word in _STATES else integer(text)
+
+
+def tariff(text: str) -> int:
+    """`0001` (two octets in hex), `03` (Israel), `TARIFF 1` (Hungary) → an integer."""
+    match = re.fullmatch(r"\D*(\d{1,4})\s*", text)
+    if match is None:
+        raise Unreadable(f"{text!r} is no tariff")
+    return int(match[1])
+
+
+def plain(text: str) -> str:
+    """Read a text as it stands: control characters become spaces, brackets and filler go.
+
+    `(ER11)` (Lithuania) → `ER11`; 0xFF bytes (Hungary) are filler.
+    """
+    if not text.isascii():
+        text = text.replace("\xff", "")
+        with contextlib.suppress(UnicodeDecodeError):  # then it is Latin-1, as it stands
+            text = text.encode("latin-1").decode()
+    return _CONTROL.sub(" ", text).strip(" ()")
+
+
+def text(sent: str) -> str:
+    """Read a text that is hex-coded by the standard, and plain with some makers.
+
+    Hex only when every octet is printable: `4B384547` → `K8EG`, `2212345678` stays.
+    All octets FF is an erased memory, not a text.
+    """
+    if _HEX.fullmatch(sent):
+        octets = bytes.fromhex(sent)
+        if all(b in b"\t\r\n" or 32 <= b < 127 for b in octets):
+            return plain(octets.decode("ascii"))
+        if set(octets) == {0xFF}:
+            return ""
+    return plain(sent)

@@ -1,0 +1,127 @@
+"""What the tests share: places, components that have to be there, programs, and waiting."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import pytest
+
+from telegraf_p1.decode import Record, decode
+from telegraf_p1.framer import Framer
+from telegraf_p1.telegram import parse
+from telegraf_p1.timestamp import Zone
+
+T = TypeVar("T")
+
+HERE = Path(__file__).parent
+GOLDEN = sorted((HERE / "golden").glob("*.telegram"))
+SHARED = HERE.parent.parent / "shared" / "telegrams"
+PLUGIN = [sys.executable, "-m", "telegraf_p1"]
+
+# When a telegram says no time, the golden lines have this one: 2023-11-14T22:13:20Z.
+RECEIVED_NS = 1_700_000_000 * 10**9
+
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/telegrams is not there")
+
+
+def records(data: bytes, zone: str = "Europe/Amsterdam") -> list[Record]:
+    """Give the records of all telegrams in data, which have to be right."""
+    framer = Framer()
+    frames = framer.feed(data) + framer.flush()
+    return [decode(parse(frame.data), RECEIVED_NS, Zone(zone)) for frame in frames]
+
+
+def component(name: str) -> str:
+    """Give the path of a real part; skip without it, or fail where P1_REQUIRE names it."""
+    path = os.environ.get(f"P1_{name.upper()}") or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
+    if path and Path(path).exists():
+        return path
+    if name in required():
+        pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
+    pytest.skip(f"{name} is not installed")
+
+
+def required() -> list[str]:
+    return [name for name in os.environ.get("P1_REQUIRE", "").split(",") if name]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
+    """Wait until the condition holds and give its value; fail with `what` after a bound."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s for: {what}")
+        time.sleep(0.02)
+    return value
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def program(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program and end it, by its process id, whatever happens."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+@contextmanager
+def plugin(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `telegraf-p1` as Telegraf does, with a pipe as stdin and stdout, its log in a file."""
+    with (
+        log.open("wb") as stderr,
+        program(
+            [*PLUGIN, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+        ) as process,
+    ):
+        yield process
+
+
+def read_line(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the next record."""
+    stdout: IO[bytes] | None = process.stdout
+    assert stdout
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = stdout.read(1)
+        assert byte, "the plugin closed its stdout"
+        line += byte
+    return line.decode()[:-1]
+
+
+def seconds_to_end(process: subprocess.Popen[bytes]) -> float:
+    """Wait until the process has ended; give how long that took."""
+    start = time.monotonic()
+    process.wait(10)
+    return time.monotonic() - start

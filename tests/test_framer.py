@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from telegraf_p1.framer import LIMIT, Framer
+from telegraf_p1.simulator import FORMS, Meter
+
+A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
+B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"
+
+
+def frames(*pieces: bytes) -> list[bytes]:
+    framer = Framer()
+    return [frame.data for piece in pieces for frame in framer.feed(piece)]
+
+
+def test_frames_are_the_exact_bytes_up_to_the_crc() -> None:
+    assert frames(A + b"\r\n" + B + b"\r\n") == [A, B]
+
+
+def test_a_frame_ends_with_its_fourth_digit_even_without_a_line_end() -> None:
+    assert frames(A + B) == [A, B]
+
+
+def test_a_short_or_missing_crc_ends_at_the_line_end() -> None:
+    assert frames(b"/AAA5\r\n!B9F\r\n" + B) == [b"/AAA5\r\n!B9F", B]
+    assert frames(b"/AAA5\r\n!\r\n" + B) == [b"/AAA5\r\n!", B]
+
+
+def test_an_exclamation_mark_behind_the_last_bracket_ends_a_frame() -> None:
+    assert frames(b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)", b"!", b"\r\n") == [b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!"]
+
+
+def test_marks_inside_a_text_are_text() -> None:
+    text = b"/AAA5\r\n0-0:96.13.0(test-/-te!st (hi!) /x)\r\n!0001"
+    assert frames(text) == [text]
+
+
+def test_what_stands_before_a_frame_is_skipped() -> None:
+    for noise in (b"\0\0\0", b"\xff\xfe", b"ser2net port 2000\r\n", b"0.123*kW)\r\n!8F3A\r\n", b"abc"):
+        assert frames(noise + A) == [A], noise
+
+
+def test_a_new_identification_drops_the_unfinished_frame() -> None:
+    assert frames(A[:20] + b"\r\n" + B) == [B]
+    assert frames(A[:20] + b"\r\n\0\0" + B) == [B]
+
+
+def test_a_frame_remembers_when_its_first_byte_came() -> None:
+    framer = Framer()
+    assert framer.feed(A[:10], at=7) == []
+    (first, second) = framer.feed(A[10:] + b"\r\n" + B, at=9)
+    assert (first.at, second.at) == (7, 9)
+
+
+def test_the_end_of_a_message_ends_its_frame() -> None:
+    framer = Framer()
+    assert framer.feed(b"/AAA5\r\n!B9") == []
+    assert [frame.data for frame in framer.flush()] == [b"/AAA5\r\n!B9"]
+    assert framer.feed(b"F\r\n") == []
+
+
+def test_after_a_reset_the_old_half_is_forgotten() -> None:
+    framer = Framer()
+    framer.feed(A[:20])
+    framer.reset()
+    assert framer.feed(A[20:] + b"\r\n") == []
+
+
+def test_a_frame_without_end_is_given_up_and_costs_bounded_memory() -> None:
+    framer = Framer()
+    for _ in range(100):
+        assert framer.feed(b"/" + b"x" * 1000) == []
+        assert len(framer._pending) <= LIMIT  # noqa: SLF001  memory is what counts here
+    assert [frame.data for frame in framer.feed(b"\r\n" + A)] == [A]
+
+
+def test_a_telegram_of_nearly_the_limit_passes() -> None:
+    long = b"/AAA5\r\n0-0:96.13.0(" + b"30" * 8000 + b")\r\n!ABCD"
+    assert frames(long) == [long]
+
+
+STREAM = st.lists(
+    st.one_of(
+        st.sampled_from([A, B, A[:20], b"\r\n", b"\n", b"\0", b"\xff", b"/", b"!", b")!", b")!\r", b"!B9F", b"x" * 70]),
+        st.sampled_from([Meter(form).telegram(1_700_000_000) for form in FORMS]),
+        st.binary(max_size=8),
+        st.just(b"/" + b"y" * LIMIT),
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@given(stream=STREAM, cuts=st.lists(st.integers(0, 5000), max_size=8))
+@example(stream=b"/a\r\n1)!\r\n" + A, cuts=[6, 7, 8])
+@example(stream=b"/" + b"y" * LIMIT + b"/" + A, cuts=[LIMIT - 1, LIMIT, LIMIT + 1, LIMIT + 2])
+def test_the_same_bytes_give_the_same_frames_however_they_are_cut(stream: bytes, cuts: list[int]) -> None:
+    places = [0, *sorted(cuts), len(stream)]
+    assert frames(*(stream[a:b] for a, b in pairwise(places))) == frames(stream)
+
+
+@given(stream=STREAM)
+def test_byte_by_byte_is_no_different(stream: bytes) -> None:
+    stream = stream[-3000:]
+    assert frames(*(bytes([byte]) for byte in stream)) == frames(stream)

@@ -1,0 +1,120 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telegraf_p1.crc import checksum
+from telegraf_p1.framer import Framer
+from telegraf_p1.simulator import Meter
+from telegraf_p1.telegram import CrcMode, TelegramError, parse
+
+BODY = b"/TST5\\2x\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.14.0(0001)\r\n!"
+OLD = b"/TST5 x\r\n\r\n1-0:1.8.1(00001.000*kWh)\r\n0-1:24.3.0(090212160000)(m3)\r\n(00123.456)\r\n!"
+
+
+def sealed(body: bytes) -> bytes:
+    return body + b"%04X" % checksum(body)
+
+
+def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -> str:
+    with pytest.raises(TelegramError) as caught:
+        parse(frame, crc_mode, crc_seen=crc_seen)
+    return caught.value.cause
+
+
+def test_a_fitting_crc_gives_identification_and_objects() -> None:
+    telegram = parse(sealed(BODY))
+    assert telegram.identification == "TST5\\2x"
+    assert telegram.objects == [("1-3:0.2.8", ["50"]), ("0-0:96.14.0", ["0001"])]
+    assert telegram.checksum == checksum(BODY)
+
+
+def test_the_crc_is_compared_as_a_number() -> None:
+    # Warmtelink leaves out leading zeros; some meters write lower case or NUL behind it.
+    body = next(b for n in range(99999) if checksum(b := BODY.replace(b"x", b"%d" % n)) < 0x1000)
+    for digits in (b"%X", b"%04x", b"%04X\0", b"%X\xff"):
+        assert parse(body + digits % checksum(body)).checksum == checksum(body)
+
+
+def test_a_wrong_crc_is_rejected_in_auto_and_require() -> None:
+    for mode in ("auto", "require"):
+        assert cause(BODY + b"0000", mode) == "crc"
+    assert cause(BODY + b"GHIJ") == "crc-digits"
+
+
+def test_crc_off_believes_the_structure_alone() -> None:
+    assert parse(BODY + b"0000", "off").checksum is None
+    assert cause(BODY.replace(b"(0001)", b"(0001") + b"0000", "off") == "structure"
+
+
+def test_a_telegram_without_crc_is_believed_from_an_old_meter_only() -> None:
+    assert len(parse(OLD).objects) == 2
+    assert cause(OLD, crc_seen=True) == "no-crc"
+    assert cause(OLD, "require") == "no-crc"
+    assert cause(BODY) == "no-crc"
+
+
+def test_without_a_crc_one_broken_line_condemns_the_telegram() -> None:
+    assert cause(OLD.replace(b"(00001", b"00001")) == "structure"
+    assert cause(OLD.replace(b"\r\n0-1", b"\r\nnoise\r\n0-1")) == "structure"
+    assert cause(b"/TST5\r\n!") == "structure"
+
+
+def test_with_a_crc_a_broken_line_costs_itself() -> None:
+    telegram = parse(sealed(BODY.replace(b"0-0:96", b"noise\r\n0-0:96")))
+    assert telegram.bad_lines == ["noise"]
+    assert len(telegram.objects) == 2
+
+
+def test_lf_for_cr_lf_is_accepted_and_named() -> None:
+    telegram = parse(sealed(BODY).replace(b"\r\n", b"\n"))
+    assert "line endings" in telegram.damage
+    assert len(telegram.objects) == 2
+
+
+def test_a_value_on_the_next_line_belongs_to_the_line_before() -> None:
+    assert parse(OLD).objects[1] == ("0-1:24.3.0", ["090212160000", "m3", "00123.456"])
+
+
+def test_a_message_may_be_wrapped_over_lines() -> None:
+    wrapped = OLD.replace(b"!", b"0-0:96.13.0(3031\r\n3233\r\n3435)\r\n!")
+    assert parse(wrapped).objects[-1] == ("0-0:96.13.0", ["303132333435"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"1-0:1.8.0*255(1*kWh)",
+        b"1-0:1.8.0.255(1*kWh)",
+        b"1-0:1:8.0(1*kWh)",
+        b"1-0:1.8.0 (1*kWh)",
+        b" 1-0:1.8.0(1*kWh) ",
+        b"\x001-0:1.8.0(1*kWh)",
+    ],
+)
+def test_odd_spellings_of_a_reference_are_read(line: bytes) -> None:
+    assert parse(sealed(b"/TST5\r\n" + line + b"\r\n!")).objects == [("1-0:1.8.0", ["1*kWh"])]
+
+
+def test_a_stored_value_is_not_the_running_register() -> None:
+    assert parse(sealed(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0].reference == "1-0:1.8.0*01"
+
+
+def test_half_a_telegram_at_the_start_is_no_alarm() -> None:
+    assert cause(b"/-te st)\r\n1-0:1.8.0(1*kWh)\r\n!ABCD") == "half"
+
+
+@given(cut=st.integers(0, 900), form=st.sampled_from(["nl-5.0", "nl-4.2", "nl-2.2", "be"]))
+def test_a_telegram_behind_half_of_another_one_is_found(cut: int, form: str) -> None:
+    whole = Meter(form).telegram(1_700_000_000)
+    framer = Framer()
+    frames = framer.feed(whole[: min(cut, len(whole) - 8)] + whole)
+    assert [parse(frame.data).objects for frame in frames] == [parse(whole.rstrip()).objects]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_telegram_or_a_telegram_error(noise: bytes) -> None:
+    for mode in ("auto", "require", "off"):
+        with suppress(TelegramError):
+            assert parse(b"/" + noise + b"\r\n!", mode).bad_lines == []
