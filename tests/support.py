@@ -1,6 +1,7 @@
 """What the tests share: places, components that have to be there, programs, and waiting."""
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -108,13 +109,19 @@ def plugin(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+def something_to_read(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the process writes to its stdout, or closes it, within this time."""
+    assert process.stdout
+    return bool(select.select([process.stdout], [], [], seconds)[0])
+
+
 def read_line(process: subprocess.Popen[bytes]) -> str:
-    """Wait for the next record."""
-    stdout: IO[bytes] | None = process.stdout
-    assert stdout
+    """Wait for the next record, with a bound."""
+    assert process.stdout
     line = b""
     while not line.endswith(b"\n"):
-        byte = stdout.read(1)
+        assert something_to_read(process, 20), "no record came for 20 s"
+        byte = process.stdout.read(1)
         assert byte, "the plugin closed its stdout"
         line += byte
     return line.decode()[:-1]

@@ -1,0 +1,42 @@
+import pytest
+from support import records
+
+from telegraf_p1.simulator import FORMS, Meter
+
+START = 1_700_000_000
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_its_telegrams_are_read_without_a_remark(form: str) -> None:
+    meter = Meter(form)
+    for now in range(START, START + 7200, 600):
+        (record,) = records(meter.telegram(now))
+        assert record.remarks == []
+        assert record.tags["meter"]
+        assert {"energy_import_t1_kwh", "power_import_kw", "gas_m3"} <= record.fields.keys()
+        if form != "nl-2.2":
+            assert record.time_ns == now * 10**9
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_seed_and_times_give_the_same_bytes(form: str) -> None:
+    first, second, other = Meter(form, 1), Meter(form, 1), Meter(form, 2)
+    for now in (START, START + 10):
+        telegram = first.telegram(now)
+        assert telegram == second.telegram(now)
+        assert telegram != other.telegram(now)
+
+
+def test_its_counters_follow_its_power() -> None:
+    meter = Meter()
+    meter.telegram(START)
+    power = meter.net_w()
+    before = sum(meter.import_ws) - sum(meter.export_ws)
+    meter.telegram(START + 3600)
+    assert sum(meter.import_ws) - sum(meter.export_ws) == before + power * 3600
+
+
+@pytest.mark.parametrize("now", [1_711_846_799, 1_711_846_800, 1_729_987_199, 1_729_990_800, 1_729_994_400])
+def test_its_clock_changes_as_the_eu_does(now: int) -> None:
+    (record,) = records(Meter().telegram(now))
+    assert record.time_ns == now * 10**9
