@@ -6,6 +6,7 @@ Unknown references are skipped; a value that cannot be read loses its field, not
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -24,6 +25,19 @@ _MILLI: Final = Decimal("0.001")
 # mean one field is taken, and the order of the fields.
 _TABLE: Final = {row.reference: (place, row) for place, row in enumerate(d.ROWS)}
 _IDENTIFICATION: Final = "/"
+
+
+@lru_cache(1024)
+def _lookup(reference: str) -> tuple[int, int, d.Row] | None:
+    """Give the place in the table, the M-Bus channel (0: none) and the row of a reference."""
+    if reference in _TABLE:
+        place, row = _TABLE[reference]
+        return place, 0, row
+    match = _CHANNEL.fullmatch(reference)
+    if match is None or f"0-n:{match[2]}" not in _TABLE:
+        return None
+    place, row = _TABLE[f"0-n:{match[2]}"]
+    return place, int(match[1]), row
 
 
 class Remark(NamedTuple):
@@ -77,17 +91,10 @@ class _Decoding:
             if sent.get(reference, groups) != groups:
                 self.remarks.append(Remark(reference, "sent twice with different values: the last counts"))
             sent[reference] = groups
-        known = []
-        for reference, groups in sent.items():
-            channel = 0
-            entry = _TABLE.get(reference)
-            if entry is None and (match := _CHANNEL.fullmatch(reference)):
-                channel = int(match[1])
-                entry = _TABLE.get(f"0-n:{match[2]}")
-            if entry is not None:
-                known.append((entry[0], channel, entry[1], reference, groups))
-        known.sort(key=lambda entry: entry[:2])
-        for _, channel, row, reference, groups in known:
+        known = [(*entry, reference) for reference in sent if (entry := _lookup(reference))]
+        known.sort()  # by place and channel, which no two share
+        for _, channel, row, reference in known:
+            groups = sent[reference]
             try:
                 if row.kind == d.NUMBER:  # three of four objects
                     self.fields.setdefault(row.field, values.number(groups[0], row.unit))

@@ -5,16 +5,15 @@ section 6.2; one object per line, `A-B:C.D.E(value)(value)…`.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from telegraf_p1 import crc
 
 CrcMode = Literal["auto", "require", "off"]
 
-_OBJECT: Final = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})\((.*)\)")
 # Seen: `*255` (Q3D), `.255` (DSMR 4.0 examples), a colon for a dot, a space before the bracket.
-_ODD_OBJECT: Final = re.compile(r"\s*(\d{1,3}-\d{1,3}):(\d{1,3})[.:](\d{1,3})[.:](\d{1,3})([*.]\d{1,3})?\s*\((.*)\)\s*")
-_REFERENCE: Final = re.compile(r"\d{1,3}-\d{1,3}:")
+_REFERENCE: Final = re.compile(r"(\d{1,3}-\d{1,3}):(\d{1,3})[.:](\d{1,3})[.:](\d{1,3})([*.]\d{1,3})?\s*")
 _VERSION: Final = re.compile(rb"^(?:1-3:0\.2\.8|0-0:96\.1\.4)\(", re.MULTILINE)
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
 _FILLER: Final = "\0\xff \t"
@@ -28,11 +27,8 @@ class TelegramError(ValueError):
         self.cause = cause
 
 
-class CosemObject(NamedTuple):
-    """One object: its OBIS reference as `A-B:C.D.E`, and what stood in each pair of brackets."""
-
-    reference: str
-    values: list[str]
+# One COSEM object: its OBIS reference as `A-B:C.D.E`, and what stood in each pair of brackets.
+CosemObject = tuple[str, list[str]]
 
 
 class Telegram(NamedTuple):
@@ -131,13 +127,13 @@ def _sound(data: bytes) -> Telegram:
 def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
     text = data[1:-1].decode("latin-1")
     identification, *lines = _logical_lines(text)
-    objects = []
+    objects: list[CosemObject] = []
     bad_lines = []
     for line in lines:
-        if match := _OBJECT.fullmatch(line):
-            objects.append(CosemObject(match[1], match[2].split(")(")))
-        elif odd := _odd_object(line):
-            objects.append(odd)
+        spelled, _, inner = line.partition("(")
+        reference = _reference(spelled)
+        if reference and inner[-1:] == ")":
+            objects.append((reference, inner[:-1].split(")(")))
         else:
             bad_lines.append(line)
     return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
@@ -163,13 +159,12 @@ def _logical_lines(text: str) -> list[str]:
     return joined
 
 
-def _odd_object(line: str) -> CosemObject | None:
-    """Read an object whose reference is spelled in another way than the standard's."""
-    match = _ODD_OBJECT.fullmatch(line)
+@lru_cache(1024)
+def _reference(spelled: str) -> str | None:
+    """Give a reference in the standard's spelling; None for what is none."""
+    match = _REFERENCE.fullmatch(spelled)
     if match is None:
         return None
-    channel, c, d, e, suffix, inner = match.groups()
-    reference = f"{channel}:{c}.{d}.{e}"
-    if suffix and suffix[1:] != "255":
-        reference += suffix  # a stored value of an earlier period, not the running register
-    return CosemObject(reference, inner.split(")("))
+    channel, c, d, e, suffix = match.groups()
+    # Another suffix is a stored value of an earlier period, not the running register.
+    return f"{channel}:{c}.{d}.{e}" + ("" if suffix in (None, "*255", ".255") else suffix)

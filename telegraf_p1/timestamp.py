@@ -6,6 +6,7 @@ section 6.4, TST), so UTC needs the region's standard offset and no time-zone da
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 DEFAULT_ZONE: Final = "Europe/Amsterdam"
@@ -50,6 +51,7 @@ def is_timestamp(text: str) -> bool:
     return _TST.fullmatch(text) is not None
 
 
+@lru_cache(64)  # most times are those of the telegram before
 def epoch(text: str, zone: Zone) -> int | None:
     """UTC of a meter's time in seconds since 1970; None for what is no valid time.
 

@@ -7,6 +7,7 @@ Every function raises Unreadable for a value that is not of its kind.
 import contextlib
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 # 15 digits before the point keep every number inside what InfluxDB can hold.
@@ -69,6 +70,7 @@ def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
     return value.scaleb(power - wanted_power) if power != wanted_power else value
 
 
+@lru_cache(512)  # most values are those of the telegram before
 def number(text: str, unit: str) -> Decimal:
     """Read a reading in the field's own unit, with the digits that were sent."""
     value, sent = quantity(text)
@@ -115,6 +117,7 @@ def plain(text: str) -> str:
     return _CONTROL.sub(" ", text).strip(" ()")
 
 
+@lru_cache(64)
 def text(sent: str) -> str:
     """Read a text that is hex-coded by the standard, and plain with some makers.
 

@@ -98,7 +98,7 @@ def test_odd_spellings_of_a_reference_are_read(line: bytes) -> None:
 
 
 def test_a_stored_value_is_not_the_running_register() -> None:
-    assert parse(sealed(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0].reference == "1-0:1.8.0*01"
+    assert parse(sealed(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0][0] == "1-0:1.8.0*01"
 
 
 def test_half_a_telegram_at_the_start_is_no_alarm() -> None:
