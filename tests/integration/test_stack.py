@@ -21,6 +21,7 @@ from telegraf_p1.decode import Record
 from telegraf_p1.simulator import FORMS, Meter
 
 START = 1_700_000_000
+_NOT_WRITTEN = "Error writing to outputs.influxdb"
 EXAMPLE = HERE.parent / "telegraf.conf.example"
 
 
@@ -214,7 +215,10 @@ def test_the_database_holds_what_the_telegrams_said_whatever_breaks(tmp_path: Pa
         stored = influx.count()
         influx.stop()
         meter.send(20)
-        time.sleep(3)  # telegraf fails to write a few times
+        failures = path.with_suffix(".log").read_text().count(_NOT_WRITTEN)
+        wait_until(
+            lambda: path.with_suffix(".log").read_text().count(_NOT_WRITTEN) > failures + 1, "Telegraf to fail twice"
+        )
     with telegraf(path):
         influx.start()
         wait_until(lambda: influx.count() >= stored + 20, "what was sent without a database", 60)
