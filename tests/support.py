@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,8 +127,20 @@ def read_line(process: subprocess.Popen[bytes]) -> str:
     return line.decode()[:-1]
 
 
-def seconds_to_end(process: subprocess.Popen[bytes]) -> float:
-    """Wait until the process has ended; give how long that took."""
-    start = time.monotonic()
-    process.wait(10)
-    return time.monotonic() - start
+def assert_ends_at_once(running: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]], how: str) -> None:
+    """Stop the plugin, by `eof` or by the name of a signal: within 0.2 s it is gone, with exit code 0.
+
+    It may have three tries: CI has other things to do, too.
+    """
+    took: list[float] = []
+    while not took or (min(took) > 0.2 and len(took) < 3):
+        with running() as process:
+            begun = time.monotonic()
+            if how == "eof":
+                assert process.stdin
+                process.stdin.close()
+            else:
+                process.send_signal(signal.Signals[how])
+            assert process.wait(10) == 0
+            took.append(time.monotonic() - begun)
+    assert min(took) <= 0.2

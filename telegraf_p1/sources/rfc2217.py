@@ -26,13 +26,20 @@ def source(url: Url) -> Source:
             port = rfc2217.Serial(pyserial_url, timeout=timeout, **line)  # type: ignore[arg-type]
         except serial.SerialException as error:
             raise OSError(errno.EIO, str(error)) from None
-        with port:
+        try:
             while True:
-                # One byte waits; the rest is there already, or comes with the next turn.
-                data = port.read(1)
-                if not data:
-                    raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {timeout:g} s")
-                data += port.read(port.in_waiting)
+                data = _read(port, timeout)
                 yield Chunk(data.translate(SEVEN_BITS) if line["bytesize"] == 7 else data)
+        except OSError:
+            port.close()  # sleeps for 0.3 s: when the program ends, the system closes it faster
+            raise
 
     return chunks
+
+
+def _read(port: rfc2217.Serial, timeout: float) -> bytes:
+    """Wait for a byte and take what is there already."""
+    first: bytes = port.read(1)
+    if not first:
+        raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {timeout:g} s")
+    return first + port.read(port.in_waiting)

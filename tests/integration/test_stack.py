@@ -15,7 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import HERE, PLUGIN, answers, component, free_port, program, records, required, wait_until
+from support import (
+    HERE,
+    PLUGIN,
+    answers,
+    assert_ends_at_once,
+    component,
+    free_port,
+    plugin,
+    program,
+    records,
+    required,
+    something_to_read,
+    wait_until,
+)
 
 from telegraf_p1.decode import Record
 from telegraf_p1.simulator import FORMS, Meter
@@ -203,9 +216,9 @@ def test_the_database_holds_what_the_telegrams_said_whatever_breaks(tmp_path: Pa
     with telegraf(path) as process:
         meter.send_until_stored(influx)
 
-        (plugin,) = children(process.pid)
-        os.kill(plugin, signal.SIGKILL)
-        wait_until(lambda: children(process.pid) not in ([], [plugin]), "the plugin's restart")
+        (child,) = children(process.pid)
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: children(process.pid) not in ([], [child]), "the plugin's restart")
         meter.send_until_stored(influx)
 
         wire.pull_out()
@@ -247,6 +260,31 @@ def test_the_same_over_ser2net(tmp_path: Path, influx: Influx, wire: Pty) -> Non
     assert_stored(influx, meter.sent)
 
 
+@pytest.mark.parametrize("how", ["eof", "SIGTERM"])
+def test_it_ends_at_once_over_rfc2217(how: str, tmp_path: Path, wire: Pty) -> None:
+    port, settings = free_port(), tmp_path / "ser2net.yaml"
+    settings.write_text(
+        f"connection: &telnet\n  accepter: telnet(rfc2217),tcp,127.0.0.1,{port}\n"
+        f"  connector: serialdev,{wire.device},115200n81,local\n  options:\n    kickolduser: true\n"
+    )
+
+    @contextmanager
+    def reading() -> Iterator[subprocess.Popen[bytes]]:
+        source = f"rfc2217://127.0.0.1:{port}?ign_set_control"
+        with plugin("run", source, log=tmp_path / "log") as process:
+
+            def answered() -> bool:
+                wire.send(Meter().telegram(START))
+                return something_to_read(process, 0.3)
+
+            wait_until(answered, "a record")
+            yield process
+
+    with program([component("ser2net"), "-n", "-u", "-c", str(settings)], stderr=subprocess.DEVNULL):
+        wait_until(lambda: answers(port), "ser2net")
+        assert_ends_at_once(reading, how)
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -257,10 +295,10 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_stopping_telegraf_ends_the_plugin_within_a_second(how: signal.Signals, tmp_path: Path, wire: Pty) -> None:
     with telegraf(config(tmp_path, "http://127.0.0.1:1", "run", str(wire.device))) as process:
-        (plugin,) = wait_until(lambda: children(process.pid), "the plugin")
-        wait_until(lambda: b"telegraf_p1" in Path(f"/proc/{plugin}/cmdline").read_bytes(), "its start")
+        (child,) = wait_until(lambda: children(process.pid), "the plugin")
+        wait_until(lambda: b"telegraf_p1" in Path(f"/proc/{child}/cmdline").read_bytes(), "its start")
         process.send_signal(how)
-        wait_until(lambda: not is_running(plugin), "the plugin's end", 1)
+        wait_until(lambda: not is_running(child), "the plugin's end", 1)
 
 
 def test_the_example_needs_no_change_to_be_read_by_telegraf(tmp_path: Path) -> None:
