@@ -82,6 +82,8 @@ def _run(options: argparse.Namespace, zone: Zone) -> int:
     settings = run.Settings(options.crc, zone, options.time == "host", options.measurement)
     reader = run.Reader(settings, log, options.source)
     write = run.write_to(process.write_line, options.measurement)
+    if not process.stdout_is_open():
+        return _OK
     try:
         source = sources.open_source(options.source)
         lifeline.watch()
@@ -114,27 +116,32 @@ def _decode(options: argparse.Namespace, zone: Zone) -> int:
             return _USAGE
         accepted += reader.accepted
         rejected += reader.rejected
-    if rejected or not accepted:
+    if not accepted and not rejected:
+        log.error("no telegram found: it begins with / at the start of a line and ends with ! and its CRC")
+        return _REJECTED
+    if rejected:
         log.info(f"{accepted} telegrams accepted, {rejected} rejected")
     return _REJECTED if rejected else _OK
 
 
 def _print_json(record: Record) -> None:
-    import json
-
-    print(json.dumps(lineproto.as_json(record)))
+    print(lineproto.as_json(record))
 
 
 def console(arguments: list[str] | None = None) -> int:
     """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
     try:
         code = main(arguments)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
         return _OK
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except OSError as error:  # a source's own is tried again, so this is stdout
+        Log().error(f"cannot write to stdout: {error.strerror}")
+        os._exit(_REJECTED)  # what is left in the buffer would fail again
     except Exception as error:  # noqa: BLE001  a bug: Telegraf would log a traceback as thirty errors
         import traceback
 

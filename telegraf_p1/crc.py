@@ -23,11 +23,15 @@ def _lf_to_crlf(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
+def _cr_to_crlf(data: bytes) -> bytes:
+    return data if b"\n" in data else data.replace(b"\r", b"\r\n")
+
+
 _UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
     # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
     (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
-    (lambda data: data.replace(b"\r", b"\r\n"), "rewrites line endings (CR LF became CR)"),
+    (_cr_to_crlf, "rewrites line endings (CR LF became CR)"),
     (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
 )
 

@@ -25,6 +25,8 @@ _MILLI: Final = Decimal("0.001")
 # mean one field is taken, and the order of the fields.
 _TABLE: Final = {row.reference: (place, row) for place, row in enumerate(d.ROWS)}
 _IDENTIFICATION: Final = "/"
+# Elsewhere `()` means that there is no value. Here: no failures, and no meter.
+_EMPTY_MEANS_SOMETHING: Final = (d.FAILURE_LOG, d.MBUS_ID)
 
 
 @lru_cache(1024)
@@ -69,8 +71,7 @@ def decode(telegram: Telegram, received_ns: int, zone: timestamp.Zone, *, host_t
     tag = decoding.meter or fields.get("logical_device_name", "")
     tags = {"meter": str(tag)} if tag else {}
     time_ns = received_ns if host_time or decoding.time is None else decoding.time * _NS
-    remarks = decoding.remarks + [Remark(line[:40], "no COSEM object") for line in telegram.bad_lines]
-    return Record(tags, fields, time_ns, remarks)
+    return Record(tags, fields, time_ns, decoding.remarks)
 
 
 class _Decoding:
@@ -95,6 +96,8 @@ class _Decoding:
         known.sort()  # by place and channel, which no two share
         for _, channel, row, reference in known:
             groups = sent[reference]
+            if groups == [""] and row.kind not in _EMPTY_MEANS_SOMETHING:
+                continue
             try:
                 if row.kind == d.NUMBER:  # three of four objects
                     self.fields.setdefault(row.field, values.number(groups[0], row.unit))
@@ -185,8 +188,11 @@ class _Decoding:
     def mbus_reading_dsmr3(self, row: d.Row, channel: int, groups: list[str]) -> None:
         if row.field == "cooling_gj":
             self.channel(channel).medium = "cooling"
-        unit = groups[5] if len(groups) > 6 else ""
-        self._reading(channel, groups[:1] if len(groups) > 1 else [], groups[-1], unit)
+        if len(groups) > 6:  # time, status, period, number of values, their codes and units, the values
+            first_value = 4 + 2 * values.integer(groups[3])
+            self._reading(channel, groups[:1], groups[min(first_value, len(groups) - 1)], groups[5])
+        else:
+            self._reading(channel, groups[:-1], groups[-1], "")
 
     def _reading(self, number: int, times: list[str], text: str, unit: str) -> None:
         channel = self.channel(number)
@@ -201,7 +207,7 @@ _READERS: Final[dict[str, Callable[[_Decoding, d.Row, list[str]], None]]] = {
     d.INTEGER: lambda self, row, groups: self.put(row.field, values.integer(groups[0], row.unit)),
     d.STATE: lambda self, row, groups: self.put(row.field, values.state(groups[0])),
     d.TARIFF: lambda self, row, groups: self.put(row.field, values.tariff(groups[0])),
-    d.TEXT: lambda self, row, groups: self.put(row.field, values.text(groups[0])),
+    d.TEXT: lambda self, row, groups: self.put(row.field, values.text(")(".join(groups))),
     d.PLAIN: lambda self, row, groups: self.put(row.field, values.plain(groups[0])),
     d.METER: lambda self, _, groups: self.set_meter(values.text(groups[0])),
     d.METER_PLAIN: lambda self, _, groups: self.set_meter(values.plain(groups[0])),

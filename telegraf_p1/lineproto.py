@@ -8,7 +8,7 @@ another record. Readings come as Decimal here and keep the digits that were sent
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from influx_line_protocol import Metric
 
@@ -70,7 +70,12 @@ def _tag(text: str) -> str:
     return _CONTROL.sub(" ", text).strip().rstrip("\\").rstrip()
 
 
-def as_json(record: Record) -> dict[str, Any]:
-    """Give the record as plain Python values for `decode --json`."""
-    fields = {k: float(v) if type(v) is Decimal else v for k, v in record.fields.items()}
-    return {"time_ns": record.time_ns, "tags": record.tags, "fields": fields}
+def as_json(record: Record) -> str:
+    """Give the record as a JSON object, for `decode --json`; readings with the digits sent."""
+    import json
+
+    fields = (
+        f"{json.dumps(name)}: {format(value, 'f') if type(value) is Decimal else json.dumps(value)}"
+        for name, value in record.fields.items()
+    )
+    return f'{{"time_ns": {record.time_ns}, "tags": {json.dumps(record.tags)}, "fields": {{{", ".join(fields)}}}}}'

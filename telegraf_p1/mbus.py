@@ -99,6 +99,7 @@ def fields(channels: Iterable[Channel]) -> dict[str, Value]:
 def _live(group: list[Channel]) -> list[Channel]:
     live = [c for c in group if c.is_live()]
     live = [c for c in live if c.meter_id != ""] or live
+    live = [c for c in live if c.reading] or live
     newest = max((c.time or 0 for c in live), default=0)
     return [c for c in live if c.time is None or c.time > newest - _STALE_S]
 

@@ -5,8 +5,10 @@ Leaving right after a write loses lines: Telegraf closes the pipe as soon as we 
 """
 
 import array
+import contextlib
 import fcntl
 import os
+import select
 import signal
 import termios
 import threading
@@ -14,7 +16,8 @@ import time
 from types import FrameType
 from typing import Final, NoReturn
 
-_AGAIN_S: Final = 0.1
+_AGAIN_S: Final = 0.05
+_DEAF_S: Final = 0.1
 _STEP_S: Final = 0.005
 # Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
 _STUCK_S: Final = 0.1
@@ -31,12 +34,18 @@ class Lifeline:
     def __init__(self) -> None:
         self._leaving = False
         self._main = threading.get_ident()
+        self._signals = -1
 
     def watch(self) -> None:
         """Begin; Stop may be raised from here on."""
+        # Python runs a handler only when the main thread comes back from C, and a name server
+        # may keep it there for seconds. The wake-up pipe gets the signal at once.
+        self._signals, wake_up = os.pipe()
+        os.set_blocking(wake_up, False)
+        signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        threading.Thread(target=self._watch_stdin, name="stdin", daemon=True).start()
+        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
     def leaving(self) -> None:
         """Say that Stop was understood; nothing is raised from here on."""
@@ -46,16 +55,28 @@ class Lifeline:
         if not self._leaving:
             raise Stop
 
-    def _watch_stdin(self) -> None:
-        try:
-            while os.read(0, 4096):
-                pass  # Telegraf's signal = "STDIN" sends a newline each interval
-        except OSError:
-            pass  # no stdin at all
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError):  # no stdin at all
+            # Telegraf's signal = "STDIN" sends a newline each interval.
+            while self._signals not in select.select([0, self._signals], [], [])[0] and os.read(0, 4096):
+                pass
         # An exception that lands in a destructor is swallowed by Python: ask until it is heard.
+        give_up = time.monotonic() + _DEAF_S
         while not self._leaving:
             signal.pthread_kill(self._main, signal.SIGTERM)
             time.sleep(_AGAIN_S)
+            if time.monotonic() > give_up and not self._leaving:
+                drain()
+                os._exit(0)
+
+
+def stdout_is_open() -> bool:
+    """Whether there is a stdout; without one, the next file opened would take its place."""
+    try:
+        os.fstat(1)
+    except OSError:
+        return False
+    return True
 
 
 def write_line(line: str) -> None:

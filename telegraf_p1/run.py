@@ -32,6 +32,7 @@ class _Stream:
     def __init__(self) -> None:
         self.framer = Framer()
         self.crc_seen = False
+        self.begun = False  # whether a frame came since the connection began
 
 
 class Reader:
@@ -56,19 +57,28 @@ class Reader:
             if record := self._record(frame, stream):
                 yield record
 
+    def finish(self) -> Iterator[Record]:
+        """Give the records of what the end of the source ends."""
+        for stream in self._streams.values():
+            for frame in stream.framer.flush():
+                if record := self._record(frame, stream):
+                    yield record
+
     def reconnected(self) -> None:
         """Forget what was begun: the next chunk comes from a new connection."""
         for stream in self._streams.values():
             stream.framer.reset()
+            stream.begun = False
 
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
         try:
             parsed = telegram.parse(frame.data, settings.crc, crc_seen=stream.crc_seen)
         except TelegramError as error:
-            stream.crc_seen |= error.cause == "crc"
-            self._reject(error)
+            self._reject(error, stream)
             return None
+        finally:
+            stream.begun = True
         stream.crc_seen |= parsed.checksum is not None
         self.accepted += 1
         record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time)
@@ -78,20 +88,21 @@ class Reader:
                 f"what carries the telegrams {parsed.damage}; they are accepted, since their CRC fits "
                 "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
             )
+        if parsed.bad_lines:
+            line = parsed.bad_lines[0][:80]
+            self._log.warning_for("line", f"{self._name}: {line!r} in a telegram is no COSEM object, and is left out")
         for reference, text in record.remarks:
             self._remark(reference, f"{reference!r}: {text}")
         return record
 
-    def _reject(self, error: TelegramError) -> None:
-        if error.cause == "half":
-            self._log.debug(f"{self._name}: {error}")
-            return
+    def _reject(self, error: TelegramError, stream: _Stream) -> None:
+        if error.cause == "half" and not stream.begun:
+            return  # we began to listen in the middle of it
         self.rejected += 1
         self._log.warning_for(error.cause, f"{self._name}: telegram rejected: {error}")
 
     def _remark(self, cause: str, text: str) -> None:
-        # Noise in a telegram without a CRC could make up references without end.
-        if cause not in self._remarked and len(self._remarked) < 1000:
+        if cause not in self._remarked:
             self._remarked.add(cause)
             self._log.warning(f"{self._name}: {text}")
 
@@ -101,19 +112,21 @@ def run(source: Source, reader: Reader, log: Log, name: str, write: Callable[[Re
     for chunk in _reconnecting(source, reader, log, name):
         for record in reader.records(chunk, time.time_ns()):
             write(record)
+    for record in reader.finish():
+        write(record)
 
 
 def _reconnecting(source: Source, reader: Reader, log: Log, name: str) -> Iterator[Chunk]:
     attempt = 0
-    trouble = ""
+    troubles: set[str] = set()
     ever_read = False
     while True:
         before = reader.accepted
         try:
             for chunk in source():
-                if trouble and chunk.data:
+                if troubles and chunk.data:
                     log.info(f"{name} is back" if ever_read else f"{name} is there")
-                    trouble = ""
+                    troubles.clear()
                 ever_read = True
                 yield chunk
         except OSError as error:
@@ -122,9 +135,11 @@ def _reconnecting(source: Source, reader: Reader, log: Log, name: str) -> Iterat
             return
         reader.reconnected()
         attempt = 0 if reader.accepted > before else attempt + 1
-        if reason != trouble:
+        if not troubles:
             (log.warning if ever_read else log.error)(f"{name}: {reason}; trying again until it is there")
-            trouble = reason
+        elif reason not in troubles:
+            log.info(f"{name}: still not there: {reason}")
+        troubles.add(reason)
         time.sleep(_wait(attempt))
 
 

@@ -14,7 +14,10 @@ CrcMode = Literal["auto", "require", "off"]
 
 # Seen: `*255` (Q3D), `.255` (DSMR 4.0 examples), a colon for a dot, a space before the bracket.
 _REFERENCE: Final = re.compile(r"(\d{1,3}-\d{1,3}):(\d{1,3})[.:](\d{1,3})[.:](\d{1,3})([*.]\d{1,3})?\s*")
-_VERSION: Final = re.compile(rb"^(?:1-3:0\.2\.8|0-0:96\.1\.4)\(", re.MULTILINE)
+# Objects that name a version of the standard; meters that send one send a CRC too.
+_VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
+# No maker has brackets there (IEC 62056-21, 6.3.2): this is the end of a line of values.
+_NO_IDENTIFICATION: Final = re.compile(rb"/[^\r\n]*[()]")
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
 _FILLER: Final = "\0\xff \t"
 
@@ -77,13 +80,14 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -
         return _split(data, expected, damage)
     if crc_mode == "require":
         raise TelegramError("no-crc", "the telegram has no CRC and --crc require asks for one")
-    if crc_mode == "auto" and (crc_seen or _VERSION.search(data)):
+    telegram = _sound(data)
+    if crc_mode == "auto" and (crc_seen or any(reference in _VERSIONS for reference, _ in telegram.objects)):
         raise TelegramError(
             "no-crc",
             "the CRC is missing from a meter that has one: bytes were lost at the end; "
             "if your device always cuts the CRC off, use --crc off",
         )
-    return _sound(data)
+    return telegram
 
 
 def _verified(data: bytes, expected: int) -> tuple[bytes, str]:
@@ -96,7 +100,7 @@ def _verified(data: bytes, expected: int) -> tuple[bytes, str]:
             return candidate, ""
         if repair := crc.repair(candidate, expected):
             return repair
-    if not _IDENTIFICATION.match(data):
+    if _NO_IDENTIFICATION.match(data):
         raise TelegramError("half", "the telegram had begun before we listened")
     raise TelegramError(
         "crc",
@@ -116,12 +120,19 @@ def _later_starts(data: bytes) -> list[bytes]:
 
 def _sound(data: bytes) -> Telegram:
     """Split a telegram without a CRC: every line has to be whole, or it is not believed."""
-    later = _later_starts(data)
-    telegram = _split(later[0] if later else data, None, "")
-    if telegram.bad_lines or not telegram.objects or "(" in telegram.identification:
-        line = telegram.bad_lines[0] if telegram.bad_lines else telegram.identification
+    telegram = _split(data, None, "")
+    for later in _later_starts(data):
+        if _is_sound(telegram):
+            break
+        telegram = _split(later, None, "")
+    if not _is_sound(telegram):
+        line = (telegram.bad_lines or [telegram.identification])[0]
         raise TelegramError("structure", f"the telegram has no CRC and is not whole: {line[:80]!r} is no COSEM object")
     return telegram
+
+
+def _is_sound(telegram: Telegram) -> bool:
+    return bool(telegram.objects) and not telegram.bad_lines and "(" not in telegram.identification
 
 
 def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:

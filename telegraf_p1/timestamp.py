@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
+from telegraf_p1.values import Unreadable
+
 DEFAULT_ZONE: Final = "Europe/Amsterdam"
 
 _TST: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)")
@@ -32,14 +34,14 @@ class Zone:
             self.standard = january.utcoffset() or timedelta(0)
 
     def rules(self) -> tzinfo:
-        """Load the database when it is needed at all: most meters send the letter."""
+        """Load the database, which is needed only for times without a letter; raise ValueError."""
         if self._rules is None:
             from zoneinfo import ZoneInfo  # 3 ms and 1 MB that most never need
 
             try:
                 self._rules = ZoneInfo(self._name)
             except (KeyError, ValueError, OSError):
-                raise ValueError(
+                raise Unreadable(
                     f"time zone {self._name!r} is not known here: use a name such as Europe/Vilnius,"
                     " and check that the package tzdata is installed"
                 ) from None
@@ -56,7 +58,8 @@ def epoch(text: str, zone: Zone) -> int | None:
     """UTC of a meter's time in seconds since 1970; None for what is no valid time.
 
     With a letter: standard offset of `zone`, and one hour more for S, which also settles
-    the hour that October has twice. Without one: the rules of `zone`.
+    the hour that October has twice. Without one: the rules of `zone`; raise Unreadable when
+    there is no time-zone database to look them up.
     """
     match = _TST.fullmatch(text)
     if match is None:

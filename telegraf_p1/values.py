@@ -14,6 +14,7 @@ from typing import Final
 _QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_OFF_KW: Final = Decimal("99.999")  # e-MUCS 2.x
 _STATES: Final = {"OFF": 0, "ON": 1}
 
 # Unit, compared without case: its base unit and the power of ten. Meters write kvarh,
@@ -87,8 +88,8 @@ def integer(text: str, unit: str = "") -> int:
 
 def is_off(value: Decimal) -> bool:
     """Whether a limit says that it is switched off: 999, 999.9, 99.999, and 0999.00 of old meters."""
-    nines = value.normalize().as_tuple().digits
-    return value >= 99 and len(nines) > 2 and set(nines) == {9}
+    all_nines = set(value.normalize().as_tuple().digits) == {9}
+    return all_nines and (value >= 999 or value == _OFF_KW)
 
 
 def state(text: str) -> int:
@@ -106,15 +107,17 @@ def tariff(text: str) -> int:
 
 
 def plain(text: str) -> str:
-    """Read a text as it stands: control characters become spaces, brackets and filler go.
+    """Read a text as it stands, without brackets around it: `(ER11)` (Lithuania) → `ER11`."""
+    return _cleaned(text).strip("()")
 
-    `(ER11)` (Lithuania) → `ER11`; 0xFF bytes (Hungary) are filler.
-    """
+
+def _cleaned(text: str) -> str:
+    """Turn control characters into spaces; 0xFF bytes are filler (Hungary)."""
     if not text.isascii():
         text = text.replace("\xff", "")
         with contextlib.suppress(UnicodeDecodeError):  # then it is Latin-1, as it stands
             text = text.encode("latin-1").decode()
-    return _CONTROL.sub(" ", text).strip(" ()")
+    return _CONTROL.sub(" ", text).strip()
 
 
 @lru_cache(64)
@@ -127,7 +130,7 @@ def text(sent: str) -> str:
     if _HEX.fullmatch(sent):
         octets = bytes.fromhex(sent)
         if all(b in b"\t\r\n" or 32 <= b < 127 for b in octets):
-            return plain(octets.decode("ascii"))
+            return _cleaned(octets.decode("ascii"))
         if set(octets) == {0xFF}:
             return ""
-    return plain(sent)
+    return _cleaned(sent)

@@ -14,7 +14,7 @@ ALLOWED = {
     "framer": set(),
     "definitions": set(),
     "values": set(),
-    "timestamp": set(),
+    "timestamp": {"values"},
     "log": set(),
     "process": set(),
     "telegram": {"crc"},

@@ -67,7 +67,7 @@ def test_counters_states_and_tariffs_are_integers() -> None:
         ("205C4D246333034353537383234323121", "205C4D246333034353537383234323121"),  # odd number of digits
         ("2212345678", "2212345678"),  # 0x12 is no text
         ("serienummer", "serienummer"),
-        ("(ER11)", "ER11"),
+        ("63616C6C207573202829", "call us ()"),
         ("FFFFFFFF", ""),
         ("\xff" * 1024, ""),
         ("202020", ""),
@@ -82,8 +82,12 @@ def test_hex_is_decoded_when_it_is_text(sent: str, read: str) -> None:
     assert values.text(sent) == read
 
 
+def test_brackets_around_a_plain_text_go() -> None:
+    assert [values.plain(text) for text in ("(ER11)", "(ER12", "ER13)", "50217")] == ["ER11", "ER12", "ER13", "50217"]
+
+
 def test_all_nines_means_that_a_limit_is_off() -> None:
     for off in ("999", "999.9", "99.999", "999.99", "0999.00", "999.999"):
         assert values.is_off(Decimal(off)), off
-    for on in ("9", "9.9", "90.000", "16.1", "99", "100", "200.00"):
+    for on in ("9", "9.9", "90.000", "16.1", "99", "99.9", "100", "200.00"):
         assert not values.is_off(Decimal(on)), on

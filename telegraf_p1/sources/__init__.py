@@ -76,13 +76,16 @@ def options(url: Url, **defaults: str | float | bool) -> list[str]:
     return [url.query.get(name, str(default)) for name, default in defaults.items()]
 
 
+_MOST: Final = 1e9
+
+
 def number(url: Url, name: str, value: str, least: float) -> float:
     """Read a number of the query; raise UsageError when it is none or under `least`."""
     try:
         result = float(value)
     except ValueError:
         result = float("nan")
-    if not least <= result < float("inf"):
+    if not least <= result <= _MOST:
         raise UsageError(f"source {url.text!r}: {name}={value!r} has to be a number, {least:g} or more")
     return result
 
@@ -91,6 +94,10 @@ def host_and_port(url: Url) -> tuple[str, int]:
     """Give both; raise UsageError when one is missing."""
     if not url.host or not url.port:
         raise UsageError(f"source {url.text!r}: host and port are needed, for example {url.scheme}://192.168.1.20:2000")
+    try:
+        url.host.encode("idna")
+    except UnicodeError:
+        raise UsageError(f"source {url.text!r}: {url.host!r} is no host name") from None
     return url.host, url.port
 
 

@@ -1,8 +1,19 @@
 """A recording: `file:capture.txt`, or `file:///var/lib/p1/capture.txt`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from telegraf_p1.sources import Chunk, Source, Url, UsageError, options
+
+
+@contextmanager
+def _answered(path: str | int) -> Iterator[None]:
+    """Turn what a file answers into advice: trying again would not help."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise UsageError(f"file {path!r}: {getattr(error, 'strerror', None) or error}") from None
+
 
 _PIECE = 64 * 1024
 
@@ -19,13 +30,8 @@ def read(path: str | int) -> Source:
     """Read a file by its name, or an open one by its descriptor."""
 
     def chunks() -> Iterator[Chunk]:
-        try:
-            file = open(path, "rb", closefd=isinstance(path, str))  # noqa: SIM115  only opening fails here
-        except OSError as error:
-            raise UsageError(f"file {path!r}: {error.strerror}") from None
-        with file:
+        with _answered(path), open(path, "rb", buffering=0, closefd=isinstance(path, str)) as file:
             while data := file.read(_PIECE):
                 yield Chunk(data)
-        yield Chunk(b"", complete=True)
 
     return chunks

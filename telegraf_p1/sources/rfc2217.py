@@ -5,6 +5,7 @@ servers that do not answer to modem lines (ser2net on a pty).
 """
 
 import errno
+import time
 from collections.abc import Iterator
 
 import serial
@@ -39,7 +40,10 @@ def source(url: Url) -> Source:
 
 def _read(port: rfc2217.Serial, timeout: float) -> bytes:
     """Wait for a byte and take what is there already."""
+    begun = time.monotonic()
     first: bytes = port.read(1)
+    if not first and time.monotonic() - begun < timeout / 2:
+        raise OSError(errno.ECONNRESET, "the other side closed the connection")
     if not first:
         raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {timeout:g} s")
     return first + port.read(port.in_waiting)

@@ -50,8 +50,8 @@ def _open(path: str, line: dict[str, object]) -> serial.Serial:
         return serial.Serial(path, exclusive=True, timeout=0, **line)  # type: ignore[arg-type]
     except (OSError, termios.error) as error:
         number = error.args[0] if error.args else 0
-        if "Inappropriate ioctl" in str(error):
+        if "Inappropriate ioctl" in str(error) or number == errno.EISDIR:
             raise UsageError(f"{path} is no serial port; for a recording write file:NAME") from None
         raise OSError(number, _ADVICE.get(number, str(error))) from None
-    except ValueError as error:  # a speed the driver does not know
-        raise UsageError(str(error)) from None
+    except ValueError as error:  # a speed the driver does not know, a NUL in the name
+        raise UsageError(f"{path!r}: {error}") from None
