@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import signal
+import sys
 import termios
 import threading
 import time
@@ -33,6 +34,7 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._leaving = False
+        self._raised = False
         self._main = threading.get_ident()
         self._signals = -1
 
@@ -43,6 +45,7 @@ class Lifeline:
         self._signals, wake_up = os.pipe()
         os.set_blocking(wake_up, False)
         signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
+        sys.unraisablehook = self._swallowed
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
@@ -52,15 +55,21 @@ class Lifeline:
         self._leaving = True
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self._leaving:
+        if not self._raised and not self._leaving:  # twice would disturb the clearing up
+            self._raised = True
             raise Stop
+
+    def _swallowed(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        if unraisable.exc_type is Stop:  # it landed in a destructor, where Python lets none pass
+            self._raised = False
+        else:
+            sys.__unraisablehook__(unraisable)
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError):  # no stdin at all
             # Telegraf's signal = "STDIN" sends a newline each interval.
             while self._signals not in select.select([0, self._signals], [], [])[0] and os.read(0, 4096):
                 pass
-        # An exception that lands in a destructor is swallowed by Python: ask until it is heard.
         give_up = time.monotonic() + _DEAF_S
         while not self._leaving:
             signal.pthread_kill(self._main, signal.SIGTERM)
@@ -80,13 +89,14 @@ def stdout_is_open() -> bool:
 
 
 def write_line(line: str) -> None:
-    """Write one record to stdout, unbuffered; raise Stop when nobody reads any more."""
+    """Write one record to stdout, unbuffered; leave as at SIGTERM when nobody reads any more."""
     data = memoryview(f"{line}\n".encode())
     try:
         while data:
             data = data[os.write(1, data) :]
     except BrokenPipeError:
-        raise Stop from None
+        signal.raise_signal(signal.SIGTERM)
+        wait_for_stop()
 
 
 def wait_for_stop() -> NoReturn:

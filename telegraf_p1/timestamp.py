@@ -36,11 +36,11 @@ class Zone:
     def rules(self) -> tzinfo:
         """Load the database, which is needed only for times without a letter; raise ValueError."""
         if self._rules is None:
-            from zoneinfo import ZoneInfo  # 3 ms and 1 MB that most never need
-
             try:
+                from zoneinfo import ZoneInfo  # 3 ms and 1 MB that most never need
+
                 self._rules = ZoneInfo(self._name)
-            except (KeyError, ValueError, OSError):
+            except (ImportError, KeyError, ValueError, OSError):
                 raise Unreadable(
                     f"time zone {self._name!r} is not known here: use a name such as Europe/Vilnius,"
                     " and check that the package tzdata is installed"

@@ -53,6 +53,20 @@ def test_an_unreadable_value_costs_its_field_and_is_remarked() -> None:
     assert [remark.reference for remark in result.remarks] == ["1-0:1.8.1", "1-0:1.8.2"]
 
 
+@pytest.mark.parametrize(
+    "line", ["1-0:1.8.1()", "0-0:96.14.0()", "0-0:96.7.21()", "0-1:24.1.0()", "0-1:24.2.1()", "0-0:1.0.0()"]
+)
+def test_an_empty_value_is_no_value_and_no_fault(line: str) -> None:
+    assert fields(line) == {}
+    assert record(line).remarks == []
+
+
+def test_a_message_keeps_its_brackets() -> None:
+    assert fields("0-0:96.13.0(call us (now))")["message"] == "call us (now)"
+    assert fields("0-0:96.13.0((a)(b) c)")["message"] == "(a)(b) c"
+    assert fields("1-0:0.2.0((ER11))")["fw_core_version"] == "ER11"
+
+
 def test_a_reference_sent_twice_counts_once_and_the_last_one_wins() -> None:
     assert record("0-0:96.14.0(0001)", "0-0:96.14.0(0001)").remarks == []
     twice = record("0-0:96.14.0(0001)", "0-0:96.14.0(0002)")

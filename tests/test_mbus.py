@@ -71,6 +71,7 @@ def test_a_replaced_meter_leaves_the_plain_name_to_the_live_one() -> None:
         meter(1, "003", "00777.000*m3", OLD, "4D32"),
         meter(1, "003", "00777.000*m3", NOW, "3030"),
         meter(1, "003", "00777.000*m3", NOW, ""),
+        meter(1, "003", "00000.000*m3", NOW, "4D32"),
     ):
         assert fields(*dead, *meter(2, "003", "00004.380*m3"))["gas_m3"] == "4.380", dead
 
@@ -94,3 +95,8 @@ def test_relays_are_no_mbus_meters() -> None:
 
 def test_cooling_of_dsmr_3_is_cooling() -> None:
     assert fields("0-2:24.3.1(090212160000)(00)(60)(1)(0-2:24.2.1)(GJ)", "(00012.34)")["cooling_gj"] == "12.34"
+
+
+def test_of_two_values_of_dsmr_3_the_first_is_the_meters() -> None:
+    line = "0-1:24.3.0(090212160000)(00)(60)(2)(0-1:24.2.1)(m3)(0-1:24.2.2)(m3)(00123.456)(00555.000)"
+    assert fields("0-1:24.1.0(03)", line)["gas_m3"] == "123.456"

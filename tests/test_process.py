@@ -269,6 +269,12 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "serial://ttyUSB0"], "three slashes"),
         (["run", "/dev/null"], "no serial port"),
         (["run", "sim:?form=xx"], "nl-5.0"),
+        (["run", "sim:?interval=1e300"], "interval"),
+        (["run", "tcp://a..b:23"], "no host name"),
+        (["run", "/dev/ptmx?baudrate=1e12"], "baudrate"),
+        (["run", "/dev"], "no serial port"),
+        (["run", "file:%00"], "null"),
+        (["decode", "/proc/self/mem"], "Input/output error"),
         (["run", "file:/no/such/file"], "No such file"),
         (["decode", "/no/such/file"], "No such file"),
         (["frobnicate"], "frobnicate"),
@@ -300,6 +306,38 @@ def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
     mixed = decode(str(bad), str(good))
     assert (mixed.returncode, mixed.stdout) == (1, done.stdout)
     assert b"2 telegrams accepted, 1 rejected" in mixed.stderr
+
+
+def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_bytes(Meter().telegram(START)[:-10])
+    done = subprocess.run([*PLUGIN, "decode", str(empty)], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"E! no telegram found")
+
+
+def test_a_stdout_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    telegram = tmp_path / "telegram"
+    telegram.write_bytes(Meter().telegram(START))
+    for arguments in (["decode", str(telegram)], ["run", "sim:"]):
+        with (
+            Path("/dev/full").open("wb") as full,
+            subprocess.Popen(
+                [*PLUGIN, *arguments], stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
+            ) as process,
+        ):
+            assert process.stderr
+            assert process.stderr.read() == b"E! cannot write to stdout: No space left on device\n"
+            assert process.wait(20) == 1
+
+
+def test_without_a_stdout_it_ends_quietly(cable: Cable) -> None:
+    # Else the port would be opened in its place, and records written to the meter.
+    command = 'exec "$@" >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *PLUGIN, "run", str(cable.link)], capture_output=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_decode_into_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:

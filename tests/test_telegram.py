@@ -101,6 +101,22 @@ def test_a_stored_value_is_not_the_running_register() -> None:
     assert parse(sealed(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0][0] == "1-0:1.8.0*01"
 
 
+@pytest.mark.parametrize("version", [b"1-3:0.2.8 (50)", b"1-3:0:2.8(50)", b"0-0:96.1.4.255(50217)"])
+def test_a_version_spelled_oddly_is_a_version(version: bytes) -> None:
+    assert cause(OLD.replace(b"1-0:1.8.1", version + b"\r\n1-0:1.8.1")) == "no-crc"
+
+
+def test_an_identification_may_hold_a_slash() -> None:
+    for frame in (OLD, sealed(BODY)):
+        body = frame.partition(b"!")[0].replace(b"/TST5", b"/HLY5/D545") + b"!"
+        telegram = parse(body if frame is OLD else sealed(body))
+        assert telegram.identification.startswith("HLY5/D545")
+
+
+def test_an_odd_identification_is_no_excuse_for_a_wrong_crc() -> None:
+    assert cause(b"/T1T5abc\r\n1-0:1.8.0(1*kWh)\r\n!ABCD") == "crc"
+
+
 def test_half_a_telegram_at_the_start_is_no_alarm() -> None:
     assert cause(b"/-te st)\r\n1-0:1.8.0(1*kWh)\r\n!ABCD") == "half"
 

@@ -1,8 +1,10 @@
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from telegraf_p1.timestamp import Zone, epoch
+from telegraf_p1.values import Unreadable
 
 
 def utc(text: str, zone: str = "Europe/Amsterdam") -> str | None:
@@ -58,3 +60,12 @@ def test_an_unknown_zone_is_refused_with_advice() -> None:
     for name in ("Europe/Nowhere", "../etc/passwd", ""):
         with pytest.raises(ValueError, match="tzdata"):
             Zone(name)
+
+
+def test_without_a_time_zone_database_only_times_without_a_letter_are_lost() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "zoneinfo", None)
+        zone = Zone()
+        assert epoch("230715120000S", zone) == 1_689_415_200
+        with pytest.raises(Unreadable, match="tzdata"):
+            epoch("230715120000", zone)
