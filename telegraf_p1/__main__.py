@@ -3,12 +3,15 @@
 import argparse
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from telegraf_p1 import __version__, lineproto
 from telegraf_p1.decode import Record
 from telegraf_p1.log import Log
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+
+if TYPE_CHECKING:
+    from telegraf_p1 import run
 
 _OK, _REJECTED, _BUG, _USAGE, _INTERRUPTED = 0, 1, 1, 2, 130
 
@@ -43,9 +46,10 @@ def _parser() -> argparse.ArgumentParser:
 def _decoding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crc",
-        choices=("auto", "require", "off"),
+        choices=("auto", "require", "x25", "off"),
         default="auto",
-        help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; off",
+        help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
+        "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
     )
     parser.add_argument("--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (%(default)s)")
     parser.add_argument(
@@ -66,20 +70,26 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(fields.table())
         return _OK
+    from telegraf_p1 import decrypt, run
+
     try:
-        zone = Zone(options.timezone)
-        lineproto.check_measurement(options.measurement)
+        settings = run.Settings(
+            options.crc,
+            Zone(options.timezone),
+            host_time=options.time == "host",
+            measurement=lineproto.check_measurement(options.measurement),
+            keys=decrypt.keys(os.environ),
+        )
     except ValueError as error:
         parser.error(str(error))
-    return _decode(options, zone) if options.command == "decode" else _run(options, zone)
+    return _decode(options, settings) if options.command == "decode" else _run(options, settings)
 
 
-def _run(options: argparse.Namespace, zone: Zone) -> int:
+def _run(options: argparse.Namespace, settings: "run.Settings") -> int:
     from telegraf_p1 import process, run, sources
 
     log = Log()
     lifeline = process.Lifeline()
-    settings = run.Settings(options.crc, zone, options.time == "host", options.measurement)
     reader = run.Reader(settings, log, options.source)
     write = run.write_to(process.write_line, options.measurement)
     if not process.stdout_is_open():
@@ -99,12 +109,11 @@ def _run(options: argparse.Namespace, zone: Zone) -> int:
     return _OK
 
 
-def _decode(options: argparse.Namespace, zone: Zone) -> int:
+def _decode(options: argparse.Namespace, settings: "run.Settings") -> int:
     from telegraf_p1 import run, sources
     from telegraf_p1.sources.file import read
 
     log = Log()
-    settings = run.Settings(options.crc, zone, options.time == "host", options.measurement)
     write = _print_json if options.json else run.write_to(print, options.measurement)
     accepted = rejected = 0
     for name in options.files:

@@ -9,7 +9,10 @@ from typing import Final, NamedTuple
 
 import crcmod
 
-checksum: Callable[[bytes], int] = crcmod.mkCrcFun(0x18005, initCrc=0, rev=True, xorOut=0)
+Checksum = Callable[[bytes], int]
+checksum: Checksum = crcmod.mkCrcFun(0x18005, initCrc=0, rev=True, xorOut=0)
+# CRC-16/X-25, which some Hungarian meters send in its place; `123456789` gives 0x906E.
+x25: Checksum = crcmod.mkCrcFun(0x11021, initCrc=0, rev=True, xorOut=0xFFFF)
 
 
 class Repair(NamedTuple):
@@ -27,16 +30,23 @@ def _cr_to_crlf(data: bytes) -> bytes:
     return data if b"\n" in data else data.replace(b"\r", b"\r\n")
 
 
+def _add_blank_line(data: bytes) -> bytes:
+    head, line_end, rest = data.partition(b"\r\n")
+    return data if rest.startswith(b"\r\n") else head + line_end * 2 + rest
+
+
 _UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
     # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
     (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
     (_cr_to_crlf, "rewrites line endings (CR LF became CR)"),
     (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
+    (_add_blank_line, "drops the blank line behind the identification"),
+    (lambda data: _add_blank_line(_lf_to_crlf(data)), "rewrites line endings and drops the blank line"),
 )
 
 
-def repair(data: bytes, expected: int) -> Repair | None:
+def repair(data: bytes, expected: int, function: Checksum = checksum) -> Repair | None:
     """Undo what transports are known to do, one thing at a time, until the CRC fits.
 
     `data` runs from `/` to `!`, `expected` is the CRC the meter sent. A fit proves the
@@ -44,6 +54,6 @@ def repair(data: bytes, expected: int) -> Repair | None:
     """
     for undo, damage in _UNDO:
         candidate = undo(data)
-        if candidate != data and checksum(candidate) == expected:
+        if candidate != data and function(candidate) == expected:
             return Repair(candidate, damage)
     return None

@@ -1,7 +1,8 @@
 r"""Bytes in any pieces in, frames out.
 
-A frame is everything from the `/` of the identification to the CRC behind the `!`,
-byte for byte, without the line end that follows it.
+A plain frame is everything from the `/` of the identification to the CRC behind the `!`, byte
+for byte, without the line end that follows it. A sealed one (Luxembourg, parts of Austria) is
+found by the length in its head, since its cipher text may hold any byte.
 
     in:  b"half a tel0*kW)\r\n!1A2B\r\n" b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5\r\n"
     out: b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5"
@@ -14,16 +15,35 @@ from typing import Final, NamedTuple
 # 1024 characters in hex, and a Belgian history of 13 months).
 LIMIT: Final = 16 * 1024
 
-_MARK: Final = re.compile(rb"[/!]")
+SEALED: Final = b"\xdb"
+# DB 08, eight bytes of system title, the length, 30 (authenticated and encrypted).
+_TITLE_ENDS: Final = 10
+_NO_HEAD: Final = 0
+
+_START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
+_MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
 _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n/]{64})")
 
 
 class Frame(NamedTuple):
-    """The bytes of one telegram, and the `at` of the piece that brought its first byte."""
+    """The bytes of one telegram, and the `at` of the piece that brought its first byte.
+
+    `whole` is False for one that was cut off: by another one, by the end of the message, or
+    because it grew longer than LIMIT.
+    """
 
     data: bytes
     at: int
+    whole: bool = True
+
+
+class _Step(NamedTuple):
+    """What was found in a frame: its end, its cut, or the place to search on from (`done` is None)."""
+
+    place: int
+    done: bool | None  # True: whole up to the place; False: cut off there
+    overlap: int = 0  # bytes before the place that may belong to the next frame
 
 
 class Framer:
@@ -34,7 +54,7 @@ class Framer:
     """
 
     def __init__(self) -> None:
-        self._pending = b""  # begins with "/", or is empty
+        self._pending = b""  # begins like a frame, or is empty
         self._searched = 0
         self._at = 0
 
@@ -44,32 +64,30 @@ class Framer:
         `at` is the caller's mark of the piece, such as its time of reception in ns.
         """
         buffer = self._pending + data
-        start, position = 0, self._searched
         inside = bool(self._pending)
+        start, position = 0, self._searched
         frames: list[Frame] = []
         while True:
             if not inside:
-                start = buffer.find(b"/", position)
-                if start < 0:
+                match = _START.search(buffer, position)
+                if match is None:
                     self.reset()
                     return frames
-                inside, position, self._at = True, start + 1, at
-            limit = start + LIMIT
-            mark, end = _next_mark(buffer, position, limit)
-            if mark >= limit:
-                inside, position = False, limit
-            elif end is None:
-                self._pending, self._searched = buffer[start:], mark - start
+                inside, start, position, self._at = True, match.start(), match.start() + 1, at
+            step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
+            if step.done is None:
+                self._pending, self._searched = buffer[start:], step.place - start
                 return frames
-            elif buffer[mark] == b"/"[0]:
-                start, position, self._at = mark, mark + 1, at
-            else:
-                frames.append(Frame(buffer[start:end], self._at))
-                inside, position = False, end
+            if step.place > start + 1:
+                frames.append(Frame(buffer[start : step.place], self._at, step.done))
+            inside, position = False, step.place - step.overlap
 
     def flush(self) -> list[Frame]:
-        """Say that the stream or the message is over, which ends a frame like a line end does."""
-        frames = self.feed(b"\n")
+        """Say that the stream or the message is over, which ends what was begun."""
+        is_plain = self._pending.startswith(b"/")
+        frames = self.feed(b"\n") if is_plain else []
+        if self._pending:
+            frames.append(Frame(self._pending.removesuffix(b"\n"), self._at, whole=False))
         self.reset()
         return frames
 
@@ -77,27 +95,64 @@ class Framer:
         """Forget the unfinished frame: what comes next does not belong to it."""
         self._pending, self._searched = b"", 0
 
+    def unfinished(self) -> bytes:
+        """Give the bytes of the frame that has begun."""
+        return self._pending
 
-def _next_mark(buffer: bytes, position: int, limit: int) -> tuple[int, int | None]:
-    """Where a frame ends or a new one begins: the mark and the place behind it.
 
-    (place to search on from, None) when that cannot be known yet; a place at or
-    behind `limit` when the frame has grown too long.
-    """
+def _plain(buffer: bytes, start: int, position: int) -> _Step:
+    limit = start + LIMIT
     for match in _MARK.finditer(buffer, position, limit):
         mark = match.start()
         before = buffer[mark - 1 : mark]
         if match[0] == b"/":
             if before in (b"\n", b"\r", b"\0"):
-                return mark, mark + 1
-        elif before in (b"\n", b"\r"):
-            tail = _TAIL.match(buffer, mark)
-            return mark, tail and tail.end()
-        elif before == b")":
-            # Aidon ends its last line with "!" and sends no CRC: `1-0:31.7.0(123.1*A)!` CR LF
-            after = buffer[mark + 1 : mark + 2]
-            if after in (b"\n", b"\r"):
-                return mark, mark + 1
-            if not after:
-                return mark, None
-    return min(len(buffer), limit), None
+                return _Step(mark, done=False)
+        elif match[0] == b"!":
+            if before in (b"\n", b"\r"):
+                tail = _TAIL.match(buffer, mark)
+                return _Step(tail.end(), done=True) if tail else _Step(mark, done=None)
+            if before == b")":
+                # Aidon ends its last line with "!" and sends no CRC: `1-0:31.7.0(123.1*A)!` CR LF
+                after = buffer[mark + 1 : mark + 2]
+                if after in (b"\n", b"\r"):
+                    return _Step(mark + 1, done=True)
+                if not after:
+                    return _Step(mark, done=None)
+        elif (end := _sealed_end(buffer, mark)) != _NO_HEAD:
+            return _Step(mark, done=None if end is None else False)
+    return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
+
+
+def _sealed(buffer: bytes, start: int, position: int) -> _Step:
+    end = _sealed_end(buffer, start)
+    if end is None:
+        return _Step(position, done=None)
+    if end == _NO_HEAD:
+        return _Step(start + 1, done=False)
+    # The meter's own head once more: bytes of this frame were lost, and the next one has begun.
+    head = buffer[start : start + _TITLE_ENDS]
+    again = buffer.find(head, max(start + 1, position - len(head)), end)
+    if again >= 0:
+        return _Step(again, done=False)
+    if len(buffer) < end:
+        return _Step(len(buffer), done=None)
+    overlap = next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
+    return _Step(end, done=True, overlap=overlap)
+
+
+def _sealed_end(buffer: bytes, start: int) -> int | None:
+    """Where a sealed frame ends by its head; None when more bytes have to come, _NO_HEAD if it is none.
+
+    BER lengths: one byte under 80, `81 ll`, `82 hh ll` (Luxembourg).
+    """
+    if buffer[start + 1 : start + 2] not in (b"", b"\x08"):
+        return _NO_HEAD
+    head = buffer[start + _TITLE_ENDS : start + _TITLE_ENDS + 4]
+    digits = {0x81: 1, 0x82: 2}.get(head[0], 0) if head else 0
+    if len(head) < digits + 2:
+        return None
+    length = int.from_bytes(head[1 : 1 + digits], "big") if digits else head[0]
+    if head[digits + 1] != 0x30 or not 1 + 4 + 12 < length < (LIMIT if digits else 0x80):
+        return _NO_HEAD
+    return start + _TITLE_ENDS + digits + 1 + length

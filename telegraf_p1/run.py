@@ -7,14 +7,21 @@ from typing import Final, NamedTuple
 
 from telegraf_p1 import lineproto, telegram
 from telegraf_p1.decode import Record, decode
-from telegraf_p1.framer import Frame, Framer
+from telegraf_p1.decrypt import Keys, unseal
+from telegraf_p1.diagnosis import diagnose
+from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
-from telegraf_p1.sources import Chunk, Source
+from telegraf_p1.sources import SILENCE_S, Chunk, Source
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
 
 _SHORTEST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
+_WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_NOTHING_CAME: Final = (
+    "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
+    "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+)
 
 
 class Settings(NamedTuple):
@@ -24,6 +31,7 @@ class Settings(NamedTuple):
     zone: Zone
     host_time: bool
     measurement: str
+    keys: Keys | None = None
 
 
 class _Stream:
@@ -33,6 +41,7 @@ class _Stream:
         self.framer = Framer()
         self.crc_seen = False
         self.begun = False  # whether a frame came since the connection began
+        self.unexplained = bytearray()  # what came since the last record
 
 
 class Reader:
@@ -50,30 +59,41 @@ class Reader:
     def records(self, chunk: Chunk, received_ns: int) -> Iterator[Record]:
         """Give the records of the telegrams that end in this chunk."""
         stream = self._streams.setdefault(chunk.origin, _Stream())
-        frames = stream.framer.feed(chunk.data, received_ns)
-        if chunk.complete:
+        if chunk.remark:
+            self._log.warning_for(chunk.remark, f"{self._name}: {chunk.remark}")
+        frames = stream.framer.feed(chunk.data, received_ns) if chunk.data else []
+        if chunk.silence:
+            self._explain_silence(stream, chunk.silence)
+        if chunk.complete or (chunk.silence and self._settings.crc == "off"):
             frames += stream.framer.flush()
+        judged = self.accepted + self.rejected
         for frame in frames:
             if record := self._record(frame, stream):
                 yield record
+        if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
+            stream.unexplained.clear()
+        else:
+            self._explain(stream, chunk)
 
     def finish(self) -> Iterator[Record]:
         """Give the records of what the end of the source ends."""
         for stream in self._streams.values():
             for frame in stream.framer.flush():
-                if record := self._record(frame, stream):
+                # What was under way at the end of a recording is no fault of the meter.
+                if (frame.whole or self._settings.crc == "off") and (record := self._record(frame, stream)):
                     yield record
 
     def reconnected(self) -> None:
         """Forget what was begun: the next chunk comes from a new connection."""
         for stream in self._streams.values():
             stream.framer.reset()
+            stream.unexplained.clear()
             stream.begun = False
 
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
         try:
-            parsed = telegram.parse(frame.data, settings.crc, crc_seen=stream.crc_seen)
+            parsed = telegram.parse(self._plain(frame), settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
         except TelegramError as error:
             self._reject(error, stream)
             return None
@@ -95,11 +115,36 @@ class Reader:
             self._remark(reference, f"{reference!r}: {text}")
         return record
 
+    def _plain(self, frame: Frame) -> bytes:
+        if not frame.data.startswith(SEALED):
+            return frame.data
+        if not frame.whole:
+            raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
+        return unseal(frame.data, self._settings.keys)
+
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
-        if error.cause == "half" and not stream.begun:
+        if error.cause == "noise" or (error.cause in ("half", "cut") and not stream.begun):
             return  # we began to listen in the middle of it
         self.rejected += 1
         self._log.warning_for(error.cause, f"{self._name}: telegram rejected: {error}")
+
+    def _explain_silence(self, stream: _Stream, seconds: float) -> None:
+        if seconds < SILENCE_S:
+            return
+        if unfinished := stream.framer.unfinished():
+            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
+        else:
+            text = _NOTHING_CAME.format(seconds)
+        self._log.warning_for("silence", f"{self._name}: {text}")
+
+    def _explain(self, stream: _Stream, chunk: Chunk) -> None:
+        """Look at bytes that gave no record, a window at a time and at each pause."""
+        stream.unexplained += chunk.data
+        if len(stream.unexplained) < _WINDOW and not chunk.silence and not chunk.complete:
+            return
+        if diagnosis := diagnose(bytes(stream.unexplained), inside=bool(stream.framer.unfinished())):
+            self._log.warning_for(diagnosis.cause, f"{self._name}: {diagnosis.text}")
+        stream.unexplained.clear()
 
     def _remark(self, cause: str, text: str) -> None:
         if cause not in self._remarked:

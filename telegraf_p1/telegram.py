@@ -10,15 +10,17 @@ from typing import Final, Literal, NamedTuple
 
 from telegraf_p1 import crc
 
-CrcMode = Literal["auto", "require", "off"]
+CrcMode = Literal["auto", "require", "x25", "off"]
 
 # Seen: `*255` (Q3D), `.255` (DSMR 4.0 examples), a colon for a dot, a space before the bracket.
-_REFERENCE: Final = re.compile(r"(\d{1,3}-\d{1,3}):(\d{1,3})[.:](\d{1,3})[.:](\d{1,3})([*.]\d{1,3})?\s*")
+_PART: Final = r"(?:1?\d?\d|2[0-4]\d|25[0-5])"
+_REFERENCE: Final = re.compile(rf"({_PART}-{_PART}):({_PART})[.:]({_PART})[.:]({_PART})([*.]{_PART})?\s*")
 # Objects that name a version of the standard; meters that send one send a CRC too.
 _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
 # No maker has brackets there (IEC 62056-21, 6.3.2): this is the end of a line of values.
 _NO_IDENTIFICATION: Final = re.compile(rb"/[^\r\n]*[()]")
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
+_TEXT: Final = re.compile(rb"[\x20-\x7e\r\n]+")
 _FILLER: Final = "\0\xff \t"
 
 
@@ -48,13 +50,13 @@ class Telegram(NamedTuple):
     bad_lines: list[str]
 
 
-def printed_crc(frame: bytes) -> int | None:
-    """Give the CRC at the end of a frame: 1 to 4 hex digits in either case; None when absent.
+def printed_crc(digits: bytes) -> int | None:
+    """Read what stands behind the `!`: 1 to 4 hex digits in either case; None when nothing does.
 
     Warmtelink leaves out leading zeros, some meters send NUL or 0xFF behind the digits.
     Raise TelegramError when something else stands there.
     """
-    digits = frame[frame.rindex(b"!") + 1 :].strip(b"\0\xff \t\r\n")
+    digits = digits.strip(b"\0\xff \t\r\n")
     if not digits:
         return None
     if not re.fullmatch(rb"[0-9A-Fa-f]{1,4}", digits):
@@ -65,21 +67,26 @@ def printed_crc(frame: bytes) -> int | None:
     return int(digits, 16)
 
 
-def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -> Telegram:
+def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, whole: bool = True) -> Telegram:
     """Check a frame, then split it into its objects.
 
     `auto`: a CRC has to fit; without one, only a meter that names no version (DSMR 2.2, 3.0
     and the like) on a stream that never showed a CRC (`crc_seen`) is believed, and its
-    structure has to be sound. `require`: no CRC, no telegram. `off`: the structure alone.
+    structure has to be sound. `require`: no CRC, no telegram. `x25`: the same with CRC-16/X-25.
+    `off`: the structure alone, even without a `!` (`whole` is False for what was cut off there).
     Raise TelegramError when the telegram is not to be trusted.
     """
-    expected = None if crc_mode == "off" else printed_crc(frame)
-    data = frame[: frame.rindex(b"!") + 1]
+    body, mark, digits = frame.rpartition(b"!") if whole else (frame, b"", b"")
+    if not mark:
+        _check_cut(frame, crc_mode)
+        return _sound(frame + b"!")
+    expected = None if crc_mode == "off" else printed_crc(digits)
+    data = body + mark
     if expected is not None:
-        data, damage = _verified(data, expected)
+        data, damage = _verified(data, expected, crc_mode)
         return _split(data, expected, damage)
-    if crc_mode == "require":
-        raise TelegramError("no-crc", "the telegram has no CRC and --crc require asks for one")
+    if crc_mode in ("require", "x25"):
+        raise TelegramError("no-crc", f"the telegram has no CRC and --crc {crc_mode} asks for one")
     telegram = _sound(data)
     if crc_mode == "auto" and (crc_seen or any(reference in _VERSIONS for reference, _ in telegram.objects)):
         raise TelegramError(
@@ -90,23 +97,46 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -
     return telegram
 
 
-def _verified(data: bytes, expected: int) -> tuple[bytes, str]:
+def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
+    if not _IDENTIFICATION.match(frame):
+        raise TelegramError("noise", f"{frame[:40]!r} is no telegram")
+    if crc_mode != "off":
+        raise TelegramError(
+            "cut",
+            f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC: bytes were lost on the way (bad "
+            "cable, two readers on one port, a device that cuts); for an old meter that never sends a ! use --crc off",
+        )
+
+
+def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str]:
     """Give the bytes that the CRC proves, and what damage was undone to get them."""
-    computed = crc.checksum(data)
-    if computed == expected:
+    checksum, other = (crc.x25, crc.checksum) if crc_mode == "x25" else (crc.checksum, crc.x25)
+    if checksum(data) == expected:
         return data, ""
     for candidate in (data, *_later_starts(data)):
-        if crc.checksum(candidate) == expected:
+        if checksum(candidate) == expected:
             return candidate, ""
-        if repair := crc.repair(candidate, expected):
+        if repair := crc.repair(candidate, expected, checksum):
             return repair
     if _NO_IDENTIFICATION.match(data):
         raise TelegramError("half", "the telegram had begun before we listened")
-    raise TelegramError(
-        "crc",
-        f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes: "
-        "bytes were lost or changed on the way (bad cable, noise, two readers on one port)",
-    )
+    if other(data) == expected:
+        cure = "is the usual one: leave --crc x25 out" if crc_mode == "x25" else "is a CRC-16/X-25: use --crc x25"
+        raise TelegramError("other-crc", f"the CRC sent, {expected:04X}, {cure}")
+    raise _misfit(data, expected, checksum(data))
+
+
+def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
+    """Say what a CRC that does not fit tells of the cause."""
+    text = f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes: "
+    if expected == 0:
+        cause = "a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
+        return TelegramError("crc-0000", text + cause)
+    bad_lines = _split(data, None, "").bad_lines
+    if bad_lines and _TEXT.fullmatch(data):
+        cause = f"bytes are missing at {bad_lines[0][:60]!r}: another program reads the same port, or a buffer ran over"
+        return TelegramError("crc-lost", text + cause)
+    return TelegramError("crc", text + "bytes were changed or lost on the way (bad or long cable, noise)")
 
 
 def _later_starts(data: bytes) -> list[bytes]:

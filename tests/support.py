@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from telegraf_p1.decode import Record, decode
 from telegraf_p1.framer import Framer
@@ -38,6 +39,25 @@ def records(data: bytes, zone: str = "Europe/Amsterdam") -> list[Record]:
     framer = Framer()
     frames = framer.feed(data) + framer.flush()
     return [decode(parse(frame.data), RECEIVED_NS, Zone(zone)) for frame in frames]
+
+
+# What a grid company would hand out.
+KEY = bytes(range(16))
+LUXEMBOURG = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
+
+
+def seal(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, counter: int = 1) -> bytes:
+    """Encrypt a telegram as a Smarty meter does (p1.md, section 11)."""
+    head = b"\xdb\x08TST\0\0\0\0\1"
+    number = counter.to_bytes(4, "big")
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(head[2:] + number, min_tag_length=12)).encryptor()
+    encryptor.authenticate_additional_data(b"\x30" + authentication)
+    body = b"\x30" + number + encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:12]
+    if len(body) < 0x80:
+        return head + bytes([len(body)]) + body
+    if len(body) < 0x100:
+        return head + b"\x81" + bytes([len(body)]) + body
+    return head + b"\x82" + len(body).to_bytes(2, "big") + body
 
 
 def component(name: str) -> str:

@@ -2,6 +2,7 @@ from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import seal
 
 from telegraf_p1.framer import LIMIT, Framer
 from telegraf_p1.simulator import FORMS, Meter
@@ -42,9 +43,11 @@ def test_what_stands_before_a_frame_is_skipped() -> None:
         assert frames(noise + A) == [A], noise
 
 
-def test_a_new_identification_drops_the_unfinished_frame() -> None:
-    assert frames(A[:20] + b"\r\n" + B) == [B]
-    assert frames(A[:20] + b"\r\n\0\0" + B) == [B]
+def test_a_new_identification_cuts_the_unfinished_frame_off() -> None:
+    for between in (b"\r\n", b"\r\n\0\0"):
+        cut, whole = Framer().feed(A[:20] + between + B)
+        assert (cut.data, cut.whole) == (A[:20] + between, False)
+        assert (whole.data, whole.whole) == (B, True)
 
 
 def test_a_frame_remembers_when_its_first_byte_came() -> None:
@@ -59,6 +62,8 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert framer.feed(b"/AAA5\r\n!B9") == []
     assert [frame.data for frame in framer.flush()] == [b"/AAA5\r\n!B9"]
     assert framer.feed(b"F\r\n") == []
+    framer.feed(A[:20])
+    assert framer.flush() == [(A[:20], 0, False)]
 
 
 def test_after_a_reset_the_old_half_is_forgotten() -> None:
@@ -71,9 +76,9 @@ def test_after_a_reset_the_old_half_is_forgotten() -> None:
 def test_a_frame_without_end_is_given_up_and_costs_bounded_memory() -> None:
     framer = Framer()
     for _ in range(100):
-        assert framer.feed(b"/" + b"x" * 1000) == []
+        assert not any(frame.whole for frame in framer.feed(b"/" + b"x" * 1000))
         assert len(framer._pending) <= LIMIT  # noqa: SLF001  memory is what counts here
-    assert [frame.data for frame in framer.feed(b"\r\n" + A)] == [A]
+    assert [frame.data for frame in framer.feed(b"\r\n" + A) if frame.whole] == [A]
 
 
 def test_a_telegram_of_nearly_the_limit_passes() -> None:
@@ -81,10 +86,30 @@ def test_a_telegram_of_nearly_the_limit_passes() -> None:
     assert frames(long) == [long]
 
 
+def test_a_sealed_frame_is_found_by_its_length() -> None:
+    for size in (30, 90, 140, 3000):
+        frame = seal(A.ljust(size))
+        assert frames(b"/noise" + frame + frame + B)[-3:] == [frame, frame, B]
+
+
+def test_a_plain_telegram_may_hold_the_first_bytes_of_a_sealed_one() -> None:
+    for text in (b"\xdb", b"\xdb\x08", b"\xdb\x08xxxxxxxx\x82\x01\x00\x20"):
+        frame = b"/AAA5\r\n0-0:96.13.0(" + text + b")\r\n!12AB"
+        assert frames(frame + b"\r\n" + A) == [frame, A]
+
+
+@given(lost=st.integers(1, 100), place=st.integers(0, 500))
+def test_after_lost_bytes_the_next_sealed_frame_is_found(lost: int, place: int) -> None:
+    frame = seal(A.ljust(400))
+    damaged = frame[:place] + frame[place + lost :]
+    assert frames(damaged + frame + frame)[-2:] == [frame, frame]
+
+
 STREAM = st.lists(
     st.one_of(
         st.sampled_from([A, B, A[:20], b"\r\n", b"\n", b"\0", b"\xff", b"/", b"!", b")!", b")!\r", b"!B9F", b"x" * 70]),
         st.sampled_from([Meter(form).telegram(1_700_000_000) for form in FORMS]),
+        st.sampled_from([seal(A), seal(A.ljust(300)), seal(A)[:30], b"\xdb\x08", b"\xdb", b"0"]),
         st.binary(max_size=8),
         st.just(b"/" + b"y" * LIMIT),
     ),

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import socket
 import subprocess
 import tty
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import (
+    KEY,
     PLUGIN,
     answers,
     assert_ends_at_once,
@@ -19,6 +21,7 @@ from support import (
     program,
     read_line,
     records,
+    seal,
     something_to_read,
     wait_until,
 )
@@ -306,6 +309,50 @@ def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
     mixed = decode(str(bad), str(good))
     assert (mixed.returncode, mixed.stdout) == (1, done.stdout)
     assert b"2 telegrams accepted, 1 rejected" in mixed.stderr
+
+
+def test_a_meter_that_sends_no_end_mark_is_read_with_crc_off(tmp_path: Path, cable: Cable) -> None:
+    telegram = Meter("nl-2.2").telegram(START).rstrip(b"!\r\n") + b"\r\n"
+    with plugin("run", str(cable.link), "--crc", "off", log=tmp_path / "log") as process:
+        wait_until(lambda: f"{cable.device}" in open_files(process.pid), "the port")
+        os.write(cable.end, telegram)
+        assert read_line(process).startswith("p1,meter=E0001010000000011 ")
+
+
+def test_a_second_reader_that_takes_bytes_away_is_noticed(tmp_path: Path, cable: Cable) -> None:
+    log = tmp_path / "log"
+    with (
+        plugin("run", str(cable.link), log=log) as process,
+        cable.link.open("rb", buffering=0) as other,
+    ):
+        os.set_blocking(other.fileno(), False)
+        exchange(process, cable)
+
+        def noticed() -> bool:
+            process.send_signal(signal.SIGSTOP)  # so that the other one is first
+            os.write(cable.end, b"x")
+            process.send_signal(signal.SIGCONT)
+            with suppress(BlockingIOError):
+                other.read(1)
+            return logged(log, "another program reads this port too")
+
+        wait_until(noticed, "the warning")
+        exchange(process, cable)
+
+
+def test_sealed_telegrams_are_read_with_the_key_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telegram = Meter().telegram(START)
+    (tmp_path / "sealed").write_bytes(seal(telegram))
+    monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
+    with plugin("run", f"file:{tmp_path / 'sealed'}", log=tmp_path / "log") as process:
+        assert read_line(process) == lineproto.line(records(telegram)[0])
+    monkeypatch.setenv("P1_DECRYPTION_KEY", "SECRET")
+    done = subprocess.run([*PLUGIN, "run", "sim:"], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert b"P1_DECRYPTION_KEY has to be 32 hex digits" in done.stderr
+    assert b"SECRET" not in done.stderr
 
 
 def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """The loop: what is remembered of a stream, and what is said about it."""
 
 import pytest
-from support import RECEIVED_NS
+from support import KEY, LUXEMBOURG, RECEIVED_NS, seal
 
 from telegraf_p1.crc import checksum
 from telegraf_p1.decode import Record
+from telegraf_p1.decrypt import Keys
 from telegraf_p1.log import Log
 from telegraf_p1.run import Reader, Settings
 from telegraf_p1.simulator import Meter
-from telegraf_p1.sources import Chunk
+from telegraf_p1.sources import PAUSE_S, SILENCE_S, Chunk
+from telegraf_p1.telegram import CrcMode
 from telegraf_p1.timestamp import Zone
 
 START = 1_700_000_000
@@ -17,10 +19,14 @@ START = 1_700_000_000
 class Heard:
     """A reader, and what it logged."""
 
-    def __init__(self) -> None:
+    def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None) -> None:
         self.log: list[str] = []
-        settings = Settings("auto", Zone(), host_time=False, measurement="p1")
-        self.reader = Reader(settings, Log(self.log.append), "cable")
+        self.now = 0.0
+        settings = Settings(crc, Zone(), host_time=False, measurement="p1", keys=keys)
+        self.reader = Reader(settings, Log(self.log.append, lambda: self.now), "cable")
+
+    def silence(self, seconds: float) -> list[Record]:
+        return list(self.reader.records(Chunk(b"", silence=seconds), RECEIVED_NS))
 
     def records(self, *data: bytes, origin: str = "") -> list[Record]:
         return [r for piece in data for r in self.reader.records(Chunk(piece, origin), RECEIVED_NS)]
@@ -83,9 +89,114 @@ def test_rewritten_line_ends_are_named_once_and_accepted(heard: Heard) -> None:
 
 
 def test_the_end_of_the_source_ends_the_last_telegram(heard: Heard) -> None:
-    assert heard.records(Meter("nl-4.2").telegram(START).rstrip()[:-1]) == []
+    telegram = Meter("nl-2.2").telegram(START)
+    assert heard.records(telegram.rstrip()) == []
+    assert len(list(heard.reader.finish())) == 1
+
+
+def test_the_end_of_a_recording_is_no_fault_of_the_meter(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert len(heard.records(telegram, telegram[:300])) == 1
     assert list(heard.reader.finish()) == []
+    assert (heard.reader.rejected, heard.log) == (0, [])
+
+
+def test_a_telegram_that_is_cut_off_is_warned_of_with_its_length(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    cut = telegram[: telegram.index(b"\r\n", 300) + 2]
+    assert len(heard.records(telegram, cut, telegram)) == 2
     assert heard.reader.rejected == 1
+    (line,) = heard.log
+    assert f"cut off after {len(cut)} bytes" in line
+
+
+def test_old_meters_without_an_end_mark_are_read_with_crc_off() -> None:
+    heard = Heard("off")
+    telegram = Meter("nl-2.2").telegram(START).rstrip(b"!\r\n") + b"\r\n"
+    assert heard.records(telegram) == []
+    assert len(heard.silence(PAUSE_S)) == 1  # the pause ends it,
+    assert heard.records(telegram[:100], telegram[100:]) == []
+    assert len(heard.records(telegram)) == 1  # or the next one
+    assert len(list(heard.reader.finish())) == 1
+    assert heard.log == []
+
+
+def test_a_pause_ends_no_telegram_that_has_an_end_mark(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert heard.records(telegram[:300]) == []
+    assert heard.silence(PAUSE_S) == []
+    assert len(heard.records(telegram[300:])) == 1
+    assert heard.log == []
+
+
+def test_silence_is_explained(heard: Heard) -> None:
+    heard.silence(PAUSE_S)
+    assert heard.log == []
+    heard.silence(SILENCE_S)
+    heard.silence(SILENCE_S)
+    assert len(heard.log) == 1
+    assert "switch the port on" in heard.log[0]
+    heard.records(Meter().telegram(START)[:300])
+    heard.now = 61
+    heard.silence(SILENCE_S)
+    assert "cut off after 300 bytes" in heard.log[1]
+    assert "(1 more like it were held back)" in heard.log[1]
+
+
+def test_what_a_source_noticed_is_said(heard: Heard) -> None:
+    list(heard.reader.records(Chunk(b"", remark="another program reads this port"), RECEIVED_NS))
+    assert heard.log == ["W! cable: another program reads this port\n"]
+
+
+def test_sealed_telegrams_are_opened() -> None:
+    plain = Meter().telegram(START)
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    (record,) = heard.records(b"\xdbnoise/", seal(plain)[:100], seal(plain)[100:])
+    assert [record] == Heard().records(plain)
+    assert heard.log == []
+
+
+def test_a_sealed_telegram_needs_its_own_crc_too() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    assert heard.records(seal(Meter().telegram(START).replace(b"kWh", b"kwh"))) == []
+    assert "the CRC does not fit" in heard.log[0]
+    assert heard.records(seal(b"no telegram")) == []
+
+
+def test_a_sealed_stream_without_a_key_says_so_and_nothing_else(heard: Heard) -> None:
+    for _ in range(9):
+        frame = seal(Meter("be").telegram(START))
+        heard.records(*(frame[n : n + 61] for n in range(0, len(frame), 61)))
+    (line,) = heard.log
+    assert "P1_DECRYPTION_KEY" in line
+
+
+def test_a_sealed_telegram_that_is_cut_off_is_said() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    frame = seal(Meter().telegram(START))
+    assert len(heard.records(frame, frame[:200], frame)) == 2
+    assert "sealed telegram was cut off after 200 bytes" in heard.log[0]
+
+
+def test_a_stream_that_gives_no_telegram_is_diagnosed(heard: Heard) -> None:
+    for _ in range(100):
+        heard.records(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" + b"\x76\x05\x01" * 30)
+    (line,) = heard.log
+    assert "SML" in line
+
+
+def test_a_few_strange_bytes_are_diagnosed_at_the_next_pause(heard: Heard) -> None:
+    heard.records(b"\x9f" * 100)
+    assert heard.log == []
+    heard.silence(PAUSE_S)
+    assert "the bytes are no text" in heard.log[0]
+
+
+def test_long_telegrams_in_small_pieces_are_not_diagnosed(heard: Heard) -> None:
+    body = b"/AUX5\r\n0-0:96.13.0(" + b"FF" * 2048 + b")\r\n!"
+    telegram = body + b"%04X\r\n" % checksum(body)
+    assert len(heard.records(*(telegram[n : n + 9] for n in range(0, len(telegram), 9)))) == 1
+    assert heard.log == []
 
 
 def test_what_was_begun_before_a_connection_was_lost_is_forgotten(heard: Heard) -> None:

@@ -1,10 +1,11 @@
 from contextlib import suppress
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraf_p1.crc import checksum
+from telegraf_p1.crc import checksum, x25
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator import Meter
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
@@ -13,7 +14,7 @@ BODY = b"/TST5\\2x\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.14.0(0001)\r\n!"
 OLD = b"/TST5 x\r\n\r\n1-0:1.8.1(00001.000*kWh)\r\n0-1:24.3.0(090212160000)(m3)\r\n(00123.456)\r\n!"
 
 
-def sealed(body: bytes) -> bytes:
+def with_crc(body: bytes) -> bytes:
     return body + b"%04X" % checksum(body)
 
 
@@ -24,7 +25,7 @@ def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -
 
 
 def test_a_fitting_crc_gives_identification_and_objects() -> None:
-    telegram = parse(sealed(BODY))
+    telegram = parse(with_crc(BODY))
     assert telegram.identification == "TST5\\2x"
     assert telegram.objects == [("1-3:0.2.8", ["50"]), ("0-0:96.14.0", ["0001"])]
     assert telegram.checksum == checksum(BODY)
@@ -39,8 +40,50 @@ def test_the_crc_is_compared_as_a_number() -> None:
 
 def test_a_wrong_crc_is_rejected_in_auto_and_require() -> None:
     for mode in ("auto", "require"):
-        assert cause(BODY + b"0000", mode) == "crc"
+        assert cause(BODY + b"ABCD", mode) == "crc"
     assert cause(BODY + b"GHIJ") == "crc-digits"
+
+
+@pytest.mark.parametrize("mode", ["auto", "require", "x25"])
+def test_a_crc_of_zeros_is_named(mode: CrcMode) -> None:
+    with pytest.raises(TelegramError, match="--crc off") as caught:
+        parse(BODY + b"0000", mode)
+    assert caught.value.cause == "crc-0000"
+
+
+def test_another_crc_is_named_and_can_be_chosen() -> None:
+    hungarian = BODY + b"%04X" % x25(BODY)
+    with pytest.raises(TelegramError, match="--crc x25"):
+        parse(hungarian)
+    assert parse(hungarian, "x25").checksum == x25(BODY)
+    assert "line endings" in parse(hungarian.replace(b"\r\n", b"\n"), "x25").damage
+    with pytest.raises(TelegramError, match="leave --crc x25 out"):
+        parse(with_crc(BODY), "x25")
+    assert cause(BODY, "x25") == "no-crc"
+
+
+def test_missing_bytes_are_told_from_changed_ones() -> None:
+    whole = with_crc(BODY)
+    with pytest.raises(TelegramError, match="another program reads the same port"):
+        parse(whole.replace(b"(50)\r\n0-0", b""))
+    assert cause(whole.replace(b"(0001)", b"(0002)")) == "crc"
+    assert cause(whole.replace(b"(0001)", b"(00\xb11)")) == "crc"
+
+
+def test_a_telegram_that_was_cut_off_says_where() -> None:
+    with pytest.raises(TelegramError, match="after 31 bytes"):
+        parse(BODY[:31], whole=False)
+    for noise in (b"/", b"/x\r\n", b"//host/path\r\n", b"/AAA5 no line end"):
+        with pytest.raises(TelegramError) as caught:
+            parse(noise, whole=False)
+        assert caught.value.cause == "noise"
+
+
+def test_crc_off_takes_a_telegram_without_its_end_mark() -> None:
+    endless = OLD.rstrip(b"!")
+    assert parse(endless, "off", whole=False) == parse(OLD, "off")
+    with pytest.raises(TelegramError, match="no COSEM object"):
+        parse(endless[:-4], "off", whole=False)
 
 
 def test_crc_off_believes_the_structure_alone() -> None:
@@ -62,13 +105,13 @@ def test_without_a_crc_one_broken_line_condemns_the_telegram() -> None:
 
 
 def test_with_a_crc_a_broken_line_costs_itself() -> None:
-    telegram = parse(sealed(BODY.replace(b"0-0:96", b"noise\r\n0-0:96")))
+    telegram = parse(with_crc(BODY.replace(b"0-0:96", b"noise\r\n0-0:96")))
     assert telegram.bad_lines == ["noise"]
     assert len(telegram.objects) == 2
 
 
 def test_lf_for_cr_lf_is_accepted_and_named() -> None:
-    telegram = parse(sealed(BODY).replace(b"\r\n", b"\n"))
+    telegram = parse(with_crc(BODY).replace(b"\r\n", b"\n"))
     assert "line endings" in telegram.damage
     assert len(telegram.objects) == 2
 
@@ -94,11 +137,11 @@ def test_a_message_may_be_wrapped_over_lines() -> None:
     ],
 )
 def test_odd_spellings_of_a_reference_are_read(line: bytes) -> None:
-    assert parse(sealed(b"/TST5\r\n" + line + b"\r\n!")).objects == [("1-0:1.8.0", ["1*kWh"])]
+    assert parse(with_crc(b"/TST5\r\n" + line + b"\r\n!")).objects == [("1-0:1.8.0", ["1*kWh"])]
 
 
 def test_a_stored_value_is_not_the_running_register() -> None:
-    assert parse(sealed(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0][0] == "1-0:1.8.0*01"
+    assert parse(with_crc(b"/TST5\r\n1-0:1.8.0*01(1*kWh)\r\n!")).objects[0][0] == "1-0:1.8.0*01"
 
 
 @pytest.mark.parametrize("version", [b"1-3:0.2.8 (50)", b"1-3:0:2.8(50)", b"0-0:96.1.4.255(50217)"])
@@ -107,9 +150,9 @@ def test_a_version_spelled_oddly_is_a_version(version: bytes) -> None:
 
 
 def test_an_identification_may_hold_a_slash() -> None:
-    for frame in (OLD, sealed(BODY)):
+    for frame in (OLD, with_crc(BODY)):
         body = frame.partition(b"!")[0].replace(b"/TST5", b"/HLY5/D545") + b"!"
-        telegram = parse(body if frame is OLD else sealed(body))
+        telegram = parse(body if frame is OLD else with_crc(body))
         assert telegram.identification.startswith("HLY5/D545")
 
 
@@ -125,12 +168,13 @@ def test_half_a_telegram_at_the_start_is_no_alarm() -> None:
 def test_a_telegram_behind_half_of_another_one_is_found(cut: int, form: str) -> None:
     whole = Meter(form).telegram(1_700_000_000)
     framer = Framer()
-    frames = framer.feed(whole[: min(cut, len(whole) - 8)] + whole)
+    frames = [frame for frame in framer.feed(whole[: min(cut, len(whole) - 8)] + whole) if frame.whole]
     assert [parse(frame.data).objects for frame in frames] == [parse(whole.rstrip()).objects]
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_telegram_or_a_telegram_error(noise: bytes) -> None:
-    for mode in ("auto", "require", "off"):
-        with suppress(TelegramError):
-            assert parse(b"/" + noise + b"\r\n!", mode).bad_lines == []
+    for mode in get_args(CrcMode):
+        for whole in (True, False):
+            with suppress(TelegramError):
+                assert parse(b"/" + noise + b"\r\n!", mode, whole=whole).bad_lines == []

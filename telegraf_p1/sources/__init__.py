@@ -1,12 +1,14 @@
 """Where telegrams come from: one file per kind, chosen by the scheme of a URL.
 
 The contract of a source: a call connects and gives chunks; it returns when there will never be
-more, and raises OSError when trying again may help. A chunk counts as dealt with when the next
-one is asked for. A source knows no telegrams, no retry and no log.
+more, and raises OSError when trying again may help. It gives an empty chunk when nothing came for
+PAUSE_S and for SILENCE_S. A chunk counts as dealt with when the next one is asked for. A source
+knows no telegrams, no retry and no log.
 
 To add one: a file with a function `source(url)`, and a line in `_SCHEMES`.
 """
 
+import errno
 import importlib
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, cast
@@ -14,11 +16,50 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 class Chunk(NamedTuple):
-    """Bytes of a stream. `origin` keeps streams apart; `complete` says that a message ends here."""
+    """Bytes of a stream. `origin` keeps streams apart; `complete` says that a message ends here.
+
+    Without bytes: what a source noticed. `silence` is the time in s in which no byte came,
+    `remark` a trouble that does not end the connection.
+    """
 
     data: bytes
     origin: str = ""
     complete: bool = False
+    silence: float = 0.0
+    remark: str = ""
+
+
+PAUSE_S: Final = 2.0  # between two telegrams of meters that send each 10 s
+SILENCE_S: Final = 15.0  # longer than the interval of any meter
+
+
+class Silence:
+    """How long a source has to wait until it says that nothing came, or gives up at `limit` s."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._limit = limit
+        self._times = [s for s in (PAUSE_S, SILENCE_S) if limit is None or s < limit]
+        if limit is not None:
+            self._times.append(limit)
+        self._passed = 0
+
+    def wait(self) -> float | None:
+        """Give the s to wait from now on; None: for ever, all has been said."""
+        if self._passed == len(self._times):
+            return None
+        return self._times[self._passed] - (self._times[self._passed - 1] if self._passed else 0.0)
+
+    def chunk(self) -> Chunk:
+        """Give the empty chunk that says so; raise OSError at the limit."""
+        passed = self._times[self._passed]
+        self._passed += 1
+        if passed == self._limit:
+            raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {passed:g} s")
+        return Chunk(b"", silence=passed)
+
+    def over(self) -> None:
+        """Say that a byte came."""
+        self._passed = 0
 
 
 Source = Callable[[], Iterator[Chunk]]

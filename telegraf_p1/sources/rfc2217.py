@@ -7,11 +7,14 @@ servers that do not answer to modem lines (ser2net on a pty).
 import errno
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import serial
 from serial import rfc2217
 
-from telegraf_p1.sources import SEVEN_BITS, Chunk, Source, Url, host_and_port, number, options, serial_line
+from telegraf_p1.sources import SEVEN_BITS, Chunk, Silence, Source, Url, host_and_port, number, options, serial_line
+
+_STEP_S: Final = 1.0  # setting pyserial's timeout anew would set up the far port anew
 
 
 def source(url: Url) -> Source:
@@ -24,12 +27,17 @@ def source(url: Url) -> Source:
 
     def chunks() -> Iterator[Chunk]:
         try:
-            port = rfc2217.Serial(pyserial_url, timeout=timeout, **line)  # type: ignore[arg-type]
+            port = rfc2217.Serial(pyserial_url, timeout=_STEP_S, **line)  # type: ignore[arg-type]
         except serial.SerialException as error:
             raise OSError(errno.EIO, str(error)) from None
         try:
+            silence = Silence(timeout)
             while True:
-                data = _read(port, timeout)
+                data = _read(port, silence.wait() or 0.0)
+                if not data:
+                    yield silence.chunk()
+                    continue
+                silence.over()
                 yield Chunk(data.translate(SEVEN_BITS) if line["bytesize"] == 7 else data)
         except OSError:
             port.close()  # sleeps for 0.3 s: when the program ends, the system closes it faster
@@ -38,12 +46,13 @@ def source(url: Url) -> Source:
     return chunks
 
 
-def _read(port: rfc2217.Serial, timeout: float) -> bytes:
-    """Wait for a byte and take what is there already."""
-    begun = time.monotonic()
-    first: bytes = port.read(1)
-    if not first and time.monotonic() - begun < timeout / 2:
-        raise OSError(errno.ECONNRESET, "the other side closed the connection")
-    if not first:
-        raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {timeout:g} s")
-    return first + port.read(port.in_waiting)
+def _read(port: rfc2217.Serial, seconds: float) -> bytes:
+    """Wait for a byte and take what is there already; empty when none came in this time."""
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        first: bytes = port.read(1)
+        if first:
+            return first + port.read(port.in_waiting)
+        if time.monotonic() - now < _STEP_S / 2:
+            raise OSError(errno.ECONNRESET, "the other side closed the connection")
+    return b""

@@ -9,10 +9,11 @@ import os
 import select
 import termios
 from collections.abc import Iterator
+from typing import Final
 
 import serial
 
-from telegraf_p1.sources import SEVEN_BITS, Chunk, Source, Url, UsageError, options, serial_line
+from telegraf_p1.sources import SEVEN_BITS, Chunk, Silence, Source, Url, UsageError, options, serial_line
 
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
@@ -20,6 +21,10 @@ _ADVICE: dict[object, str] = {
     errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
     "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
 }
+_TWO_READERS: Final = (
+    "another program reads this port too and takes bytes away, so that telegrams are lost: "
+    "stop it (`sudo fuser -v` with the name of the port shows which), or share the port with ser2net"
+)
 _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 
 
@@ -34,15 +39,29 @@ def source(url: Url) -> Source:
     def chunks() -> Iterator[Chunk]:
         with _open(path, line) as port:
             fd = port.fileno()
+            silence = Silence()
             while True:
-                select.select([fd], [], [])
+                if not select.select([fd], [], [], silence.wait())[0]:
+                    yield silence.chunk()
+                    continue
                 data = os.read(fd, 4096)
                 if not data:
-                    raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
+                    _check_device(fd)
+                    yield Chunk(b"", remark=_TWO_READERS)
+                    continue
+                silence.over()
                 # Not every driver strips the parity bit.
                 yield Chunk(data.translate(SEVEN_BITS) if line["bytesize"] == 7 else data)
 
     return chunks
+
+
+def _check_device(fd: int) -> None:
+    """Raise OSError when the device is gone; if not, somebody else has read what was there."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
+        raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
 
 
 def _open(path: str, line: dict[str, object]) -> serial.Serial:

@@ -8,7 +8,7 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from telegraf_p1.sources import Chunk, Source, Url, host_and_port, number, options
+from telegraf_p1.sources import Chunk, Silence, Source, Url, host_and_port, number, options
 
 _CONNECT_S = 10.0
 # TCP's own look after a silent peer; socket option → value in s, or a count.
@@ -24,15 +24,17 @@ def source(url: Url) -> Source:
     def chunks() -> Iterator[Chunk]:
         with socket.create_connection(address, _CONNECT_S) as connection:
             _keep_alive(connection)
-            connection.settimeout(timeout)
+            silence = Silence(timeout)
             while True:
+                connection.settimeout(silence.wait())
                 try:
                     data = connection.recv(4096)
                 except TimeoutError:
-                    message = f"connected, but nothing came for {timeout:g} s"
-                    raise OSError(errno.ETIMEDOUT, message) from None
+                    yield silence.chunk()
+                    continue
                 if not data:
                     raise OSError(errno.ECONNRESET, "the other side closed the connection")
+                silence.over()
                 yield Chunk(data)
 
     return chunks

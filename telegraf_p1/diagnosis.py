@@ -1,0 +1,111 @@
+"""What a stream is that gives no telegram: the wrong line settings, or another protocol.
+
+A UART with wrong settings changes bytes in a regular way, so most causes can be proven by
+undoing them; the tests send telegrams bit by bit through a line with each fault.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+_TEXT: Final = bytes([*range(0x20, 0x7F), *b"\r\n"])
+_EVEN: Final = bytes(byte for byte in range(256) if byte.bit_count() % 2 == 0)
+_EVEN_TEXT: Final = bytes(byte for byte in _TEXT if byte in _EVEN)
+# Digits and the marks around them: nine of ten characters of a telegram.
+_TELEGRAM: Final = b"0123456789.:-*()kWhVA/!\r\n"
+_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
+_LEAST: Final = 48  # bytes, under which chance could speak
+_ENOUGH: Final = 512
+
+# DLMS in HDLC: flag, frame format type 3 with its length (IEC 62056-46, 6.4.1), flag.
+_HDLC: Final = re.compile(rb"\x7e([\xa0-\xa7])(.)", re.DOTALL)
+# M-Bus long frame (EN 13757-2, 5.2): 68 L L 68, and 16 at its end.
+_MBUS: Final = re.compile(rb"\x68(.)\1\x68", re.DOTALL)
+_SML: Final = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
+
+
+class Diagnosis(NamedTuple):
+    """A word for the cause, and what to do about it."""
+
+    cause: str
+    text: str
+
+
+_ANOTHER_PROTOCOL: Final = (
+    "the meter speaks {}, which is no P1 telegram and cannot be read here; "
+    "ask your grid company whether the port can send P1 telegrams, or use a reader for that protocol"
+)
+_SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E1 for DSMR 2.2 and 3.0"
+
+
+def diagnose(data: bytes, *, inside: bool = False) -> Diagnosis | None:
+    """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few.
+
+    `inside`: they may be the middle of a long telegram.
+    """
+    return (
+        _other_protocol(data)
+        or (_line_settings(data) if len(data) >= _LEAST else None)
+        or (None if inside else _no_telegram(data))
+    )
+
+
+def _line_settings(data: bytes) -> Diagnosis | None:
+    heard = data.replace(b"\0", b"")
+    strange = len(heard.translate(None, _TEXT))
+    if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
+        return Diagnosis("parity", "the line is 7E1 but read as 8N1: add ?format=7E1 to the source")
+    if len(heard) >= _LEAST and not heard.translate(None, _EVEN_TEXT):
+        return Diagnosis(
+            "parity",
+            "each second character is missing: the line is 8N1 but read with parity; "
+            "leave format=7E1 out of the source, or set the bridge to 8N1",
+        )
+    if len(heard) < len(data) / 2:
+        return Diagnosis("speed", f"only NUL bytes come: the port is read faster than the meter sends ({_SETTINGS})")
+    if _is_inverted(data):
+        return Diagnosis(
+            "inverted",
+            "the signal is not inverted: a P1 port needs a cable with an inverter (open collector, active low), "
+            "or a UART that is set to inverted input",
+        )
+    if strange > len(data) * 0.15:
+        return Diagnosis(
+            "speed",
+            f"the bytes are no text: the speed or the format is wrong ({_SETTINGS}), or the signal is not inverted",
+        )
+    return None
+
+
+def _no_telegram(data: bytes) -> Diagnosis | None:
+    if len(data) < _ENOUGH or b"/" in data:
+        return None
+    return Diagnosis(
+        "no-telegram", f"text comes, but no telegram, which begins with / and ends with ! and its CRC: {data[:40]!r}"
+    )
+
+
+# A line that is not inverted shows the stop bit before a character as its start bit, then the
+# start bit and bits 0 to 6, all inverted: `0` (0x30) is read as 0x9F.
+_REVERSED: Final = bytes((~byte >> 1) & 0x7F for byte in range(256))
+_OBJECT: Final = re.compile(rb"\d-\d:\d{1,2}\.")
+
+
+def _is_inverted(data: bytes) -> bool:
+    reversed_data = data.translate(_REVERSED)
+    strange = len(reversed_data.translate(None, _TELEGRAM))
+    return strange < len(data) * 0.6 and bool(_OBJECT.search(reversed_data))
+
+
+def _other_protocol(data: bytes) -> Diagnosis | None:
+    name = ""
+    if _SML in data:
+        name = "SML (1B 1B 1B 1B)"
+    for match in _HDLC.finditer(data):
+        length = (match[1][0] & 7) << 8 | match[2][0]
+        if data[match.start() + 1 + length : match.start() + 2 + length] == b"\x7e":
+            name = "DLMS in HDLC frames (7E)"
+    for match in _MBUS.finditer(data):
+        end = match.start() + 4 + match[1][0] + 1
+        if data[end : end + 1] == b"\x16":
+            name = "M-Bus (68)"
+    return Diagnosis("protocol", _ANOTHER_PROTOCOL.format(name)) if name else None
