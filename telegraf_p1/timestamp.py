@@ -76,3 +76,16 @@ def epoch(text: str, zone: Zone) -> int | None:
         return int(local.replace(tzinfo=zone.rules()).astimezone(UTC).timestamp())
     offset = zone.standard + _HOUR if letter in "Ss" else zone.standard
     return int((local - offset - _EPOCH).total_seconds())
+
+
+def tst(epoch: int, standard: int = 1) -> str:
+    """Write UTC seconds as a meter in the EU does: `191023120000S`; `standard` is its offset in h."""
+    utc = datetime.fromtimestamp(epoch, UTC)
+    summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
+    return f"{utc + timedelta(hours=standard + summer):%y%m%d%H%M%S}{'S' if summer else 'W'}"
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    """When the clocks change in the EU: 01:00 UTC of a month of 31 days (directive 2000/84/EC)."""
+    last = datetime(year, month, 31, 1, tzinfo=UTC)
+    return last - timedelta(days=last.isoweekday() % 7)

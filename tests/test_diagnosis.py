@@ -4,7 +4,8 @@ import pytest
 from uart import line, read
 
 from telegraf_p1.diagnosis import diagnose
-from telegraf_p1.simulator import FORMS, Meter
+from telegraf_p1.forms import FORMS
+from telegraf_p1.simulator import Meter
 
 START = 1_700_000_000
 NEW = b"".join(Meter().telegram(START + n) for n in range(4))

@@ -4,8 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support import seal
 
+from telegraf_p1.forms import FORMS
 from telegraf_p1.framer import LIMIT, Framer
-from telegraf_p1.simulator import FORMS, Meter
+from telegraf_p1.simulator import Meter
 
 A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
 B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from itertools import count as endless
 
-from telegraf_p1.simulator import FORMS, Meter
+from telegraf_p1.forms import FORMS
+from telegraf_p1.simulator import Meter
 from telegraf_p1.sources import Chunk, Source, Url, UsageError, number, options
 
 
