@@ -35,11 +35,19 @@ def _add_blank_line(data: bytes) -> bytes:
     return data if rest.startswith(b"\r\n") else head + line_end * 2 + rest
 
 
+def _halve_line_ends(data: bytes) -> bytes:
+    halved = data.replace(b"\r\n\r\n", b"\r\n")
+    return halved if halved.replace(b"\r\n", b"\r\n\r\n") == data else data
+
+
 _UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
     # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
     (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
     (_cr_to_crlf, "rewrites line endings (CR LF became CR)"),
+    # A script that reads a line with its end and prints it with another one.
+    (_halve_line_ends, "doubles line endings"),
+    (lambda data: data.replace(b"\r\n\n", b"\r\n"), "doubles line endings"),
     (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
     (_add_blank_line, "drops the blank line behind the identification"),
     (lambda data: _add_blank_line(_lf_to_crlf(data)), "rewrites line endings and drops the blank line"),

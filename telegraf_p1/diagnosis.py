@@ -14,7 +14,6 @@ _EVEN_TEXT: Final = bytes(byte for byte in _TEXT if byte in _EVEN)
 _TELEGRAM: Final = b"0123456789.:-*()kWhVA/!\r\n"
 _SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 _LEAST: Final = 48  # bytes, under which chance could speak
-_ENOUGH: Final = 512
 
 # DLMS in HDLC: flag, frame format type 3 with its length (IEC 62056-46, 6.4.1), flag.
 _HDLC: Final = re.compile(rb"\x7e([\xa0-\xa7])(.)", re.DOTALL)
@@ -37,15 +36,15 @@ _ANOTHER_PROTOCOL: Final = (
 _SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E1 for DSMR 2.2 and 3.0"
 
 
-def diagnose(data: bytes, *, inside: bool = False) -> Diagnosis | None:
-    """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few.
+def diagnose(data: bytes) -> Diagnosis | None:
+    """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few."""
+    return _other_protocol(data) or (_line_settings(data) if len(data) >= _LEAST else None)
 
-    `inside`: they may be the middle of a long telegram.
-    """
-    return (
-        _other_protocol(data)
-        or (_line_settings(data) if len(data) >= _LEAST else None)
-        or (None if inside else _no_telegram(data))
+
+def no_telegram(data: bytes) -> Diagnosis:
+    """Say that these bytes hold none, though nothing is wrong with them otherwise."""
+    return Diagnosis(
+        "no-telegram", f"text comes, but no telegram, which begins with / and ends with ! and its CRC: {data[:40]!r}"
     )
 
 
@@ -74,14 +73,6 @@ def _line_settings(data: bytes) -> Diagnosis | None:
             f"the bytes are no text: the speed or the format is wrong ({_SETTINGS}), or the signal is not inverted",
         )
     return None
-
-
-def _no_telegram(data: bytes) -> Diagnosis | None:
-    if len(data) < _ENOUGH or b"/" in data:
-        return None
-    return Diagnosis(
-        "no-telegram", f"text comes, but no telegram, which begins with / and ends with ! and its CRC: {data[:40]!r}"
-    )
 
 
 # A line that is not inverted shows the stop bit before a character as its start bit, then the

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from telegraf_p1 import lineproto, telegram
 from telegraf_p1.decode import Record, decode
 from telegraf_p1.decrypt import Keys, unseal
-from telegraf_p1.diagnosis import diagnose
+from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
 from telegraf_p1.sources import SILENCE_S, Chunk, Source
@@ -66,6 +66,7 @@ class Reader:
             self._explain_silence(stream, chunk.silence)
         if chunk.complete or (chunk.silence and self._settings.crc == "off"):
             frames += stream.framer.flush()
+        stream.begun |= chunk.complete
         judged = self.accepted + self.rejected
         for frame in frames:
             if record := self._record(frame, stream):
@@ -140,11 +141,15 @@ class Reader:
     def _explain(self, stream: _Stream, chunk: Chunk) -> None:
         """Look at bytes that gave no record, a window at a time and at each pause."""
         stream.unexplained += chunk.data
-        if len(stream.unexplained) < _WINDOW and not chunk.silence and not chunk.complete:
+        data, is_full = bytes(stream.unexplained), len(stream.unexplained) >= _WINDOW
+        if not data or not (is_full or chunk.silence or chunk.complete):
             return
-        if diagnosis := diagnose(bytes(stream.unexplained), inside=bool(stream.framer.unfinished())):
-            self._log.warning_for(diagnosis.cause, f"{self._name}: {diagnosis.text}")
         stream.unexplained.clear()
+        diagnosis = diagnose(data)
+        if chunk.complete or (is_full and b"/" not in data and not stream.framer.unfinished()):
+            diagnosis = diagnosis or no_telegram(data)
+        if diagnosis:
+            self._log.warning_for(diagnosis.cause, f"{self._name}: {diagnosis.text}")
 
     def _remark(self, cause: str, text: str) -> None:
         if cause not in self._remarked:

@@ -17,6 +17,8 @@ def test_the_catalogue_vectors_fit() -> None:
         (DATA.replace(b"\r\n", b"\n"), "LF"),
         (DATA.replace(b"\r\n", b"\n\n"), "LF LF"),
         (DATA.replace(b"\r\n", b"\r"), "CR"),
+        (DATA.replace(b"\r\n", b"\r\n\r\n"), "doubles"),
+        (DATA.replace(b"\r\n", b"\r\n\n"), "doubles"),
         (DATA.replace(b"(50)", b"(5\0\x000)"), "NUL"),
         (DATA.replace(b"\r\n\r\n", b"\r\n"), "blank line"),
         (DATA.replace(b"\r\n", b"\n").replace(b"\n\n", b"\n"), "blank line"),

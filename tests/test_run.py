@@ -185,6 +185,24 @@ def test_a_stream_that_gives_no_telegram_is_diagnosed(heard: Heard) -> None:
     assert "SML" in line
 
 
+def test_text_without_a_telegram_is_said(heard: Heard) -> None:
+    for _ in range(30):
+        heard.records(b"Welcome to the gateway, firmware 1.2\r\n")
+    (line,) = heard.log
+    assert "text comes, but no telegram" in line
+
+
+def test_a_message_without_a_telegram_is_said(heard: Heard) -> None:
+    for n, message in enumerate((b"offline", b"/", b"/TST5\r\n", Meter().telegram(START)[:300])):
+        heard.now = n * 61
+        assert list(heard.reader.records(Chunk(message, complete=True), RECEIVED_NS)) == []
+    assert ["no telegram" in line for line in heard.log] == [True, True, False, False]
+    assert "cut off after 7 bytes" in heard.log[2]
+    assert "cut off after 300 bytes" in heard.log[3]
+    list(heard.reader.records(Chunk(b"", complete=True), RECEIVED_NS))
+    assert len(heard.log) == 4
+
+
 def test_a_few_strange_bytes_are_diagnosed_at_the_next_pause(heard: Heard) -> None:
     heard.records(b"\x9f" * 100)
     assert heard.log == []
