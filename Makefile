@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench fuzz clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -19,6 +19,10 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/process.py
+
+# Ten million damaged telegrams: about half an hour on two cores.
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/fuzz.py 10000000
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

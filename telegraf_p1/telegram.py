@@ -21,6 +21,7 @@ _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
 _NO_IDENTIFICATION: Final = re.compile(rb"/[^\r\n]*[()]")
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
 _TEXT: Final = re.compile(rb"[\x20-\x7e\r\n]+")
+_MESSAGE: Final = ("0-0:96.13.0(", "0-0:96.13.1(")
 _FILLER: Final = "\0\xff \t"
 
 
@@ -88,7 +89,7 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
     if crc_mode in ("require", "x25"):
         raise TelegramError("no-crc", f"the telegram has no CRC and --crc {crc_mode} asks for one")
     telegram = _sound(data)
-    if crc_mode == "auto" and (crc_seen or any(reference in _VERSIONS for reference, _ in telegram.objects)):
+    if crc_mode == "auto" and (crc_seen or _names_a_version(data)):
         raise TelegramError(
             "no-crc",
             "the CRC is missing from a meter that has one: bytes were lost at the end; "
@@ -161,6 +162,11 @@ def _sound(data: bytes) -> Telegram:
     return telegram
 
 
+def _names_a_version(data: bytes) -> bool:
+    lines = _logical_lines(data.decode("latin-1"))
+    return any(_reference(line.partition("(")[0]) in _VERSIONS for line in lines)
+
+
 def _is_sound(telegram: Telegram) -> bool:
     return bool(telegram.objects) and not telegram.bad_lines and "(" not in telegram.identification
 
@@ -183,8 +189,8 @@ def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
 def _logical_lines(text: str) -> list[str]:
     """Join what belongs together, leave out what is empty; the identification comes first.
 
-    A line that begins with `(` holds the value of the line before it (DSMR 3.0, gas); a line
-    whose bracket is still open goes on in the next (a long message in DSMR 3.0).
+    A line that begins with `(` holds the value of the line before it (DSMR 3.0, gas); a message
+    whose bracket is still open goes on in the next (DSMR 3.0).
     """
     identification, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     joined = [identification]
@@ -192,7 +198,7 @@ def _logical_lines(text: str) -> list[str]:
         if not line or not (line := line.strip(_FILLER)):
             continue
         last = joined[-1]
-        is_open = last[-1:] != ")" and "(" in last
+        is_open = last[-1:] != ")" and last.startswith(_MESSAGE)
         if len(joined) > 1 and (line[0] == "(" or (is_open and not _REFERENCE.match(line))):
             joined[-1] += line
         else:
