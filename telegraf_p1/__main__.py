@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--json", action="store_true", help="one JSON object per telegram")
     _decoding_options(decode)
 
-    commands.add_parser("fields", help="the fields of a record: type, unit, OBIS reference")
+    fields = commands.add_parser("fields", help="the fields of a record: type, unit, OBIS reference")
+    fields.add_argument("--markdown", action="store_true", help="as docs/fields.md, with the names that others use")
     return parser
 
 
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "fields":
         from telegraf_p1 import fields
 
-        print(fields.table())
+        print(fields.markdown() if options.markdown else fields.table(), end="")
         return _OK
     from telegraf_p1 import decrypt, run
 

@@ -27,15 +27,43 @@ def unit_of(field: str, row: d.Row) -> str:
     return row.unit
 
 
+def _rows() -> list[tuple[str, d.Row]]:
+    return [(field, row) for row in d.ROWS if row.field for field in row.field.split(" | ")]
+
+
 def table() -> str:
     """Give all fields, one a line: name, type, unit, OBIS reference, where it is sent."""
     rows = [("field", "type", "unit", "reference", "sent by")]
-    rows += [
-        (field, type_of(field, row.kind), unit_of(field, row), row.reference, row.where)
-        for row in d.ROWS
-        if row.field
-        for field in row.field.split(" | ")
-    ]
+    rows += [(field, type_of(field, row.kind), unit_of(field, row), row.reference, row.where) for field, row in _rows()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+_HEAD = """\
+# Fields
+
+Written by `telegraf-p1 fields --markdown` from the table in `telegraf_p1/definitions.py`; a test keeps both equal.
+
+`{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water`, `sub` (a second electricity meter) or, when the meter does
+not say, `mbus_1` with the number of its channel; `{unit}` is `m3`, `gj` or `kwh`. A second meter of one kind has its
+channel behind the medium: `water_2_m3`. Times are Unix time in s. The last two columns say what ESPHome and dsmr_parser
+call the same.
+
+| field | type | unit | OBIS reference | meaning | sent by | ESPHome | dsmr_parser |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def markdown() -> str:
+    """Give docs/fields.md: the same with the meaning, and the names that peers use."""
+    lines = []
+    for field, row in _rows():
+        names = (f"`{field}`", type_of(field, row.kind), unit_of(field, row), f"`{row.reference}`")
+        cells = (*names, row.meaning.replace("|", "\\|"), row.where, _code(row.esphome), _code(row.dsmr_parser))
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return _HEAD + "".join(lines)
+
+
+def _code(names: str) -> str:
+    return " ".join(f"`{name}`" for name in names.split("|") if name)

@@ -5,10 +5,10 @@ import re
 from collections import defaultdict
 
 import pytest
-from support import SHARED
+from support import HERE, SHARED
 
 from telegraf_p1 import definitions as d
-from telegraf_p1.fields import table, type_of, unit_of
+from telegraf_p1.fields import markdown, table, type_of, unit_of
 
 FIELDS = [(field, row) for row in d.ROWS if row.field for field in row.field.split(" | ")]
 UNIT_OF_ENDING = {
@@ -40,6 +40,11 @@ def test_the_name_of_a_field_ends_in_its_unit() -> None:
 
 def test_the_table_for_people_names_every_field() -> None:
     assert {field for field, _ in FIELDS} == {line.split()[0] for line in table().splitlines()[1:]}
+
+
+def test_the_page_for_people_is_up_to_date() -> None:
+    page = HERE.parent / "docs" / "fields.md"
+    assert page.read_text() == markdown(), "run: .venv/bin/telegraf-p1 fields --markdown > docs/fields.md"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not there")
