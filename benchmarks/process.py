@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from telegraf_p1.simulator import Meter
+from telegraf_p1.sources import SILENCE_S
 
 COMMAND = [sys.executable, "-m", "telegraf_p1", "run"]
 SECONDS, IDLE_SECONDS, ROUNDS = 30, 10, 10
@@ -106,6 +107,7 @@ def main() -> None:
     used = nanoseconds_on_cpu(process.pid) - before
     print(f"one telegram a second   {used / SECONDS / 1e7:8.2f} % of one core")
     print(f"memory (VmRSS)          {status(Path(f'/proc/{process.pid}'), 'VmRSS') / 1024:8.1f} MiB")
+    time.sleep(SILENCE_S + 1)  # twice it wakes up on the way, to end and to explain the silence
     before = wake_ups(process.pid)
     time.sleep(IDLE_SECONDS)
     print(f"wake-ups without data   {(wake_ups(process.pid) - before) / IDLE_SECONDS:8.1f} a second")
