@@ -17,6 +17,8 @@ from telegraf_p1.timestamp import Zone
 
 _SHORTEST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
+_STALE: Final = 0  # the time of reception of what was sent at another time
+_MOST_STREAMS: Final = 10_000
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
 _NOTHING_CAME: Final = (
     "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
@@ -37,7 +39,9 @@ class Settings(NamedTuple):
 class _Stream:
     """What is remembered of one origin: a cable, or an MQTT topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, origin: str) -> None:
+        self.name = name
+        self.tags = {"topic": origin} if origin else {}
         self.framer = Framer()
         self.crc_seen = False
         self.begun = False  # whether a frame came since the connection began
@@ -58,10 +62,10 @@ class Reader:
 
     def records(self, chunk: Chunk, received_ns: int) -> Iterator[Record]:
         """Give the records of the telegrams that end in this chunk."""
-        stream = self._streams.setdefault(chunk.origin, _Stream())
+        stream = self._stream(chunk.origin)
         if chunk.remark:
-            self._log.warning_for(chunk.remark, f"{self._name}: {chunk.remark}")
-        frames = stream.framer.feed(chunk.data, received_ns) if chunk.data else []
+            self._log.warning_for(chunk.remark, f"{stream.name}: {chunk.remark}")
+        frames = stream.framer.feed(chunk.data, _STALE if chunk.stale else received_ns) if chunk.data else []
         if chunk.silence:
             self._explain_silence(stream, chunk.silence)
         if chunk.complete or (chunk.silence and self._settings.crc == "off"):
@@ -75,6 +79,13 @@ class Reader:
             stream.unexplained.clear()
         else:
             self._explain(stream, chunk)
+
+    def _stream(self, origin: str) -> _Stream:
+        if origin not in self._streams:
+            if len(self._streams) >= _MOST_STREAMS:
+                self._streams.pop(next(iter(self._streams)))
+            self._streams[origin] = _Stream(f"{self._name}, topic {origin!r}" if origin else self._name, origin)
+        return self._streams[origin]
 
     def finish(self) -> Iterator[Record]:
         """Give the records of what the end of the source ends."""
@@ -103,18 +114,24 @@ class Reader:
         stream.crc_seen |= parsed.checksum is not None
         self.accepted += 1
         record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time)
+        self._remarks(parsed, record, stream)
+        if record.time_ns == _STALE:
+            self._remark("stale", f"{stream.name}: a retained telegram without a time of its own is left out")
+            return None
+        return record._replace(tags=record.tags | stream.tags)
+
+    def _remarks(self, parsed: telegram.Telegram, record: Record, stream: _Stream) -> None:
         if parsed.damage:
             self._remark(
                 "damage",
-                f"what carries the telegrams {parsed.damage}; they are accepted, since their CRC fits "
+                f"{stream.name}: what carries the telegrams {parsed.damage}; they are accepted, since their CRC fits "
                 "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
             )
         if parsed.bad_lines:
             line = parsed.bad_lines[0][:80]
-            self._log.warning_for("line", f"{self._name}: {line!r} in a telegram is no COSEM object, and is left out")
+            self._log.warning_for("line", f"{stream.name}: {line!r} in a telegram is no COSEM object, and is left out")
         for reference, text in record.remarks:
-            self._remark(reference, f"{reference!r}: {text}")
-        return record
+            self._remark(reference, f"{stream.name}: {reference!r}: {text}")
 
     def _plain(self, frame: Frame) -> bytes:
         if not frame.data.startswith(SEALED):
@@ -127,7 +144,7 @@ class Reader:
         if error.cause == "noise" or (error.cause in ("half", "cut") and not stream.begun):
             return  # we began to listen in the middle of it
         self.rejected += 1
-        self._log.warning_for(error.cause, f"{self._name}: telegram rejected: {error}")
+        self._log.warning_for(error.cause, f"{stream.name}: telegram rejected: {error}")
 
     def _explain_silence(self, stream: _Stream, seconds: float) -> None:
         if seconds < SILENCE_S:
@@ -136,7 +153,7 @@ class Reader:
             text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
         else:
             text = _NOTHING_CAME.format(seconds)
-        self._log.warning_for("silence", f"{self._name}: {text}")
+        self._log.warning_for("silence", f"{stream.name}: {text}")
 
     def _explain(self, stream: _Stream, chunk: Chunk) -> None:
         """Look at bytes that gave no record, a window at a time and at each pause."""
@@ -149,12 +166,12 @@ class Reader:
         if chunk.complete or (is_full and b"/" not in data and not stream.framer.unfinished()):
             diagnosis = diagnosis or no_telegram(data)
         if diagnosis:
-            self._log.warning_for(diagnosis.cause, f"{self._name}: {diagnosis.text}")
+            self._log.warning_for(diagnosis.cause, f"{stream.name}: {diagnosis.text}")
 
     def _remark(self, cause: str, text: str) -> None:
         if cause not in self._remarked:
             self._remarked.add(cause)
-            self._log.warning(f"{self._name}: {text}")
+            self._log.warning(text)
 
 
 def run(source: Source, reader: Reader, log: Log, name: str, write: Callable[[Record], None]) -> None:

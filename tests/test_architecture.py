@@ -25,6 +25,7 @@ ALLOWED = {
     "crc": set(),
     "framer": set(),
     "diagnosis": set(),
+    "payload": set(),
     "decrypt": {"telegram"},
     "definitions": set(),
     "values": set(),

@@ -18,13 +18,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 class Chunk(NamedTuple):
     """Bytes of a stream. `origin` keeps streams apart; `complete` says that a message ends here.
 
-    Without bytes: what a source noticed. `silence` is the time in s in which no byte came,
-    `remark` a trouble that does not end the connection.
+    `stale` bytes were sent at another time than they came. Without bytes: what a source noticed.
+    `silence` is the time in s in which no byte came, `remark` a trouble that does not end the
+    connection.
     """
 
     data: bytes
     origin: str = ""
     complete: bool = False
+    stale: bool = False
     silence: float = 0.0
     remark: str = ""
 
@@ -76,6 +78,7 @@ class Url(NamedTuple):
     scheme: str
     host: str
     port: int | None
+    user: str
     path: str
     query: dict[str, str]
 
@@ -85,6 +88,8 @@ _SCHEMES: Final = {
     "serial": "serial_port",
     "tcp": "tcp",
     "rfc2217": "rfc2217",
+    "mqtt": "mqtt",
+    "mqtts": "mqtt",
     "file": "file",
     "sim": "sim",
 }
@@ -107,7 +112,10 @@ def _parse(text: str) -> Url:
     except ValueError as error:
         raise UsageError(f"source {text!r}: {error}") from None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Url(text, parts.scheme, parts.hostname or "", port, unquote(parts.path), query)
+    if parts.password is not None:
+        raise UsageError("a source holds no password, since everybody can read it there: use P1_MQTT_PASSWORD")
+    user = unquote(parts.username or "")
+    return Url(text, parts.scheme, parts.hostname or "", port, user, unquote(parts.path), query)
 
 
 def options(url: Url, **defaults: str | float | bool) -> list[str]:

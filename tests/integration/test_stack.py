@@ -1,100 +1,35 @@
 """End to end with real parts: meter → pty or TCP → plugin under Telegraf → influxd."""
 
-import json
 import os
 import re
 import signal
 import subprocess
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from stack import START, Influx, MeterAtWork, assert_stored, children, config, telegraf
 from support import (
-    HERE,
-    PLUGIN,
     answers,
     assert_ends_at_once,
     component,
     free_port,
     plugin,
     program,
-    records,
     required,
     something_to_read,
     wait_until,
 )
 
-from telegraf_p1.decode import Record
-from telegraf_p1.forms import FORMS, WITHOUT_CRC
 from telegraf_p1.simulator import Meter
 
-START = 1_700_000_000
 _NOT_WRITTEN = "Error writing to outputs.influxdb"
-EXAMPLE = HERE.parent / "telegraf.conf.example"
 
 
 def test_what_ci_asks_for_is_there() -> None:
     for name in required():
         assert component(name)
-
-
-class Influx:
-    """An influxd of the test's own: its folder, its port, stopped and started at will."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, rpc = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._command = [component("influxd"), "run", "-config", str(folder / "influxdb.conf")]
-        self._log = folder / "influxd.log"
-        self._running = ExitStack()
-        (folder / "influxdb.conf").write_text(
-            f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc}"\n'
-            f'[meta]\n  dir = "{folder}/meta"\n'
-            f'[data]\n  dir = "{folder}/data"\n  wal-dir = "{folder}/wal"\n'
-            f'[http]\n  bind-address = "127.0.0.1:{self.port}"\n'
-        )
-
-    def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._running.enter_context(program(self._command, stdout=log, stderr=log))
-        wait_until(lambda: answers(self.port), "influxd", 60)
-
-    def stop(self) -> None:
-        self._running.close()
-
-    def query(self, statement: str) -> list[dict[str, Any]]:
-        """Give the rows of an InfluxQL query; none while the database is away or empty."""
-        parameters = urllib.parse.urlencode({"db": "p1", "epoch": "ns", "q": statement})
-        try:
-            with urllib.request.urlopen(f"{self.url}/query?{parameters}", timeout=10) as answer:  # noqa: S310
-                results = json.load(answer)["results"]
-        except urllib.error.URLError:
-            return []
-        return [
-            dict(zip(series["columns"], row, strict=True))
-            for series in results[0].get("series", [])
-            for row in series["values"]
-        ]
-
-    def count(self) -> int:
-        rows = self.query('SELECT count("identification") FROM p1')
-        return int(rows[0]["count"]) if rows else 0
-
-
-@pytest.fixture
-def influx(tmp_path: Path) -> Iterator[Influx]:
-    folder = tmp_path / "influx"
-    folder.mkdir()
-    influx = Influx(folder)
-    influx.start()
-    yield influx
-    influx.stop()
 
 
 class Pty:
@@ -124,91 +59,6 @@ def wire(tmp_path: Path) -> Iterator[Pty]:
     wire.plug_in()
     yield wire
     wire.pull_out()
-
-
-class MeterAtWork:
-    """Sends telegrams over a wire, a second of the meter's clock apart, and remembers them."""
-
-    def __init__(self, wire: Pty) -> None:
-        self._wire = wire
-        self._meters = {form: Meter(form) for form in FORMS if form not in WITHOUT_CRC}
-        self._now = START
-        self.sent: dict[int, Record] = {}
-
-    def send(self, count: int) -> None:
-        """Send telegrams of all forms in turn."""
-        for _ in range(count):
-            self._now += 1
-            meter = list(self._meters.values())[self._now % len(self._meters)]
-            telegram = meter.telegram(self._now)
-            self._wire.send(telegram)
-            (record,) = records(telegram)
-            self.sent[record.time_ns] = record
-
-    def send_until_stored(self, influx: Influx) -> None:
-        """Send until one arrives: what is sent before the port is open is lost on any cable."""
-        before = influx.count()
-
-        def stored() -> bool:
-            self.send(1)
-            time.sleep(0.3)
-            return influx.count() > before
-
-        wait_until(stored, "a record in the database", 60)
-
-
-def config(tmp_path: Path, influx_url: str, *command: str) -> Path:
-    """Turn telegraf.conf.example into one for the test: other places, the same words."""
-    text = EXAMPLE.read_text()
-    replaced = {
-        '"/opt/telegraf_p1/bin/telegraf-p1", "run", "/dev/ttyUSB0"': ", ".join(map(json.dumps, [*PLUGIN, *command])),
-        "http://127.0.0.1:8086": influx_url,
-        "/var/lib/telegraf/buffer": str(tmp_path / "buffer"),
-        'interval = "10s"': 'interval = "1s"',
-        'restart_delay = "10s"': 'restart_delay = "1s"',
-    }
-    for old, new in replaced.items():
-        assert old in text
-        text = text.replace(old, new)
-    path = tmp_path / "telegraf.conf"
-    path.write_text(text)
-    return path
-
-
-@contextmanager
-def telegraf(config: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (
-        config.with_suffix(".log").open("ab") as log,
-        program([component("telegraf"), "--config", str(config)], stdout=log, stderr=log) as process,
-    ):
-        yield process
-
-
-def children(pid: int) -> list[int]:
-    """Give the process ids of a process's children."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def assert_stored(influx: Influx, sent: dict[int, Record]) -> None:
-    """Everything in the database is what a telegram said, to the last digit and with its type."""
-    types = {row["fieldKey"]: row["fieldType"] for row in influx.query("SHOW FIELD KEYS FROM p1")}
-    rows = influx.query("SELECT * FROM p1")
-    assert rows
-    for row in rows:
-        record = sent[row["time"]]
-        assert row.get("meter") == record.tags.get("meter")
-        for field, value in record.fields.items():
-            assert type(value)(str(row[field])) == value, (field, row["time"])
-            assert types[field] == {"Decimal": "float", "int": "integer", "str": "string"}[type(value).__name__]
-        stored = {name for name, value in row.items() if value is not None} - {"time", "host", "meter"}
-        assert stored == record.fields.keys()
 
 
 def test_the_database_holds_what_the_telegrams_said_whatever_breaks(tmp_path: Path, influx: Influx, wire: Pty) -> None:

@@ -1,0 +1,383 @@
+"""The MQTT source against a real mosquitto: what the broker held is never lost."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, config, telegraf
+from support import PLUGIN, assert_ends_at_once, free_port, plugin, read_line, records, something_to_read, wait_until
+
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator import Meter
+
+TOPIC = "p1/home/raw"
+
+
+class Device:
+    """Publishes telegrams as a Wi-Fi reader does."""
+
+    def __init__(self, broker: Mosquitto, topic: str = TOPIC) -> None:
+        self.topic = topic
+        self._meter = Meter()
+        self._now = START
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self.client.max_inflight_messages_set(1000)
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        wait_until(self.client.is_connected, "the device's connection")
+
+    def publish(self, payload: bytes, *, retain: bool = False) -> None:
+        self.client.publish(self.topic, payload, qos=1, retain=retain)
+
+    def send(self, telegram: bytes) -> None:
+        self.publish(telegram)
+
+    def telegram(self) -> str:
+        """Publish a telegram; give the line it has to become."""
+        self._now += 1
+        telegram = self._meter.telegram(self._now)
+        self.publish(telegram)
+        return line(telegram, self.topic)
+
+    def settle(self) -> None:
+        """Wait until the broker has everything."""
+        wait_until(lambda: not self.client._out_messages, "the broker to take all")  # noqa: SLF001
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def line(telegram: bytes, topic: str = TOPIC) -> str:
+    (record,) = records(telegram)
+    return lineproto.line(record._replace(tags={**record.tags, "topic": topic}))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def device(broker: Mosquitto) -> Iterator[Device]:
+    device = Device(broker)
+    yield device
+    device.stop()
+
+
+def subscribed(broker: Mosquitto, count: int = 1) -> None:
+    """Wait until this many subscriptions were granted."""
+    wait_until(lambda: broker.log.read_text().count("Sending SUBACK") >= count, "the subscription")
+
+
+def read_until(process: subprocess.Popen[bytes], last: str) -> list[str]:
+    lines = [read_line(process)]
+    while lines[-1] != last:
+        lines.append(read_line(process))
+    return lines
+
+
+def test_a_message_becomes_a_record_with_its_topic(tmp_path: Path, broker: Mosquitto) -> None:
+    topic = 'p1/my, "own" = home/raw'
+    with ExitStack() as stack:
+        process = stack.enter_context(plugin("run", broker.url("p1/+/raw"), log=tmp_path / "log"))
+        subscribed(broker)
+        device = Device(broker, topic)
+        stack.callback(device.stop)
+        sent = device.telegram()
+        assert read_line(process) == sent
+        assert (tmp_path / "log").read_text() == ""
+
+
+def test_nothing_is_lost_when_the_plugin_is_killed(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    kills = int(os.environ.get("P1_KILLS", "20"))
+    source, log = broker.url("p1/+/raw"), tmp_path / "log"
+    with plugin("run", source, log=log):  # makes the session
+        subscribed(broker)
+    sent: list[str] = []
+    written: set[str] = set()
+    for n in range(kills):
+        sent += [device.telegram() for _ in range(30)]
+        with plugin("run", source, log=log) as process:
+            # Killed in the middle: after another number of records each time.
+            for _ in range(n % 10 + 1):
+                written.add(read_line(process))
+            process.kill()
+            process.wait(10)
+            assert process.stdout
+            written |= set(process.stdout.read().decode().splitlines())
+    with plugin("run", source, log=log) as process:
+        sent.append(device.telegram())
+        written |= set(read_until(process, sent[-1]))
+    assert sorted(written) == sorted(sent)
+
+
+def test_ten_thousand_telegrams_wait_for_the_plugin(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    source = broker.url(TOPIC)
+    with plugin("run", source, log=tmp_path / "log"):
+        subscribed(broker)
+    sent = [device.telegram() for _ in range(10_000)]
+    device.settle()
+    with plugin("run", source, log=tmp_path / "log") as process:
+        assert process.stdout
+        received = b"".join(iter(process.stdout.readline, sent[-1].encode() + b"\n")).decode().splitlines()
+    assert received == sent[:-1]
+
+
+def test_a_broker_that_restarts_costs_nothing(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    log = tmp_path / "log"
+    with plugin("run", broker.url(TOPIC), log=log) as process:
+        subscribed(broker)
+        first = device.telegram()
+        assert read_line(process) == first
+        broker.stop()
+        wait_until(lambda: "trying again" in log.read_text(), "the warning")
+        later = [device.telegram() for _ in range(3)]  # the device keeps them meanwhile
+        broker.start()
+        assert set(read_until(process, later[-1])) >= set(later)
+        wait_until(lambda: "is back" in log.read_text(), "the good news")
+    assert [text[:2] for text in log.read_text().splitlines()] == ["W!", "I!"]
+
+
+def test_retained_telegrams_count_when_they_carry_their_time(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    new, old = Meter().telegram(START), Meter("nl-2.2").telegram(START)
+    device.publish(new, retain=True)
+    log = tmp_path / "log"
+    with plugin("run", broker.url(TOPIC), log=log) as process:
+        assert read_line(process) == line(new)
+    device.topic = "p1/old/raw"
+    device.publish(old, retain=True)
+    device.settle()
+    with plugin("run", broker.url("p1/old/raw"), log=log) as process:
+        wait_until(lambda: "left out" in log.read_text(), "the remark")
+        device.publish(old)
+        assert read_line(process).startswith("p1,meter=E0001010000000011,topic=p1/old/raw ")
+
+
+def test_a_poisoned_payload_costs_itself(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    with plugin("run", broker.url(TOPIC), log=tmp_path / "log") as process:
+        subscribed(broker)
+        device.publish(b"/" + b"x" * 10_000_000)
+        device.publish(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" * 10)
+        device.publish(b'{"a":' * 50_000)
+        device.publish(b"")
+        telegram = device.telegram()
+        assert read_line(process) == telegram
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        assert memory < 64 * 1024
+
+
+@pytest.mark.parametrize("state", ["subscribed", "silent broker", "no broker"])
+@pytest.mark.parametrize("how", ["eof", "SIGTERM"])
+def test_it_ends_at_once(state: str, how: str, tmp_path: Path, broker: Mosquitto) -> None:
+    log = tmp_path / "log"
+
+    @contextmanager
+    def running() -> Iterator[subprocess.Popen[bytes]]:
+        with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
+            ports = {"subscribed": broker.port, "silent broker": silent.getsockname()[1], "no broker": free_port()}
+            before = broker.log.read_text().count("Sending SUBACK")
+            process = stack.enter_context(plugin("run", f"mqtt://127.0.0.1:{ports[state]}/p1/raw", log=log))
+            if state == "subscribed":
+                subscribed(broker, before + 1)
+            elif state == "silent broker":
+                stack.enter_context(silent.accept()[0])
+            else:
+                wait_until(lambda: "trying again" in log.read_text(), "the warning")
+            yield process
+
+    assert_ends_at_once(running, how)
+
+
+def test_a_wrong_password_is_said_once_and_not_hammered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "reader", "right"], check=True)
+    broker = Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}").start()
+    log = tmp_path / "log"
+    source = f"mqtt://reader@127.0.0.1:{broker.port}/{TOPIC}"
+    try:
+        monkeypatch.setenv("P1_MQTT_PASSWORD", "SECRET")
+        with plugin("run", source, log=log):
+            wait_until(lambda: broker.log.read_text().count("Client connection") >= 0 and log.read_text(), "the error")
+            time.sleep(3)
+        (text,) = log.read_text().splitlines()
+        assert text.startswith("E! ")
+        assert "refuses user 'reader' with the password in P1_MQTT_PASSWORD" in text
+        assert "SECRET" not in text
+        assert broker.log.read_text().count("not authorised") <= 3
+        monkeypatch.setenv("P1_MQTT_PASSWORD", "right")
+        with plugin("run", source, log=log):
+            subscribed(broker)
+    finally:
+        broker.stop()
+
+
+def test_a_password_in_the_source_is_refused() -> None:
+    done = subprocess.run([*PLUGIN, "run", "mqtt://me:SECRET@host/x"], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert b"P1_MQTT_PASSWORD" in done.stderr
+    assert b"SECRET" not in done.stderr
+
+
+def test_a_refused_topic_is_said(tmp_path: Path) -> None:
+    # The dynamic security plugin is the one that refuses a subscription, and not only its messages.
+    nothing = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), False)
+    (tmp_path / "security.json").write_text(
+        json.dumps({"defaultACLAccess": nothing, "clients": [], "groups": [], "roles": []})
+    )
+    broker = Mosquitto(
+        tmp_path,
+        "plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
+        f"plugin_opt_config_file {tmp_path}/security.json",
+    ).start()
+    log = tmp_path / "log"
+    try:
+        with plugin("run", broker.url(TOPIC), log=log):
+            wait_until(lambda: "E! " in log.read_text(), "the error")
+        assert f"the broker refuses the topic '{TOPIC}'" in log.read_text()
+    finally:
+        broker.stop()
+
+
+class Authority:
+    """A certificate authority of the test's own, with a certificate for 127.0.0.1 and one for a client."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.ca, self._key = folder / f"{name}.crt", folder / f"{name}.key"
+        self._openssl(f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {self._key} -out {self.ca}")
+        self.cert, self.key = self._issue(folder / f"{name}-server", "subjectAltName=IP:127.0.0.1")
+        self.client_cert, self.client_key = self._issue(folder / f"{name}-client", "extendedKeyUsage=clientAuth")
+
+    def _issue(self, path: Path, extension: str) -> tuple[Path, Path]:
+        cert, key, request, extensions = (path.with_suffix(end) for end in (".crt", ".key", ".csr", ".ext"))
+        extensions.write_text(extension)
+        self._openssl(f"req -newkey rsa:2048 -nodes -subj /CN={path.name} -keyout {key} -out {request}")
+        signed = f"-CA {self.ca} -CAkey {self._key} -CAcreateserial -days 2 -extfile {extensions}"
+        self._openssl(f"x509 -req -in {request} {signed} -out {cert}")
+        return cert, key
+
+    @staticmethod
+    def _openssl(arguments: str) -> None:
+        subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
+
+
+def test_tls_checks_the_broker_and_shows_who_we_are(tmp_path: Path) -> None:
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    broker = Mosquitto(
+        tmp_path, f"cafile {ours.ca}", f"certfile {ours.cert}", f"keyfile {ours.key}", "require_certificate true"
+    ).start()
+    source = f"mqtts://127.0.0.1:{broker.port}/{TOPIC}"
+    log = tmp_path / "log"
+    try:
+        for query, said in (
+            (f"?ca={other.ca}&cert={ours.client_cert}&key={ours.client_key}", "certificate is not trusted"),
+            (f"?cert={ours.client_cert}&key={ours.client_key}", "certificate is not trusted"),
+            (f"?ca={ours.ca}", "trying again"),
+        ):
+            with plugin("run", source + query, log=log):
+                wait_until(lambda: "E! " in log.read_text(), "the error")
+            assert said in log.read_text()
+            assert "SUBACK" not in broker.log.read_text()
+        with plugin("run", f"{source}?ca={ours.ca}&cert={ours.client_cert}&key={ours.client_key}", log=log):
+            subscribed(broker)
+    finally:
+        broker.stop()
+
+
+def test_three_plugins_share_a_topic_tree_and_none_is_needed(tmp_path: Path, broker: Mosquitto) -> None:
+    def member(n: int) -> list[str]:
+        return ["run", broker.url("p1/+/raw") + f"?share=readers&client=reader-{n}"]
+
+    with ExitStack() as stack:
+        processes = [stack.enter_context(plugin(*member(n), log=tmp_path / f"log{n}")) for n in range(3)]
+        subscribed(broker, 3)
+        devices = [Device(broker, f"p1/{n}/raw") for n in range(30)]
+        for device in devices:
+            stack.callback(device.stop)
+        sent = [device.telegram() for _ in range(5) for device in devices]
+        written: list[list[str]] = [[], [], []]
+        while sum(map(len, written)) < len(sent):
+            for process, lines in zip(processes, written, strict=True):
+                while something_to_read(process, 0.05):
+                    lines.append(read_line(process))
+        assert sorted(line for lines in written for line in lines) == sorted(sent)
+        assert all(written)
+
+        processes[1].kill()
+        processes[1].wait(10)
+        later = [device.telegram() for _ in range(5) for device in devices]
+        processes[1] = stack.enter_context(plugin(*member(1), log=tmp_path / "log1"))
+        found: set[str] = set()
+        while found < set(later):
+            for process in processes:
+                while something_to_read(process, 0.05):
+                    found.add(read_line(process))
+        assert found == set(later)
+
+
+class OldBroker(threading.Thread):
+    """A broker that knows MQTT 3.1.1 only, as far as one subscriber needs it."""
+
+    def __init__(self, telegram: bytes) -> None:
+        super().__init__(daemon=True)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self._telegram = telegram
+
+    def run(self) -> None:
+        while True:
+            with self.server.accept()[0] as peer:
+                connect = peer.recv(4096)
+                if connect[connect.index(b"MQTT") + 4] != 4:
+                    peer.sendall(b"\x20\x02\x00\x01")  # CONNACK: unacceptable protocol version
+                    continue
+                peer.sendall(b"\x20\x02\x00\x00")
+                subscribe = peer.recv(4096)
+                peer.sendall(b"\x90\x03" + subscribe[2:4] + b"\x01")  # SUBACK
+                body = len(TOPIC).to_bytes(2, "big") + TOPIC.encode() + b"\x00\x01" + self._telegram
+                peer.sendall(b"\x32" + bytes([len(body) % 128 | 128, len(body) // 128]) + body)  # PUBLISH
+                assert peer.recv(4) == b"\x40\x02\x00\x01"  # PUBACK
+                peer.recv(1)
+
+
+def test_a_broker_that_knows_mqtt_3_1_1_only_is_spoken_to_so(tmp_path: Path) -> None:
+    telegram = Meter().telegram(START)
+    broker = OldBroker(telegram)
+    broker.start()
+    with broker.server, plugin("run", f"mqtt://127.0.0.1:{broker.port}/{TOPIC}", log=tmp_path / "log") as process:
+        assert read_line(process) == line(telegram)
+    assert "MQTT 3.1.1 only" in (tmp_path / "log").read_text()
+
+
+def test_from_the_device_to_the_database_whatever_breaks(
+    tmp_path: Path, broker: Mosquitto, device: Device, influx: Influx
+) -> None:
+    meter = MeterAtWork(device)
+    path = config(tmp_path, influx.url, "run", broker.url("p1/+/raw"))
+    with telegraf(path) as process:
+        subscribed(broker)
+        meter.send(20)
+        wait_until(lambda: influx.count() >= 20, "the first records")
+        broker.stop()
+        broker.start()
+        meter.send(20)
+        wait_until(lambda: influx.count() >= 40, "what was sent to the new broker")
+    meter.send(20)  # neither Telegraf nor the plugin runs
+    with telegraf(path) as process:
+        wait_until(lambda: influx.count() >= 60, "what the broker held")
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert influx.count() == len(meter.sent) == 60
+    assert_stored(influx, meter.sent)
