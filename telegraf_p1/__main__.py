@@ -30,8 +30,11 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="what Telegraf starts: read a meter for ever")
     run.add_argument(
-        "source", metavar="SOURCE", help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, file:NAME, sim:"
+        "source",
+        metavar="SOURCE",
+        help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
     )
+    run.add_argument("--every", metavar="S", help="with http: seconds from one question to the next (1)")
     _decoding_options(run)
 
     decode = commands.add_parser("decode", help="telegrams in files to lines; exit 1 when one was rejected")
@@ -96,7 +99,7 @@ def _run(options: argparse.Namespace, settings: "run.Settings") -> int:
     if not process.stdout_is_open():
         return _OK
     try:
-        source = sources.open_source(options.source)
+        source = sources.open_source(options.source, **({"every": options.every} if options.every else {}))
         lifeline.watch()
         run.run(source, reader, log, options.source, write)
         process.wait_for_stop()

@@ -90,14 +90,20 @@ _SCHEMES: Final = {
     "rfc2217": "rfc2217",
     "mqtt": "mqtt",
     "mqtts": "mqtt",
+    "http": "http_get",
+    "https": "http_get",
     "file": "file",
     "sim": "sim",
 }
 
 
-def open_source(text: str) -> Source:
-    """Give the source that `text` names, checked but not connected; raise UsageError."""
+def open_source(text: str, **more: str) -> Source:
+    """Give the source that `text` names, checked but not connected; raise UsageError.
+
+    `more` are options as if they stood in its query.
+    """
     url = _parse(text)
+    url.query.update(more)
     if url.scheme not in _SCHEMES:
         known = ", ".join(sorted(_SCHEMES))
         raise UsageError(f"source {text!r}: write a device such as /dev/ttyUSB0, or a URL with one of: {known}")
@@ -113,7 +119,9 @@ def _parse(text: str) -> Url:
         raise UsageError(f"source {text!r}: {error}") from None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.password is not None:
-        raise UsageError("a source holds no password, since everybody can read it there: use P1_MQTT_PASSWORD")
+        raise UsageError(
+            "a source holds no password, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+        )
     user = unquote(parts.username or "")
     return Url(text, parts.scheme, parts.hostname or "", port, user, unquote(parts.path), query)
 
