@@ -42,6 +42,19 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--json", action="store_true", help="one JSON object per telegram")
     _decoding_options(decode)
 
+    simulate = commands.add_parser("simulate", help="simulated meters, to try a set-up with")
+    simulate.add_argument(
+        "target",
+        metavar="TARGET",
+        help="- (stdout), pty:/tmp/ttyP1, tcp-listen://127.0.0.1:2000, http-listen://127.0.0.1:8080, "
+        "mqtt://127.0.0.1/p1/{n}/raw",
+    )
+    simulate.add_argument("--meters", type=int, default=1, metavar="N", help="how many, `{n}` in TARGET is its number")
+    simulate.add_argument("--interval", default="1s", metavar="TIME", help="between two telegrams of a meter (1s)")
+    simulate.add_argument("--count", type=int, default=0, metavar="N", help="telegrams of each meter (0: no end)")
+    simulate.add_argument("--form", default="nl-5.0", help="the national form (nl-5.0)")
+    simulate.add_argument("--seed", type=int, default=1, metavar="N", help="other meters (1)")
+
     fields = commands.add_parser("fields", help="the fields of a record: type, unit, OBIS reference")
     fields.add_argument("--markdown", action="store_true", help="as docs/fields.md, with the names that others use")
     return parser
@@ -74,6 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(fields.markdown() if options.markdown else fields.table(), end="")
         return _OK
+    if options.command == "simulate":
+        return _simulate(options, parser)
     from telegraf_p1 import decrypt, run
 
     try:
@@ -87,6 +102,25 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     return _decode(options, settings) if options.command == "decode" else _run(options, settings)
+
+
+def _simulate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from telegraf_p1.simulate import Plan, seconds, simulate
+
+    try:
+        interval = seconds(options.interval)
+    except ValueError:
+        parser.error(f"--interval {options.interval!r} has to be a time such as 1s, 10s or 100ms")
+    plan = Plan(options.form, max(1, options.meters), interval, options.count, options.seed)
+    try:
+        simulate(options.target, plan, Log().info)
+    except ValueError as error:
+        parser.error(str(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        parser.error(f"{options.target}: {error.strerror or error}")
+    return _OK
 
 
 def _run(options: argparse.Namespace, settings: "run.Settings") -> int:
