@@ -3,43 +3,24 @@
 Unknown references are skipped; a value that cannot be read loses its field, not the telegram.
 """
 
-import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from telegraf_p1 import definitions as d
-from telegraf_p1 import mbus, timestamp, values
+from telegraf_p1 import mbus, table, timestamp, values
 from telegraf_p1.mbus import Value
 from telegraf_p1.telegram import Telegram
 from telegraf_p1.values import Unreadable
 
 _NS: Final = 1_000_000_000
-_CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
 _PEAK_MONTHS: Final = 12
 _MILLI: Final = Decimal("0.001")
 
-# Reference → place in the table and row. The place settles which of two references that
-# mean one field is taken, and the order of the fields.
-_TABLE: Final = {row.reference: (place, row) for place, row in enumerate(d.ROWS)}
 _IDENTIFICATION: Final = "/"
 # Elsewhere `()` means that there is no value. Here: no failures, and no meter.
 _EMPTY_MEANS_SOMETHING: Final = (d.FAILURE_LOG, d.MBUS_ID)
-
-
-@lru_cache(1024)
-def _lookup(reference: str) -> tuple[int, int, d.Row] | None:
-    """Give the place in the table, the M-Bus channel (0: none) and the row of a reference."""
-    if reference in _TABLE:
-        place, row = _TABLE[reference]
-        return place, 0, row
-    match = _CHANNEL.fullmatch(reference)
-    if match is None or f"0-n:{match[2]}" not in _TABLE:
-        return None
-    place, row = _TABLE[f"0-n:{match[2]}"]
-    return place, int(match[1]), row
 
 
 class Remark(NamedTuple):
@@ -58,14 +39,21 @@ class Record(NamedTuple):
     remarks: list[Remark]
 
 
-def decode(telegram: Telegram, received_ns: int, zone: timestamp.Zone, *, host_time: bool = False) -> Record:
+def decode(
+    telegram: Telegram,
+    received_ns: int,
+    zone: timestamp.Zone,
+    *,
+    host_time: bool = False,
+    rows: table.Table = table.DEFAULT,
+) -> Record:
     """Turn a telegram into a record.
 
     The time is the telegram's own; `received_ns` when it has no valid one or `host_time`
-    is set. `zone` is the region the meter's clock is set to.
+    is set. `zone` is the region the meter's clock is set to, `rows` what becomes which field.
     """
     decoding = _Decoding(zone)
-    decoding.objects(telegram)
+    decoding.objects(telegram, rows)
     decoding.fields.update(mbus.fields(decoding.channels.values()))
     fields = decoding.fields
     tag = decoding.meter or fields.get("logical_device_name", "")
@@ -85,14 +73,14 @@ class _Decoding:
         self.channels: dict[int, mbus.Channel] = {}
         self.remarks: list[Remark] = []
 
-    def objects(self, telegram: Telegram) -> None:
+    def objects(self, telegram: Telegram, rows: table.Table) -> None:
         """Read all objects in the order of the table."""
         sent: dict[str, list[str]] = {_IDENTIFICATION: [telegram.identification]}
         for reference, groups in telegram.objects:
             if sent.get(reference, groups) != groups:
                 self.remarks.append(Remark(reference, "sent twice with different values: the last counts"))
             sent[reference] = groups
-        known = [(*entry, reference) for reference in sent if (entry := _lookup(reference))]
+        known = [(*entry, reference) for reference in sent if (entry := rows.lookup(reference))]
         known.sort()  # by place and channel, which no two share
         for _, channel, row, reference in known:
             groups = sent[reference]

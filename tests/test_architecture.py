@@ -34,7 +34,8 @@ ALLOWED = {
     "process": set(),
     "telegram": {"crc"},
     "mbus": {"values"},
-    "decode": {"definitions", "mbus", "timestamp", "values", "telegram"},
+    "table": {"definitions"},
+    "decode": {"definitions", "mbus", "table", "timestamp", "values", "telegram"},
     "lineproto": {"decode", "mbus"},
     "simulator": {"crc", "forms"},
     "forms": {"timestamp", "simulator"},  # that one for its type only
