@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from telegraf_p1 import __version__, lineproto
-from telegraf_p1.decode import Record
 from telegraf_p1.log import Log
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
 
 if TYPE_CHECKING:
     from telegraf_p1 import run
+    from telegraf_p1.layout import Layout
 
 _OK, _REJECTED, _BUG, _USAGE, _INTERRUPTED = 0, 1, 1, 2, 130
 
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
     )
     run.add_argument("--every", metavar="S", help="with http: seconds from one question to the next (1)")
+    run.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
     _decoding_options(run)
 
     decode = commands.add_parser("decode", help="telegrams in files to lines; exit 1 when one was rejected")
@@ -75,6 +76,7 @@ def _decoding_options(parser: argparse.ArgumentParser) -> None:
         default="telegram",
         help="the record's time: the meter's clock (default), or this computer's",
     )
+    parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(%(default)s)")
 
 
@@ -90,18 +92,21 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "simulate":
         return _simulate(options, parser)
     from telegraf_p1 import decrypt, run
+    from telegraf_p1.layout import Layout
 
     try:
-        settings = run.Settings(
-            options.crc,
-            Zone(options.timezone),
-            host_time=options.time == "host",
-            measurement=lineproto.check_measurement(options.measurement),
-            keys=decrypt.keys(os.environ),
-        )
+        measurement = lineproto.check_measurement(options.measurement)
+        if options.definitions:
+            from telegraf_p1 import definitions_file
+
+            layout = definitions_file.load(options.definitions, measurement)
+        else:
+            layout = Layout(measurement)
+        keys = decrypt.keys(os.environ)
+        settings = run.Settings(options.crc, Zone(options.timezone), options.time == "host", keys, layout.rows)
     except ValueError as error:
         parser.error(str(error))
-    return _decode(options, settings) if options.command == "decode" else _run(options, settings)
+    return (_decode if options.command == "decode" else _run)(options, settings, layout)
 
 
 def _simulate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -123,17 +128,23 @@ def _simulate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     return _OK
 
 
-def _run(options: argparse.Namespace, settings: "run.Settings") -> int:
+def _run(options: argparse.Namespace, settings: "run.Settings", layout: "Layout") -> int:
     from telegraf_p1 import process, run, sources
 
     log = Log()
     lifeline = process.Lifeline()
     reader = run.Reader(settings, log, options.source)
-    write = run.write_to(process.write_line, options.measurement)
+    write = run.write_to(process.write_line, layout)
     if not process.stdout_is_open():
         return _OK
     try:
         source = sources.open_source(options.source, **({"every": options.every} if options.every else {}))
+        if options.publish:
+            from telegraf_p1.publish import Publisher
+
+            publisher = Publisher(options.publish, layout, log)
+            write = run.both(write, publisher.publish)
+            publisher.start()
         lifeline.watch()
         run.run(source, reader, log, options.source, write)
         process.wait_for_stop()
@@ -147,12 +158,12 @@ def _run(options: argparse.Namespace, settings: "run.Settings") -> int:
     return _OK
 
 
-def _decode(options: argparse.Namespace, settings: "run.Settings") -> int:
+def _decode(options: argparse.Namespace, settings: "run.Settings", layout: "Layout") -> int:
     from telegraf_p1 import run, sources
     from telegraf_p1.sources.file import read
 
     log = Log()
-    write = _print_json if options.json else run.write_to(print, options.measurement)
+    write = run.write_to(print, layout, lineproto.as_json if options.json else lineproto.line)
     accepted = rejected = 0
     for name in options.files:
         reader = run.Reader(settings, log, name)
@@ -169,10 +180,6 @@ def _decode(options: argparse.Namespace, settings: "run.Settings") -> int:
     if rejected:
         log.info(f"{accepted} telegrams accepted, {rejected} rejected")
     return _REJECTED if rejected else _OK
-
-
-def _print_json(record: Record) -> None:
-    print(lineproto.as_json(record))
 
 
 def console(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """The table of `definitions` for people: `telegraf-p1 fields`."""
 
+import re
+
 from telegraf_p1 import definitions as d
 
 _STRINGS = {d.TEXT, d.PLAIN, d.METER, d.METER_PLAIN, d.IDENTIFICATION, d.MBUS_ID, d.MBUS_EAN}
@@ -25,6 +27,24 @@ def unit_of(field: str, row: d.Row) -> str:
     if row.kind == d.LIMITER:
         return {"kw": "kW", "a": "A", "kva": "kVA"}[field.rpartition("_")[2]]
     return row.unit
+
+
+_PARTS = {
+    "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
+    "{unit}": "(?:m3|gj|kwh)",
+    "{n}": r"\d+",
+}
+
+
+def type_of_value(name: str) -> str | None:
+    """Give the type of a value by its name, such as gas_m3 or relay_1_state; None for what is none."""
+    for field, row in _rows():
+        pattern = field
+        for part, expression in _PARTS.items():
+            pattern = pattern.replace(part, expression)
+        if re.fullmatch(pattern, name):
+            return type_of(field, row.kind)
+    return None
 
 
 def _rows() -> list[tuple[str, d.Row]]:

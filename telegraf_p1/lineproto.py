@@ -70,7 +70,7 @@ def _tag(text: str) -> str:
     return _CONTROL.sub(" ", text).strip().rstrip("\\").rstrip()
 
 
-def as_json(record: Record) -> str:
+def as_json(record: Record, measurement: str = "p1") -> str:
     """Give the record as a JSON object, for `decode --json`; readings with the digits sent."""
     import json
 
@@ -78,4 +78,5 @@ def as_json(record: Record) -> str:
         f"{json.dumps(name)}: {format(value, 'f') if type(value) is Decimal else json.dumps(value)}"
         for name, value in record.fields.items()
     )
-    return f'{{"time_ns": {record.time_ns}, "tags": {json.dumps(record.tags)}, "fields": {{{", ".join(fields)}}}}}'
+    head = f'"measurement": {json.dumps(measurement)}, "time_ns": {record.time_ns}, "tags": {json.dumps(record.tags)}'
+    return f'{{{head}, "fields": {{{", ".join(fields)}}}}}'

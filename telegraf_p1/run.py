@@ -10,8 +10,10 @@ from telegraf_p1.decode import Record, decode
 from telegraf_p1.decrypt import Keys, unseal
 from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.framer import SEALED, Frame, Framer
+from telegraf_p1.layout import Layout
 from telegraf_p1.log import Log
 from telegraf_p1.sources import SILENCE_S, Chunk, Source
+from telegraf_p1.table import DEFAULT, Table
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
 
@@ -32,8 +34,8 @@ class Settings(NamedTuple):
     crc: CrcMode
     zone: Zone
     host_time: bool
-    measurement: str
     keys: Keys | None = None
+    rows: Table = DEFAULT
 
 
 class _Stream:
@@ -113,7 +115,7 @@ class Reader:
             stream.begun = True
         stream.crc_seen |= parsed.checksum is not None
         self.accepted += 1
-        record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time)
+        record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time, rows=settings.rows)
         self._remarks(parsed, record, stream)
         if record.time_ns == _STALE:
             self._remark("stale", f"{stream.name}: a retained telegram without a time of its own is left out")
@@ -216,11 +218,24 @@ def _wait(attempt: int) -> float:
     return max(_SHORTEST_WAIT_S, longest * (1 - os.urandom(1)[0] / 1024))
 
 
-def write_to(write_line: Callable[[str], None], measurement: str) -> Callable[[Record], None]:
-    """Give a function that writes a record as one line."""
+def write_to(
+    write_line: Callable[[str], None], layout: Layout, form: Callable[[Record, str], str] = lineproto.line
+) -> Callable[[Record], None]:
+    """Give a function that writes a record as a line, or as one for each measurement."""
 
     def write(record: Record) -> None:
-        if line := lineproto.line(record, measurement):
-            write_line(line)
+        for measurement, part in layout.records(record):
+            if line := form(part, measurement):
+                write_line(line)
+
+    return write
+
+
+def both(first: Callable[[Record], None], second: Callable[[Record], None]) -> Callable[[Record], None]:
+    """Give a function that does one after the other."""
+
+    def write(record: Record) -> None:
+        first(record)
+        second(record)
 
     return write

@@ -174,7 +174,7 @@ def run_stream(seed: int, source: list[bytes]) -> tuple[int, int]:
     stream = b"".join(damaged(random, source) for _ in range(PER_STREAM))
     mode, cut = random.choice(MODES), pieces(random, stream)
     keys = Keys(KEY, LUXEMBOURG)
-    settings = Settings(mode, Zone(), host_time=False, measurement="p1", keys=keys)
+    settings = Settings(mode, Zone(), host_time=False, keys=keys)
     reader = Reader(settings, Log(lambda _: None), "fuzz")
     lines = [lineproto.line(record) for piece in cut for record in reader.records(Chunk(piece), 1)]
     lines += [lineproto.line(record) for record in reader.finish()]

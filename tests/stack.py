@@ -1,6 +1,7 @@
 """The real parts behind the plugin: Telegraf, influxd, mosquitto."""
 
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -65,6 +66,12 @@ class Influx:
         return int(rows[0]["count"]) if rows else 0
 
 
+def blocks(language: str) -> list[str]:
+    """Give the blocks of docs/mqtt.md in a language: what it says is what the tests run."""
+    page = (HERE.parent / "docs" / "mqtt.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
 class Mosquitto:
     """A broker of the test's own, set up as docs/mqtt.md says; more lines of its file may be given."""
 
@@ -78,10 +85,8 @@ class Mosquitto:
                 (
                     "user root",
                     *(() if "allow_anonymous false" in lines else ("allow_anonymous true",)),
-                    "persistence true",
+                    *blocks("conf"),
                     f"persistence_location {folder}/",
-                    "autosave_interval 60",
-                    "max_queued_messages 0",
                     "log_type all",
                     f"listener {self.port} 127.0.0.1",
                     *lines,

@@ -37,6 +37,7 @@ ALLOWED = {
     "table": {"definitions"},
     "decode": {"definitions", "mbus", "table", "timestamp", "values", "telegram"},
     "lineproto": {"decode", "mbus"},
+    "layout": {"decode", "mbus", "table"},
     "simulator": {"crc", "forms"},
     "forms": {"timestamp", "simulator"},  # that one for its type only
     "fields": {"definitions"},

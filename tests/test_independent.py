@@ -39,7 +39,7 @@ def table() -> dict[str, str]:
 
 
 def read(path: Path, crc: CrcMode) -> Record | None:
-    reader = Reader(Settings(crc, Zone(), host_time=False, measurement="p1"), Log(lambda _: None), path.name)
+    reader = Reader(Settings(crc, Zone(), host_time=False), Log(lambda _: None), path.name)
     return next(reader.records(Chunk(path.read_bytes(), complete=True), RECEIVED_NS), None)
 
 

@@ -22,7 +22,7 @@ class Heard:
     def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None) -> None:
         self.log: list[str] = []
         self.now = 0.0
-        settings = Settings(crc, Zone(), host_time=False, measurement="p1", keys=keys)
+        settings = Settings(crc, Zone(), host_time=False, keys=keys)
         self.reader = Reader(settings, Log(self.log.append, lambda: self.now), "cable")
 
     def silence(self, seconds: float) -> list[Record]:

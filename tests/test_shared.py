@@ -25,7 +25,7 @@ def listed(name: str) -> list[dict[str, str]]:
 
 def read(path: Path) -> tuple[list[Record], list[str]]:
     log: list[str] = []
-    reader = Reader(Settings("auto", Zone(), host_time=False, measurement="p1"), Log(log.append), path.name)
+    reader = Reader(Settings("auto", Zone(), host_time=False), Log(log.append), path.name)
     return list(reader.records(Chunk(path.read_bytes(), complete=True), RECEIVED_NS)), log
 
 
@@ -123,7 +123,7 @@ def test_every_broken_telegram_has_a_fate() -> None:
 )
 def test_a_recording_gives_a_record_for_each_fitting_crc(name: str, accepted: int, rejected: int) -> None:
     data = (SHARED / "streams" / f"{name}.raw").read_bytes()
-    reader = Reader(Settings("auto", Zone(), host_time=False, measurement="p1"), Log(lambda _: None), name)
+    reader = Reader(Settings("auto", Zone(), host_time=False), Log(lambda _: None), name)
     found = [record for i in range(0, len(data), 61) for record in reader.records(Chunk(data[i : i + 61]), 1)]
     assert (len(found), reader.accepted, reader.rejected) == (accepted, accepted, rejected)
     # One telegram a second, and no field lost on the way.

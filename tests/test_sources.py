@@ -75,7 +75,7 @@ def test_a_serial_port_tells_of_silence_once_after_each_byte(cable: tuple[int, s
 @pytest.mark.usefixtures("impatient")
 def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> None:
     log: list[str] = []
-    reader = Reader(Settings("auto", Zone(), host_time=False, measurement="p1"), Log(log.append), "bridge")
+    reader = Reader(Settings("auto", Zone(), host_time=False), Log(log.append), "bridge")
 
     def read(chunks: Iterator[Chunk]) -> None:
         for chunk in chunks:

@@ -102,7 +102,7 @@ def open_source(text: str, **more: str) -> Source:
 
     `more` are options as if they stood in its query.
     """
-    url = _parse(text)
+    url = parse(text)
     url.query.update(more)
     if url.scheme not in _SCHEMES:
         known = ", ".join(sorted(_SCHEMES))
@@ -111,7 +111,8 @@ def open_source(text: str, **more: str) -> Source:
     return cast("Source", module.source(url))
 
 
-def _parse(text: str) -> Url:
+def parse(text: str) -> Url:
+    """Take a source apart; raise UsageError for what is no URL, and for a password in it."""
     try:
         parts = urlsplit(f"serial://{text}" if text.startswith("/") else text, allow_fragments=False)
         port = parts.port

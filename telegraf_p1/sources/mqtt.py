@@ -30,7 +30,7 @@ from telegraf_p1.sources import Chunk, Source, Url, UsageError, options
 
 PASSWORD: Final = "P1_MQTT_PASSWORD"  # noqa: S105  its name
 
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CONNECT_S: Final = 10.0
 _KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
@@ -52,8 +52,8 @@ def source(url: Url) -> Source:
         raise UsageError(
             f"source {url.text!r}: {topic!r} is no topic: + and # stand alone between slashes, # at the end"
         )
-    address = (url.host, url.port or _PORTS[url.scheme])
-    tls = _tls(url, ca, cert, key) if url.scheme == "mqtts" else None
+    address = (url.host, url.port or PORTS[url.scheme])
+    tls = tls_context(url, ca, cert, key) if url.scheme == "mqtts" else None
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(url.text)
     version = [MQTTProtocolVersion.MQTTv5]
@@ -82,7 +82,8 @@ def _client_id(text: str) -> str:
     return "p1-" + hashlib.sha256(f"{socket.gethostname()} {text}".encode()).hexdigest()[:16]
 
 
-def _tls(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext:
+def tls_context(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext:
+    """Give what checks a broker's certificate, and shows ours; raise UsageError for a file that cannot be used."""
     try:
         context = ssl.create_default_context(cafile=ca or None)
         if cert:

@@ -14,8 +14,19 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, config, telegraf
-from support import PLUGIN, assert_ends_at_once, free_port, plugin, read_line, records, something_to_read, wait_until
+from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, blocks, config, telegraf
+from support import (
+    HERE,
+    PLUGIN,
+    assert_ends_at_once,
+    free_port,
+    plugin,
+    program,
+    read_line,
+    records,
+    something_to_read,
+    wait_until,
+)
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator import Meter
@@ -318,6 +329,9 @@ def test_three_plugins_share_a_topic_tree_and_none_is_needed(tmp_path: Path, bro
         processes[1].kill()
         processes[1].wait(10)
         later = [device.telegram() for _ in range(5) for device in devices]
+        for device in devices:
+            device.settle()
+        assert processes[1].poll() is not None
         processes[1] = stack.enter_context(plugin(*member(1), log=tmp_path / "log1"))
         found: set[str] = set()
         while found < set(later):
@@ -359,6 +373,99 @@ def test_a_broker_that_knows_mqtt_3_1_1_only_is_spoken_to_so(tmp_path: Path) -> 
     with broker.server, plugin("run", f"mqtt://127.0.0.1:{broker.port}/{TOPIC}", log=tmp_path / "log") as process:
         assert read_line(process) == line(telegram)
     assert "MQTT 3.1.1 only" in (tmp_path / "log").read_text()
+
+
+class Listener:
+    """Remembers the last message of each topic."""
+
+    def __init__(self, broker: Mosquitto, topic: str = "#") -> None:
+        self.messages: dict[str, str] = {}
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self.client.on_message = lambda _c, _d, message: self.messages.update({message.topic: message.payload.decode()})
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.subscribe(topic, qos=1)
+        self.client.loop_start()
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def listener(broker: Mosquitto) -> Iterator[Listener]:
+    listener = Listener(broker)
+    yield listener
+    listener.stop()
+
+
+def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
+    log = tmp_path / "log"
+    command = ["run", "sim:?interval=0.1", "--publish", broker.url("home/{meter}")]
+    with plugin(*command, log=log) as process:
+        assert read_line(process)
+        root = "home/E0047010000000011"
+        wait_until(lambda: f"{root}/power_import_kw" in listener.messages, "a value")
+        assert listener.messages[f"{root}/p1_version"] == "50"
+        broker.stop()
+        assert read_line(process)
+        wait_until(lambda: "is gone" in log.read_text(), "the warning")
+        assert read_line(process)
+        broker.start()
+        wait_until(lambda: "is back" in log.read_text(), "the good news")
+    late = Listener(broker)
+    wait_until(lambda: f"{root}/gas_m3" in late.messages, "a retained value")
+    late.stop()
+    assert [text[:2] for text in log.read_text().splitlines()] == ["W!", "I!"]
+
+
+def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosquitto) -> None:
+    counts: dict[str, int] = {}
+    listener = Listener(broker, "x/#")
+    listener.client.on_message = lambda _c, _d, message: counts.update(
+        {message.topic: counts.get(message.topic, 0) + 1}
+    )
+    with plugin("run", "sim:?interval=0.05", "--publish", broker.url("x"), log=tmp_path / "log"):
+        wait_until(lambda: counts["x/power_import_l1_kw"] > 10, "changing values")
+    listener.stop()
+    assert counts["x/p1_version"] == 1
+
+
+def test_metertrekker_topics_are_published_without_a_root(
+    tmp_path: Path, broker: Mosquitto, listener: Listener
+) -> None:
+    example = HERE.parent / "examples" / "metertrekker.toml"
+    publish = f"mqtt://127.0.0.1:{broker.port}"
+    command = ["run", "sim:?interval=0.1", "--definitions", str(example), "--publish", publish]
+    with plugin(*command, log=tmp_path / "log") as process:
+        lines = [read_line(process) for _ in range(4)]
+        wait_until(lambda: "/energy/gas/reading" in listener.messages, "a value")
+    assert [line.partition(",")[0] for line in lines].count("gas") == 1
+    assert "/energy/mains/power/L3_redelivery" in listener.messages
+
+
+def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
+    (output,) = (block for block in blocks("toml") if "outputs.mqtt" in block)
+    path = tmp_path / "telegraf.conf"
+    command = json.dumps([*PLUGIN, "run", "sim:"])
+    path.write_text(
+        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
+        f'[[inputs.execd]]\n  command = {command}\n  signal = "none"\n  data_format = "influx"\n'
+        + output.replace("127.0.0.1:1883", f"127.0.0.1:{broker.port}")
+    )
+    with telegraf(path):
+        wait_until(lambda: "home/E0047010000000011/power_import_kw" in listener.messages, "a value")
+
+
+def test_a_thousand_simulated_meters_are_read(tmp_path: Path, broker: Mosquitto) -> None:
+    with plugin("run", broker.url("p1/+/raw"), log=tmp_path / "log") as process:
+        subscribed(broker)
+        target = broker.url("p1/{n}/raw")
+        simulate = [*PLUGIN, "simulate", target, "--meters", "1000", "--interval", "1s", "--count", "2"]
+        with program(simulate) as meters:
+            lines = [read_line(process) for _ in range(2000)]
+            assert meters.wait(20) == 0
+    assert len({line.partition(" ")[0] for line in lines}) == 1000
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_from_the_device_to_the_database_whatever_breaks(
