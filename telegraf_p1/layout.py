@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
 
 class Layout:
-    """What a definitions file says; see docs/definitions.md."""
+    """What a definitions file says; see docs/mqtt.md."""
 
     def __init__(
         self,
