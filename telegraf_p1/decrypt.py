@@ -42,7 +42,7 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
         return None
     found = Keys(_key(environment, KEY), _key(environment, AUTHENTICATION_KEY, _LUXEMBOURG))
     if not find_spec("cryptography"):
-        message = f"{KEY} is set, but the package cryptography is not installed: pip install 'telegraf_p1[crypto]'"
+        message = f"{KEY} is set, but the package cryptography is not installed: run pip install cryptography"
         raise ValueError(message)
     return found
 

@@ -78,5 +78,5 @@ def as_json(record: Record, measurement: str = "p1") -> str:
         f"{json.dumps(name)}: {format(value, 'f') if type(value) is Decimal else json.dumps(value)}"
         for name, value in record.fields.items()
     )
-    head = f'"measurement": {json.dumps(measurement)}, "time_ns": {record.time_ns}, "tags": {json.dumps(record.tags)}'
+    head = f'"time_ns": {record.time_ns}, "measurement": {json.dumps(measurement)}, "tags": {json.dumps(record.tags)}'
     return f'{{{head}, "fields": {{{", ".join(fields)}}}}}'

@@ -305,7 +305,9 @@ def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
     done = decode(str(good))
     assert (done.returncode, done.stdout.count(b"\n"), done.stderr) == (0, 2, b"")
     assert decode(data=good.read_bytes()).stdout == done.stdout
-    assert decode("--json", str(good)).stdout.startswith(b'{"time_ns": 1700000000000000000, "tags": {"meter": ')
+    assert decode("--json", str(good)).stdout.startswith(
+        b'{"time_ns": 1700000000000000000, "measurement": "p1", "tags": {"meter": '
+    )
     mixed = decode(str(bad), str(good))
     assert (mixed.returncode, mixed.stdout) == (1, done.stdout)
     assert b"2 telegrams accepted, 1 rejected" in mixed.stderr
