@@ -24,7 +24,9 @@ SECONDS, IDLE_SECONDS, ROUNDS = 30, 10, 10
 
 
 def start(source: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    return subprocess.Popen(
+        [*COMMAND, source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+    )
 
 
 def stop(process: subprocess.Popen[bytes]) -> float:

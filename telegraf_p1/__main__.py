@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from telegraf_p1 import run
     from telegraf_p1.layout import Layout
 
+_NO_TELEGRAM = "no telegram found: it begins with / at the start of a line and ends with ! and its CRC"
 _OK, _REJECTED, _BUG, _USAGE, _INTERRUPTED = 0, 1, 1, 2, 130
 
 
@@ -28,13 +29,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    run = commands.add_parser("run", help="what Telegraf starts: read a meter for ever")
+    run = commands.add_parser(
+        "run",
+        help="what Telegraf starts: read a meter for ever",
+        epilog="Options of a source follow a ?, as in '/dev/ttyUSB0?baudrate=9600&format=7E1'; the README lists them. "
+        "It ends with its stdin, as Telegraf wants it.",
+    )
     run.add_argument(
         "source",
         metavar="SOURCE",
         help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
     )
-    run.add_argument("--every", metavar="S", help="with http: seconds from one question to the next (1)")
+    run.add_argument("--every", metavar="S", help="with http: seconds from one question to the next (default: 1)")
     run.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
     _decoding_options(run)
 
@@ -69,7 +75,9 @@ def _decoding_options(parser: argparse.ArgumentParser) -> None:
         help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
         "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
     )
-    parser.add_argument("--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (%(default)s)")
+    parser.add_argument(
+        "--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (default: %(default)s)"
+    )
     parser.add_argument(
         "--time",
         choices=("telegram", "host"),
@@ -77,7 +85,7 @@ def _decoding_options(parser: argparse.ArgumentParser) -> None:
         help="the record's time: the meter's clock (default), or this computer's",
     )
     parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
-    parser.add_argument("--measurement", default="p1", metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,7 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
         keys = decrypt.keys(os.environ)
         settings = run.Settings(options.crc, Zone(options.timezone), options.time == "host", keys, layout.rows)
     except ValueError as error:
-        parser.error(str(error))
+        Log().error(str(error))
+        return _USAGE
     return (_decode if options.command == "decode" else _run)(options, settings, layout)
 
 
@@ -147,6 +156,8 @@ def _run(options: argparse.Namespace, settings: "run.Settings", layout: "Layout"
             publisher.start()
         lifeline.watch()
         run.run(source, reader, log, options.source, write)
+        if not reader.accepted and not reader.rejected:
+            log.error(f"{options.source}: {_NO_TELEGRAM}")
         process.wait_for_stop()
     except process.Stop:
         lifeline.leaving()
@@ -175,10 +186,10 @@ def _decode(options: argparse.Namespace, settings: "run.Settings", layout: "Layo
         accepted += reader.accepted
         rejected += reader.rejected
     if not accepted and not rejected:
-        log.error("no telegram found: it begins with / at the start of a line and ends with ! and its CRC")
+        log.error(_NO_TELEGRAM)
         return _REJECTED
     if rejected:
-        log.info(f"{accepted} telegrams accepted, {rejected} rejected")
+        log.info(f"telegrams: {accepted} accepted, {rejected} rejected")
     return _REJECTED if rejected else _OK
 
 

@@ -37,7 +37,7 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
     """
     if not environment.get(KEY):
         if environment.get(AUTHENTICATION_KEY):
-            message = f"{AUTHENTICATION_KEY} is set but not {KEY}: both are needed to read sealed telegrams"
+            message = f"{AUTHENTICATION_KEY} is set, but {KEY} is needed too"
             raise ValueError(message)
         return None
     found = Keys(_key(environment, KEY), _key(environment, AUTHENTICATION_KEY, _LUXEMBOURG))
@@ -54,7 +54,9 @@ def _key(environment: Mapping[str, str], name: str, default: str = "") -> bytes:
     except ValueError:
         key = b""
     if len(key) != 16:
-        message = f"{name} has to be 32 hex digits, and is {len(digits)} characters that are not"
+        message = (
+            f"{name} has to be 32 hex digits; what stands there has {len(digits)} characters or others than 0-9, A-F"
+        )
         raise ValueError(message)
     return key
 

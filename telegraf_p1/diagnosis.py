@@ -38,7 +38,7 @@ _SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E
 
 def diagnose(data: bytes) -> Diagnosis | None:
     """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few."""
-    return _other_protocol(data) or (_line_settings(data) if len(data) >= _LEAST else None)
+    return _other_protocol(data) or _line_settings(data)
 
 
 def no_telegram(data: bytes) -> Diagnosis:
@@ -49,16 +49,13 @@ def no_telegram(data: bytes) -> Diagnosis:
 
 
 def _line_settings(data: bytes) -> Diagnosis | None:
+    data = data.replace(b"\xff", b"")  # filler of some gateways
     heard = data.replace(b"\0", b"")
     strange = len(heard.translate(None, _TEXT))
-    if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
-        return Diagnosis("parity", "the line is 7E1 but read as 8N1: add ?format=7E1 to the source")
-    if len(heard) >= _LEAST and not heard.translate(None, _EVEN_TEXT):
-        return Diagnosis(
-            "parity",
-            "each second character is missing: the line is 8N1 but read with parity; "
-            "leave format=7E1 out of the source, or set the bridge to 8N1",
-        )
+    if len(data) < _LEAST:
+        return None
+    if len(heard) >= _LEAST and (parity := _parity(heard, strange)):
+        return Diagnosis("parity", parity)
     if len(heard) < len(data) / 2:
         return Diagnosis("speed", f"only NUL bytes come: the port is read faster than the meter sends ({_SETTINGS})")
     if _is_inverted(data):
@@ -73,6 +70,18 @@ def _line_settings(data: bytes) -> Diagnosis | None:
             f"the bytes are no text: the speed or the format is wrong ({_SETTINGS}), or the signal is not inverted",
         )
     return None
+
+
+def _parity(heard: bytes, strange: int) -> str:
+    """Say what is wrong with the parity, when all characters have the same one."""
+    if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
+        return "the line is 7E1 but read as 8N1: add ?format=7E1 to the source"
+    if not heard.translate(None, _EVEN_TEXT):
+        return (
+            "each second character is missing: the line is 8N1 but read with parity; "
+            "leave format=7E1 out of the source, or set the bridge to 8N1"
+        )
+    return ""
 
 
 # A line that is not inverted shows the stop bit before a character as its start bit, then the

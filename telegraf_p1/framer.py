@@ -20,6 +20,9 @@ SEALED: Final = b"\xdb"
 _TITLE_ENDS: Final = 10
 _NO_HEAD: Final = 0
 
+# In the middle of a line, and the beginnings of that at the end of what has come.
+_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
+_BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
 _START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
 _MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
@@ -50,7 +53,8 @@ class Framer:
     """Cuts one stream into frames; the same bytes give the same frames however they are cut.
 
     Outside a frame any `/` begins one, since noise or half a telegram may stand before it on
-    the same line. Inside, `/` and `!` count at the start of a line only: texts may hold both.
+    the same line. Inside, `/` and `!` count at the start of a line only: texts may hold both. But
+    an identification with its blank line begins a frame anywhere: the one before was cut off.
     """
 
     def __init__(self) -> None:
@@ -103,25 +107,44 @@ class Framer:
 def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
     for match in _MARK.finditer(buffer, position, limit):
-        mark = match.start()
-        before = buffer[mark - 1 : mark]
-        if match[0] == b"/":
-            if before in (b"\n", b"\r", b"\0"):
-                return _Step(mark, done=False)
-        elif match[0] == b"!":
-            if before in (b"\n", b"\r"):
-                tail = _TAIL.match(buffer, mark)
-                return _Step(tail.end(), done=True) if tail else _Step(mark, done=None)
-            if before == b")":
-                # Aidon ends its last line with "!" and sends no CRC: `1-0:31.7.0(123.1*A)!` CR LF
-                after = buffer[mark + 1 : mark + 2]
-                if after in (b"\n", b"\r"):
-                    return _Step(mark + 1, done=True)
-                if not after:
-                    return _Step(mark, done=None)
-        elif (end := _sealed_end(buffer, mark)) != _NO_HEAD:
-            return _Step(mark, done=None if end is None else False)
+        look = {b"/": _slash, b"!": _end_mark}.get(match[0], _sealed_start)
+        if step := look(buffer, start, match.start()):
+            return step
     return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
+
+
+def _slash(buffer: bytes, start: int, mark: int) -> _Step | None:
+    r"""Whether another telegram begins here: at the start of a line, or in one.
+
+    `1-0:1.7.0(00.1/ISK5\2M550T-1012` and a blank line: the first one was cut off.
+    """
+    if buffer[mark - 1 : mark] in (b"\n", b"\r", b"\0"):
+        return _Step(mark, done=False)
+    if buffer.find(b"\n", start, mark) < 0:
+        return None  # an identification may hold a slash itself
+    if _IDENTIFICATION.match(buffer, mark):
+        return _Step(mark, done=False)
+    return _Step(mark, done=None) if _BEGINNING.match(buffer, mark) else None
+
+
+def _end_mark(buffer: bytes, _start: int, mark: int) -> _Step | None:
+    before = buffer[mark - 1 : mark]
+    if before in (b"\n", b"\r"):
+        tail = _TAIL.match(buffer, mark)
+        return _Step(tail.end(), done=True) if tail else _Step(mark, done=None)
+    if before == b")":
+        # Aidon ends its last line with "!" and sends no CRC: `1-0:31.7.0(123.1*A)!` CR LF
+        after = buffer[mark + 1 : mark + 2]
+        if after in (b"\n", b"\r"):
+            return _Step(mark + 1, done=True)
+        if not after:
+            return _Step(mark, done=None)
+    return None
+
+
+def _sealed_start(buffer: bytes, _start: int, mark: int) -> _Step | None:
+    end = _sealed_end(buffer, mark)
+    return None if end == _NO_HEAD else _Step(mark, done=None if end is None else False)
 
 
 def _sealed(buffer: bytes, start: int, position: int) -> _Step:

@@ -21,6 +21,7 @@ _SHORTEST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 60.0
 _STALE: Final = 0  # the time of reception of what was sent at another time
 _MOST_STREAMS: Final = 10_000
+_SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
 _NOTHING_CAME: Final = (
     "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
@@ -48,6 +49,8 @@ class _Stream:
         self.crc_seen = False
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record
+        self.is_silent = False
+        self.recoveries = 0  # how often a record came after silence
 
 
 class Reader:
@@ -93,8 +96,7 @@ class Reader:
         """Give the records of what the end of the source ends."""
         for stream in self._streams.values():
             for frame in stream.framer.flush():
-                # What was under way at the end of a recording is no fault of the meter.
-                if (frame.whole or self._settings.crc == "off") and (record := self._record(frame, stream)):
+                if record := self._record(frame, stream):
                     yield record
 
     def reconnected(self) -> None:
@@ -114,6 +116,8 @@ class Reader:
         finally:
             stream.begun = True
         stream.crc_seen |= parsed.checksum is not None
+        stream.recoveries += stream.is_silent
+        stream.is_silent = False
         self.accepted += 1
         record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time, rows=settings.rows)
         self._remarks(parsed, record, stream)
@@ -143,13 +147,16 @@ class Reader:
         return unseal(frame.data, self._settings.keys)
 
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
-        if error.cause == "noise" or (error.cause in ("half", "cut") and not stream.begun):
+        if error.cause == "noise" or (error.cause == "half" and not stream.begun):
             return  # we began to listen in the middle of it
         self.rejected += 1
         self._log.warning_for(error.cause, f"{stream.name}: telegram rejected: {error}")
 
     def _explain_silence(self, stream: _Stream, seconds: float) -> None:
         if seconds < SILENCE_S:
+            return
+        stream.is_silent = True
+        if stream.recoveries >= _SLOW:
             return
         if unfinished := stream.framer.unfinished():
             text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"

@@ -87,5 +87,9 @@ def test_another_protocol_is_named(data: bytes, word: str) -> None:
         assert word in found.text
 
 
+def test_filler_is_no_fault() -> None:
+    assert cause(b"\xff" * 500) == cause(b"  25803103\r\n" + b"\xff" * 500) == ""
+
+
 def test_a_few_bytes_say_nothing() -> None:
     assert cause(b"") == cause(bytes(range(0x80, 0xA0))) == ""

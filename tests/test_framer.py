@@ -51,6 +51,16 @@ def test_a_new_identification_cuts_the_unfinished_frame_off() -> None:
         assert (whole.data, whole.whole) == (B, True)
 
 
+def test_an_identification_in_the_middle_of_a_line_cuts_the_frame_off() -> None:
+    cut, whole = Framer().feed(A[:20] + B)
+    assert (cut.data, cut.whole, whole.data, whole.whole) == (A[:20], False, B, True)
+
+
+def test_an_identification_may_hold_another_slash() -> None:
+    frame = A.replace(b"AAA5", b"AAA5/BBB-1", 1)
+    assert frames(frame + b"\r\n" + B) == [frame, B]
+
+
 def test_a_frame_remembers_when_its_first_byte_came() -> None:
     framer = Framer()
     assert framer.feed(A[:10], at=7) == []
@@ -108,7 +118,26 @@ def test_after_lost_bytes_the_next_sealed_frame_is_found(lost: int, place: int) 
 
 STREAM = st.lists(
     st.one_of(
-        st.sampled_from([A, B, A[:20], b"\r\n", b"\n", b"\0", b"\xff", b"/", b"!", b")!", b")!\r", b"!B9F", b"x" * 70]),
+        st.sampled_from(
+            [
+                A,
+                B,
+                A[:20],
+                b"\r\n",
+                b"\n",
+                b"\0",
+                b"\xff",
+                b"/",
+                b"!",
+                b")!",
+                b")!\r",
+                b"!B9F",
+                b"x" * 70,
+                b"/CCC",
+                b"/CCC5\r\n",
+                b"/CCC5\r\n\r\n",
+            ]
+        ),
         st.sampled_from([Meter(form).telegram(1_700_000_000) for form in FORMS]),
         st.sampled_from([seal(A), seal(A.ljust(300)), seal(A)[:30], b"\xdb\x08", b"\xdb", b"0"]),
         st.binary(max_size=8),

@@ -273,6 +273,9 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "/dev/null"], "no serial port"),
         (["run", "sim:?form=xx"], "nl-5.0"),
         (["run", "sim:?interval=1e300"], "interval"),
+        (["run", "sim:form=lu"], "options follow a ?"),
+        (["run", "sim:?form=be&form=lu"], "stands there twice"),
+        (["run", "recording.txt"], "file:NAME"),
         (["run", "tcp://a..b:23"], "no host name"),
         (["run", "/dev/ptmx?baudrate=1e12"], "baudrate"),
         (["run", "/dev"], "no serial port"),
@@ -310,7 +313,7 @@ def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
     )
     mixed = decode(str(bad), str(good))
     assert (mixed.returncode, mixed.stdout) == (1, done.stdout)
-    assert b"2 telegrams accepted, 1 rejected" in mixed.stderr
+    assert b"telegrams: 2 accepted, 1 rejected" in mixed.stderr
 
 
 def test_a_meter_that_sends_no_end_mark_is_read_with_crc_off(tmp_path: Path, cable: Cable) -> None:
@@ -359,10 +362,22 @@ def test_sealed_telegrams_are_read_with_the_key_from_the_environment(
 
 def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
-    empty.write_bytes(Meter().telegram(START)[:-10])
+    empty.write_bytes(b"Welcome to the gateway")
     done = subprocess.run([*PLUGIN, "decode", str(empty)], capture_output=True, timeout=20, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(b"E! no telegram found")
+    log = tmp_path / "log"
+    with plugin("run", f"file:{empty}", log=log):
+        wait_until(lambda: logged(log, "no telegram found"), "the error")
+
+
+def test_decode_says_so_when_a_telegram_is_cut_off() -> None:
+    telegram = Meter().telegram(START)
+    for data, accepted in ((telegram[:400], 0), (telegram[:400] + telegram, 1), (telegram + telegram[:400], 1)):
+        done = subprocess.run([*PLUGIN, "decode"], input=data, capture_output=True, timeout=20, check=False)
+        assert done.returncode == 1
+        assert done.stdout.count(b"\n") == accepted
+        assert b"cut off after 400 bytes" in done.stderr
 
 
 def test_a_stdout_that_cannot_be_written_is_said(tmp_path: Path) -> None:

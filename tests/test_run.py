@@ -94,11 +94,22 @@ def test_the_end_of_the_source_ends_the_last_telegram(heard: Heard) -> None:
     assert len(list(heard.reader.finish())) == 1
 
 
-def test_the_end_of_a_recording_is_no_fault_of_the_meter(heard: Heard) -> None:
+def test_a_telegram_that_is_cut_off_in_a_line_is_told_from_the_next_one(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert heard.records(*[telegram[:400]] * 5) == []
+    assert heard.reader.rejected == 4
+    assert len(heard.records(telegram)) == 1
+    assert list(heard.reader.finish()) == []
+    assert (heard.reader.rejected, len(heard.log)) == (5, 1)
+    assert "cut off after 400 bytes" in heard.log[0]
+
+
+def test_a_telegram_that_the_end_of_a_recording_cuts_off_is_rejected(heard: Heard) -> None:
     telegram = Meter().telegram(START)
     assert len(heard.records(telegram, telegram[:300])) == 1
     assert list(heard.reader.finish()) == []
-    assert (heard.reader.rejected, heard.log) == (0, [])
+    assert heard.reader.rejected == 1
+    assert "cut off after 300 bytes" in heard.log[0]
 
 
 def test_a_telegram_that_is_cut_off_is_warned_of_with_its_length(heard: Heard) -> None:
@@ -141,6 +152,14 @@ def test_silence_is_explained(heard: Heard) -> None:
     heard.silence(SILENCE_S)
     assert "cut off after 300 bytes" in heard.log[1]
     assert "(1 more like it were held back)" in heard.log[1]
+
+
+def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Heard) -> None:
+    for n in range(100):
+        heard.now = n * 61
+        heard.silence(SILENCE_S)
+        assert len(heard.records(Meter().telegram(START + n * 61))) == 1
+    assert len(heard.log) == 3
 
 
 def test_what_a_source_noticed_is_said(heard: Heard) -> None:

@@ -106,7 +106,9 @@ def open_source(text: str, **more: str) -> Source:
     url.query.update(more)
     if url.scheme not in _SCHEMES:
         known = ", ".join(sorted(_SCHEMES))
-        raise UsageError(f"source {text!r}: write a device such as /dev/ttyUSB0, or a URL with one of: {known}")
+        raise UsageError(
+            f"source {text!r}: write a device such as /dev/ttyUSB0, file:NAME, or a URL with one of: {known}"
+        )
     module = importlib.import_module(f"{__name__}.{_SCHEMES[url.scheme]}")
     return cast("Source", module.source(url))
 
@@ -118,7 +120,10 @@ def parse(text: str) -> Url:
         port = parts.port
     except ValueError as error:
         raise UsageError(f"source {text!r}: {error}") from None
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise UsageError(f"source {text!r}: an option stands there twice")
     if parts.password is not None:
         raise UsageError(
             "a source holds no password, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"

@@ -29,7 +29,7 @@ def source(url: Url) -> Source:
         try:
             port = rfc2217.Serial(pyserial_url, timeout=_STEP_S, **line)  # type: ignore[arg-type]
         except serial.SerialException as error:
-            raise OSError(errno.EIO, str(error)) from None
+            raise OSError(errno.EIO, _advice(str(error))) from None
         try:
             silence = Silence(timeout)
             while True:
@@ -44,6 +44,15 @@ def source(url: Url) -> Source:
             raise
 
     return chunks
+
+
+def _advice(text: str) -> str:
+    """Turn what pyserial says into what to do."""
+    if "not seem to support" in text:
+        return "the server does not speak RFC 2217: read it as tcp://host:port"
+    if "option" in text:
+        return f"{text}: add ?ign_set_control, for servers that do not answer to modem lines (ser2net on a pty)"
+    return text.rpartition("] ")[2]  # `Could not open port …: [Errno 111] Connection refused`
 
 
 def _read(port: rfc2217.Serial, seconds: float) -> bytes:

@@ -6,6 +6,7 @@ pyserial opens and sets up the port; reading is select and os.read, which lose n
 
 import errno
 import os
+import pwd
 import select
 import termios
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from telegraf_p1.sources import SEVEN_BITS, Chunk, Silence, Source, Url, UsageEr
 
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
-    errno.EACCES: "not allowed: run `sudo usermod -aG dialout telegraf` and restart Telegraf",
+    errno.EACCES: "not allowed: run `sudo usermod -aG dialout {user}` and restart Telegraf (or log in again)",
     errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
     "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
 }
@@ -64,6 +65,13 @@ def _check_device(fd: int) -> None:
         raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
 
 
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's user without a name
+        return "telegraf"
+
+
 def _open(path: str, line: dict[str, object]) -> serial.Serial:
     try:
         return serial.Serial(path, exclusive=True, timeout=0, **line)  # type: ignore[arg-type]
@@ -71,6 +79,7 @@ def _open(path: str, line: dict[str, object]) -> serial.Serial:
         number = error.args[0] if error.args else 0
         if "Inappropriate ioctl" in str(error) or number == errno.EISDIR:
             raise UsageError(f"{path} is no serial port; for a recording write file:NAME") from None
-        raise OSError(number, _ADVICE.get(number, str(error))) from None
+        advice = _ADVICE.get(number, "").format(user=_user())
+        raise OSError(number, advice or str(error)) from None
     except ValueError as error:  # a speed the driver does not know, a NUL in the name
         raise UsageError(f"{path!r}: {error}") from None

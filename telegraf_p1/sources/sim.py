@@ -14,6 +14,8 @@ from telegraf_p1.sources import Chunk, Source, Url, UsageError, number, options
 
 def source(url: Url) -> Source:
     """Give telegrams of a simulated meter, in step with the clock."""
+    if url.path or url.host:
+        raise UsageError(f"source {url.text!r}: options follow a ?, for example sim:?form=be")
     form, interval_text, count_text, seed_text = options(url, form="nl-5.0", interval=1, count=0, seed=1)
     if form not in FORMS:
         raise UsageError(f"source {url.text!r}: form={form!r} has to be one of: {', '.join(FORMS)}")
