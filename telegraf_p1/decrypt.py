@@ -7,7 +7,6 @@ the telegram is the meter's, and its own CRC is checked after that like any othe
 """
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from telegraf_p1.telegram import TelegramError, parse
@@ -41,6 +40,8 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
             raise ValueError(message)
         return None
     found = Keys(_key(environment, KEY), _key(environment, AUTHENTICATION_KEY, _LUXEMBOURG))
+    from importlib.util import find_spec
+
     if not find_spec("cryptography"):
         message = f"{KEY} is set, but the package cryptography is not installed: run pip install cryptography"
         raise ValueError(message)

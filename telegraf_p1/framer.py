@@ -107,8 +107,7 @@ class Framer:
 def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
     for match in _MARK.finditer(buffer, position, limit):
-        look = {b"/": _slash, b"!": _end_mark}.get(match[0], _sealed_start)
-        if step := look(buffer, start, match.start()):
+        if step := _LOOK.get(match[0], _sealed_start)(buffer, start, match.start()):
             return step
     return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
 
@@ -145,6 +144,9 @@ def _end_mark(buffer: bytes, _start: int, mark: int) -> _Step | None:
 def _sealed_start(buffer: bytes, _start: int, mark: int) -> _Step | None:
     end = _sealed_end(buffer, mark)
     return None if end == _NO_HEAD else _Step(mark, done=None if end is None else False)
+
+
+_LOOK: Final = {b"/": _slash, b"!": _end_mark}
 
 
 def _sealed(buffer: bytes, start: int, position: int) -> _Step:

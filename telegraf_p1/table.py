@@ -1,7 +1,8 @@
 """Finds the row of the table for an OBIS reference, M-Bus channels included."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from telegraf_p1.definitions import ROWS, Row
@@ -27,15 +28,8 @@ class Table:
 
     def __init__(self, rows: Iterable[Row] = ROWS) -> None:
         self._rows = {row.reference: (place, row) for place, row in enumerate(rows)}
-        self._found: dict[str, Entry | None] = {}
-
-    def lookup(self, reference: str) -> Entry | None:
-        """Give the entry of a reference, None for an unknown one."""
-        if reference not in self._found:
-            if len(self._found) == _REMEMBERED:
-                self._found.clear()
-            self._found[reference] = self._search(reference)
-        return self._found[reference]
+        # Gives the entry of a reference, None for an unknown one.
+        self.lookup: Callable[[str], Entry | None] = lru_cache(_REMEMBERED)(self._search)
 
     def _search(self, reference: str) -> Entry | None:
         if reference in self._rows:

@@ -60,6 +60,6 @@ def test_half_of_a_pair_of_keys_is_named() -> None:
 
 def test_a_missing_package_is_named() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decrypt, "find_spec", lambda _: None)
+        patch.setattr("importlib.util.find_spec", lambda _: None)
         with pytest.raises(ValueError, match="pip install cryptography"):
             decrypt.keys({"P1_DECRYPTION_KEY": KEY.hex()})
