@@ -55,7 +55,7 @@ def source(url: Url) -> Source:
     address = (url.host, url.port or PORTS[url.scheme])
     tls = tls_context(url, ca, cert, key) if url.scheme == "mqtts" else None
     wanted = f"$share/{share}/{topic}" if share else topic
-    client_id = name or _client_id(url.text)
+    client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     version = [MQTTProtocolVersion.MQTTv5]
 
     def chunks() -> Iterator[Chunk]:
@@ -77,9 +77,10 @@ def _is_filter(topic: str) -> bool:
     return all(level in ("+", "#") or not set(level) & set("+#\0") for level in levels) and "#" not in levels[:-1]
 
 
-def _client_id(text: str) -> str:
-    """Give an id that is the same after a restart, and another one for another source or computer."""
-    return "p1-" + hashlib.sha256(f"{socket.gethostname()} {text}".encode()).hexdigest()[:16]
+def _client_id(subscription: str) -> str:
+    """Give an id that is the same after a restart, and another one for another topic, computer or user."""
+    text = f"{socket.gethostname()} {os.getuid()} {subscription}"
+    return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def tls_context(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext:
