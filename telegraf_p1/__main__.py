@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
     )
     run.add_argument("--every", metavar="S", help="with http: seconds from one question to the next (default: 1)")
+    run.add_argument("--stats", metavar="TIME", help="write what was counted as a second measurement, each 60s")
     run.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
     _decoding_options(run)
 
@@ -111,6 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             layout = Layout(measurement)
         keys = decrypt.keys(os.environ)
+        if options.command == "run" and options.stats:
+            from telegraf_p1.durations import seconds
+
+            options.stats = seconds(options.stats, least=1)
         settings = run.Settings(options.crc, Zone(options.timezone), options.time == "host", keys, layout.rows)
     except ValueError as error:
         Log().error(str(error))
@@ -119,12 +124,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _simulate(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from telegraf_p1.simulate import Plan, seconds, simulate
+    from telegraf_p1.durations import seconds
+    from telegraf_p1.simulate import Plan, simulate
 
     try:
         interval = seconds(options.interval)
-    except ValueError:
-        parser.error(f"--interval {options.interval!r} has to be a time such as 1s, 10s or 100ms")
+    except ValueError as error:
+        parser.error(f"--interval {error}")
     plan = Plan(options.form, max(1, options.meters), interval, options.count, options.seed)
     try:
         simulate(options.target, plan, Log().info)
@@ -155,6 +161,10 @@ def _run(options: argparse.Namespace, settings: "run.Settings", layout: "Layout"
             write = run.both(write, publisher.publish)
             publisher.start()
         lifeline.watch()
+        if options.stats:
+            from telegraf_p1 import stats
+
+            stats.start(reader, options.source, layout.measurement, options.stats, process.write_line)
         run.run(source, reader, log, options.source, write)
         if not reader.accepted and not reader.rejected:
             log.error(f"{options.source}: {_NO_TELEGRAM}")

@@ -23,6 +23,8 @@ _STEP_S: Final = 0.005
 # Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
 _STUCK_S: Final = 0.1
 _LONGEST_S: Final = 1.0
+# Two threads write when there are statistics, and a line may take several writes.
+_WRITING: Final = threading.Lock()
 
 
 class Stop(BaseException):
@@ -92,8 +94,9 @@ def write_line(line: str) -> None:
     """Write one record to stdout, unbuffered; leave as at SIGTERM when nobody reads any more."""
     data = memoryview(f"{line}\n".encode())
     try:
-        while data:
-            data = data[os.write(1, data) :]
+        with _WRITING:
+            while data:
+                data = data[os.write(1, data) :]
     except BrokenPipeError:
         signal.raise_signal(signal.SIGTERM)
         wait_for_stop()

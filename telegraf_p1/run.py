@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -59,6 +60,10 @@ class Reader:
     def __init__(self, settings: Settings, log: Log, name: str) -> None:
         self.accepted = 0
         self.rejected = 0
+        self.rejected_by_cause: Counter[str] = Counter()
+        self.bytes = 0
+        self.reconnects = 0
+        self.last_ns = time.time_ns()  # when the last telegram came, or we began
         self._settings = settings
         self._log = log
         self._name = name
@@ -68,6 +73,7 @@ class Reader:
     def records(self, chunk: Chunk, received_ns: int) -> Iterator[Record]:
         """Give the records of the telegrams that end in this chunk."""
         stream = self._stream(chunk.origin)
+        self.bytes += len(chunk.data)
         if chunk.remark:
             self._log.warning_for(chunk.remark, f"{stream.name}: {chunk.remark}")
         frames = stream.framer.feed(chunk.data, _STALE if chunk.stale else received_ns) if chunk.data else []
@@ -76,10 +82,12 @@ class Reader:
         if chunk.complete or (chunk.silence and self._settings.crc == "off"):
             frames += stream.framer.flush()
         stream.begun |= chunk.complete
-        judged = self.accepted + self.rejected
+        accepted, judged = self.accepted, self.accepted + self.rejected
         for frame in frames:
             if record := self._record(frame, stream):
                 yield record
+        if self.accepted > accepted:
+            self.last_ns = received_ns
         if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
             stream.unexplained.clear()
         else:
@@ -101,6 +109,7 @@ class Reader:
 
     def reconnected(self) -> None:
         """Forget what was begun: the next chunk comes from a new connection."""
+        self.reconnects += 1
         for stream in self._streams.values():
             stream.framer.reset()
             stream.unexplained.clear()
@@ -150,6 +159,7 @@ class Reader:
         if error.cause == "noise" or (error.cause == "half" and not stream.begun):
             return  # we began to listen in the middle of it
         self.rejected += 1
+        self.rejected_by_cause[error.cause] += 1
         self._log.warning_for(error.cause, f"{stream.name}: telegram rejected: {error}")
 
     def _explain_silence(self, stream: _Stream, seconds: float) -> None:

@@ -60,14 +60,6 @@ def _speak(targets: list[Send], plan: Plan) -> None:
             send(meter.telegram(int(due if plan.interval_s else start + round_)))
 
 
-def seconds(text: str) -> float:
-    """Read `1s`, `0.5s`, `100ms` or a number of seconds; raise ValueError."""
-    value = float(text.removesuffix("s").removesuffix("m")) / (1000 if text.endswith("ms") else 1)
-    if not 0 <= value <= 86400:
-        raise ValueError(text)
-    return value
-
-
 def _open_all(target: str, meters: int, say: Callable[[str], None], stack: contextlib.ExitStack) -> list[Send]:
     url = urlsplit(target, allow_fragments=False)
     if url.scheme == "mqtt":

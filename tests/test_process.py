@@ -273,6 +273,8 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "/dev/null"], "no serial port"),
         (["run", "sim:?form=xx"], "nl-5.0"),
         (["run", "sim:?interval=1e300"], "interval"),
+        (["run", "sim:", "--stats", "soon"], "60s"),
+        (["run", "sim:", "--stats", "10ms"], "1s or more"),
         (["run", "sim:form=lu"], "options follow a ?"),
         (["run", "sim:?form=be&form=lu"], "stands there twice"),
         (["run", "recording.txt"], "file:NAME"),
@@ -358,6 +360,15 @@ def test_sealed_telegrams_are_read_with_the_key_from_the_environment(
     assert done.returncode == 2
     assert b"P1_DECRYPTION_KEY has to be 32 hex digits" in done.stderr
     assert b"SECRET" not in done.stderr
+
+
+def test_statistics_come_also_while_no_telegram_does(tmp_path: Path, cable: Cable) -> None:
+    with plugin("run", str(cable.link), "--stats", "1s", log=tmp_path / "log") as process:
+        silent = read_line(process)
+        assert silent.startswith(f"p1_stats,source={cable.link} accepted=0i,rejected=0i,bytes=0i,reconnects=0i,age_s=")
+        os.write(cable.end, Meter().telegram(START))
+        assert read_line(process).startswith("p1,meter=")
+        assert "accepted=1i,rejected=0i,bytes=911i," in read_line(process)
 
 
 def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:

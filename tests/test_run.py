@@ -3,6 +3,7 @@
 import pytest
 from support import KEY, LUXEMBOURG, RECEIVED_NS, seal
 
+from telegraf_p1 import lineproto, stats
 from telegraf_p1.crc import checksum
 from telegraf_p1.decode import Record
 from telegraf_p1.decrypt import Keys
@@ -160,6 +161,17 @@ def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Hear
         heard.silence(SILENCE_S)
         assert len(heard.records(Meter().telegram(START + n * 61))) == 1
     assert len(heard.log) == 3
+
+
+def test_what_was_counted_becomes_a_line(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    heard.records(telegram, telegram.replace(b"kWh", b"kwh"), telegram)
+    heard.reader.reconnected()
+    line = lineproto.line(stats.record(heard.reader, "/dev/my cable", RECEIVED_NS + 1_500_000_000), "p1_stats")
+    assert line == (
+        "p1_stats,source=/dev/my\\ cable accepted=2i,rejected=1i,rejected_crc=1i,"
+        f"bytes={3 * len(telegram)}i,reconnects=1i,age_s=1.500 1700000001500000000"
+    )
 
 
 def test_what_a_source_noticed_is_said(heard: Heard) -> None:

@@ -58,7 +58,7 @@ def test_several_meters_have_a_number_in_their_target(tmp_path: Path) -> None:
         (["mqtt://127.0.0.1:1/x"], "Connection refused"),
         (["pty:/no/such/folder/x"], "No such file"),
         (["-", "--form", "xx"], "nl-5.0"),
-        (["-", "--interval", "soon"], "such as 1s"),
+        (["-", "--interval", "soon"], "such as 60s"),
     ],
 )
 def test_a_wrong_target_is_refused(arguments: list[str], word: str) -> None:

@@ -1,0 +1,21 @@
+"""Durations as a user writes them: `60s`, `0.5s`, `100ms`, or a number of seconds."""
+
+from typing import Final
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_S: Final = 86400.0
+
+
+def seconds(text: str, least: float = 0.0) -> float:
+    """Give a duration in s; raise ValueError for what is none, or under `least`."""
+    number = text.rstrip("mhs")
+    unit = text[len(number) :] or "s"
+    try:
+        value = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        value = float("nan")
+    if not least <= value <= _LONGEST_S:
+        raise ValueError(
+            f"{text!r} has to be a time such as 60s, 1m or 500ms" + (f", {least:g}s or more" if least else "")
+        )
+    return value
