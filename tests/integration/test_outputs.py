@@ -1,0 +1,126 @@
+"""Every block of docs/outputs.md, as it stands there, against the real program behind it."""
+
+import json
+import re
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from stack import Influx, Mosquitto, telegraf
+from support import HERE, PLUGIN, answers, component, free_port, program, wait_until
+
+METER = "E0047010000000011"
+PAGE = (HERE.parent / "docs" / "outputs.md").read_text()
+BLOCKS = dict(re.findall(r"^```toml (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def configured(tmp_path: Path, name: str, *replacements: tuple[str, str]) -> Path:
+    """Give a configuration with a block of the page, each place in it replaced by the test's own."""
+    block = BLOCKS[name]
+    for old, new in replacements:
+        assert old in block
+        block = block.replace(old, new)
+    path = tmp_path / "telegraf.conf"
+    path.write_text(
+        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
+        f"[[inputs.execd]]\n  command = {json.dumps([*PLUGIN, 'run', 'sim:'])}\n"
+        f'  signal = "none"\n  data_format = "influx"\n{block}'
+    )
+    return path
+
+
+def get(url: str, token: str = "", **parameters: str) -> str:
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}")  # noqa: S310
+    if token:
+        request.add_header("Authorization", f"Token {token}")
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return str(answer.read().decode())
+
+
+def until_stored(path: Path, stored: Callable[[], object]) -> None:
+    with telegraf(path):
+        wait_until(stored, "a record behind Telegraf", 30)
+
+
+def test_each_block_has_a_test() -> None:
+    tested = {name.removeprefix("test_into_").replace("_", "-") for name in globals() if name.startswith("test_into_")}
+    assert tested == BLOCKS.keys()
+
+
+def test_into_influxdb(tmp_path: Path, influx: Influx) -> None:
+    path = configured(tmp_path, "influxdb", ("http://127.0.0.1:8086", influx.url))
+    until_stored(path, influx.count)
+
+
+def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    url, token = f"http://127.0.0.1:{port}", "the-token-of-this-test"
+    command = [component("influxdb2"), "--http-bind-address", f"127.0.0.1:{port}", "--reporting-disabled"]
+    for option, name in (("bolt", "bolt"), ("sqlite", "sqlite"), ("engine", "engine")):
+        command += [f"--{option}-path", str(tmp_path / name)]
+    with (tmp_path / "influxd2.log").open("wb") as log, program(command, stdout=log, stderr=log):
+        wait_until(lambda: answers(port), "InfluxDB 2", 60)
+        setup = {"username": "me", "password": "a password", "org": "home", "bucket": "p1", "token": token}
+        request = urllib.request.Request(f"{url}/api/v2/setup", json.dumps(setup).encode())  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            assert answer.status == 201
+        monkeypatch.setenv("INFLUX_TOKEN", token)
+        path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url))
+        query = 'SELECT last("power_import_kw") FROM p1'
+        until_stored(path, lambda: '"last"' in get(f"{url}/query", token, db="p1", q=query))
+
+
+def test_into_victoria_metrics(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [component("victoria-metrics"), f"-storageDataPath={tmp_path}/data", f"-httpListenAddr=127.0.0.1:{port}"]
+    command.append("-search.latencyOffset=0s")
+    with (tmp_path / "vm.log").open("wb") as log, program(command, stdout=log, stderr=log):
+        wait_until(lambda: answers(port), "VictoriaMetrics", 60)
+        path = configured(tmp_path, "victoria-metrics", ("http://127.0.0.1:8428", url))
+        query = f'p1_energy_import_t1_kwh{{meter="{METER}"}}'
+        until_stored(path, lambda: json.loads(get(f"{url}/api/v1/query", query=query))["data"]["result"])
+        names = json.loads(get(f"{url}/api/v1/label/__name__/values"))["data"]
+        assert "p1_identification" not in names
+
+
+def test_into_http(tmp_path: Path) -> None:
+    bodies: list[bytes] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        until_stored(
+            configured(tmp_path, "http", ("127.0.0.1:8080", f"127.0.0.1:{server.server_port}")), lambda: bodies
+        )
+        server.shutdown()
+    assert f"meter={METER} " in bodies[0].decode()
+
+
+def test_into_mqtt(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path).start()
+    try:
+        path = configured(tmp_path, "mqtt", ("127.0.0.1:1883", f"127.0.0.1:{broker.port}"))
+        until_stored(path, lambda: f"home/{METER}/power_import_kw" in broker.log.read_text())
+    finally:
+        broker.stop()
+
+
+def test_into_file(tmp_path: Path) -> None:
+    file = tmp_path / "p1.lines"
+    until_stored(
+        configured(tmp_path, "file", ("/var/lib/telegraf/p1.lines", str(file))),
+        lambda: file.exists() and f"meter={METER} " in file.read_text(),
+    )
