@@ -76,6 +76,12 @@ def _mbus(channel: int, kind: int, id_code: str, meter_id: str, reading: str) ->
     yield f"0-{channel}:{reading}"
 
 
+def _reading(code: str, meter: "Meter", period_s: int, times: int = 1) -> str:
+    """The reading of an M-Bus meter that is read every period, and uses so many times less than the gas meter."""
+    time = meter.now // period_s * period_s
+    return f"{code}({tst(time)})({_kilo(meter.gas_l(time) // times, 9)}*m3)"
+
+
 def _nl_head(meter: "Meter", version: int) -> Iterator[str]:
     yield f"1-3:0.2.8({version})"
     yield f"0-0:1.0.0({tst(meter.now)})"
@@ -95,7 +101,7 @@ def _nl_5_0(meter: "Meter") -> Iterator[str]:
         yield f"1-0:{phase}.36.0(00000)"
     yield "0-0:96.13.0()"
     yield from _phases(meter, 3, lambda watt, dv: f"{watt * 10 // dv:03d}")
-    gas = f"24.2.1({tst(meter.now // 300 * 300)})({_kilo(meter.gas_l, 9)}*m3)"
+    gas = _reading("24.2.1", meter, 300)
     yield from _mbus(1, 3, "96.1.0", f"G00390{meter.serial}1", gas)
 
 
@@ -106,7 +112,7 @@ def _nl_4_2(meter: "Meter") -> Iterator[str]:
     yield f"1-0:31.7.0({abs(meter.net_w()) // 230:03d}*A)"
     yield f"1-0:21.7.0({_kilo(max(0, meter.net_w()), 6)}*kW)"
     yield f"1-0:22.7.0({_kilo(max(0, -meter.net_w()), 6)}*kW)"
-    gas = f"24.2.1({tst(meter.now // 3600 * 3600)})({_kilo(meter.gas_l, 9)}*m3)"
+    gas = _reading("24.2.1", meter, 3600)
     yield from _mbus(1, 3, "96.1.0", f"G00280{meter.serial}1", gas)
 
 
@@ -121,7 +127,7 @@ def _nl_2_2(meter: "Meter") -> Iterator[str]:
     yield "0-1:24.1.0(3)"
     yield f"0-1:96.1.0({_hex(f'G00020{meter.serial}1')})"
     yield f"0-1:24.3.0({tst(meter.now // 3600 * 3600)[:12]})(00)(60)(1)(0-1:24.2.1)(m3)"
-    yield f"({_kilo(meter.gas_l, 9)})"
+    yield f"({_kilo(meter.gas_l(meter.now), 9)})"
     yield "0-1:24.4.0(1)"
 
 
@@ -141,9 +147,9 @@ def _be(meter: "Meter") -> Iterator[str]:
     yield from _powers(meter)
     yield from _phases(meter, 3, lambda watt, dv: f"{watt * 10 / dv:06.2f}")
     yield from ("0-0:96.3.10(1)", "0-0:17.0.0(999.9*kW)", "1-0:31.4.0(999*A)", "0-0:96.13.0()")
-    gas = f"24.2.3({tst(meter.now // 300 * 300)})({_kilo(meter.gas_l, 9)}*m3)"
+    gas = _reading("24.2.3", meter, 300)
     yield from _mbus(1, 3, "96.1.1", f"7TST{meter.serial}", gas)
-    water = f"24.2.1({tst(meter.now // 300 * 300)})({_kilo(meter.gas_l // 9, 9)}*m3)"
+    water = _reading("24.2.1", meter, 300, times=9)
     yield from _mbus(2, 7, "96.1.1", f"8TST{meter.serial}", water)
 
 
@@ -156,7 +162,7 @@ def _lu(meter: "Meter") -> Iterator[str]:
     yield from ("0-0:17.0.0(027.6*kVA)", f"1-0:9.7.0({_kilo(abs(meter.net_w()), 6)}*kVA)", "1-1:31.4.0(040*A)(-040*A)")
     yield from ("0-0:96.3.10(1)", "0-1:96.3.10(0)", "0-2:96.3.10(0)", "0-0:96.7.21(00002)", "0-0:96.13.0()")
     yield from _phases(meter, 3, lambda watt, dv: f"{watt * 10 // dv:03d}")
-    gas = f"24.2.1({tst(meter.now // 3600 * 3600)})({_kilo(meter.gas_l, 9)}*m3)"
+    gas = _reading("24.2.1", meter, 3600)
     yield from _mbus(1, 3, "96.1.0", f"GTST{meter.serial}", gas)
 
 
@@ -187,7 +193,7 @@ def _hu(meter: "Meter") -> Iterator[str]:
     yield from _totals(meter, 10)
     yield from _registers(meter)
     for quadrant in "5678":
-        yield f"1-0:{quadrant}.8.0({_kilo(meter.gas_l // int(quadrant), 10)}*kvarh)"
+        yield f"1-0:{quadrant}.8.0({_kilo(meter.gas_l(meter.now) // int(quadrant), 10)}*kvarh)"
         yield f"1-0:{quadrant}.7.0(00.000*kvar)"
     yield from _phases(meter, 3, lambda watt, dv: f"{watt * 10 // dv:03d}")
     yield from _powers(meter)
@@ -248,7 +254,7 @@ def _heat(meter: "Meter") -> Iterator[str]:
         "0-0:96.13.0()",
     )
     yield from ("0-1:24.1.0(004)", f"0-1:96.1.0(6218{meter.serial:012})")
-    yield f"0-1:24.2.1({time})({meter.gas_l / 30_000:.3f}*GJ)"
+    yield f"0-1:24.2.1({time})({meter.gas_l(meter.now) / 30_000:.3f}*GJ)"
 
 
 # Form → the lines of its telegram.

@@ -13,7 +13,7 @@ from telegraf_p1.forms import FORMS, WITHOUT_CRC
 
 _DAY_S: Final = 86400
 _FLOW_W: Final = 80  # one standard deviation of the load of a phase
-_GAS_LITRES_AN_HOUR: Final = 180
+_GAS_SECONDS_A_LITRE: Final = 20
 
 
 class Meter:
@@ -30,7 +30,8 @@ class Meter:
         self.export_ws = [self._random.randrange(0, 4_000) * 3_600_000 for _ in range(2)]
         self.power_w = [0, 0, 0]
         self.voltage_dv = [2300, 2300, 2300]
-        self.gas_l = self._random.randrange(500_000, 4_000_000)
+        self._gas_l = self._random.randrange(500_000, 4_000_000)
+        self._start = 0
         self.quarter_ws = 0
         self.peak_w = 1_500
         self.peak_time = 0
@@ -45,6 +46,10 @@ class Meter:
         """Give the sum of the phases in W: above zero is import."""
         return sum(self.power_w)
 
+    def gas_l(self, time: int) -> int:
+        """Give what the gas meter showed at a time, in litres: an M-Bus meter is read now and then."""
+        return self._gas_l + (time - self._start) // _GAS_SECONDS_A_LITRE
+
     def _live(self, seconds: int, now: int) -> None:
         net_ws = self.net_w() * seconds
         (self.import_ws if net_ws > 0 else self.export_ws)[self.tariff - 1] += abs(net_ws)
@@ -53,7 +58,7 @@ class Meter:
                 self.peak_w, self.peak_time = self.quarter_ws // 900, now // 900 * 900
             self.quarter_ws = 0
         self.quarter_ws += max(0, net_ws)
-        self.gas_l += round(_GAS_LITRES_AN_HOUR * seconds / 3600)
+        self._start = self._start or now
         self.now = now
         self.peak_time = self.peak_time or now // 900 * 900
         hour = now % _DAY_S / 3600

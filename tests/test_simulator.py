@@ -46,6 +46,14 @@ def test_its_counters_follow_its_power() -> None:
     assert sum(meter.import_ws) - sum(meter.export_ws) == before + power * 3600
 
 
+@pytest.mark.parametrize("interval", [1, 10, 900])
+def test_its_gas_meter_runs_at_any_interval(interval: int) -> None:
+    meter = Meter()
+    fields = [records(meter.telegram(now))[0].fields for now in range(START, START + 3601, interval)]
+    assert str(fields[0]["gas_timestamp"]) == str(START // 300 * 300)
+    assert round(float(fields[-1]["gas_m3"]) - float(fields[0]["gas_m3"]), 3) == 0.180
+
+
 @pytest.mark.parametrize("now", [1_711_846_799, 1_711_846_800, 1_729_987_199, 1_729_990_800, 1_729_994_400])
 def test_its_clock_changes_as_the_eu_does(now: int) -> None:
     (record,) = records(Meter().telegram(now))
