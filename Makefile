@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench fuzz clean
+.PHONY: demo test check bench fuzz dashboards clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -23,6 +23,10 @@ bench: $(VENV)/.bench
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test
 	$(BIN)/python tests/fuzz.py 10000000
+
+# The JSON in dashboards/, from its source.
+dashboards: $(VENV)/.test
+	$(BIN)/python -m dashboards.source
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

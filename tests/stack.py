@@ -47,9 +47,9 @@ class Influx:
     def stop(self) -> None:
         self._running.close()
 
-    def query(self, statement: str) -> list[dict[str, Any]]:
+    def query(self, statement: str, database: str = "p1") -> list[dict[str, Any]]:
         """Give the rows of an InfluxQL query; none while the database is away or empty."""
-        parameters = urllib.parse.urlencode({"db": "p1", "epoch": "ns", "q": statement})
+        parameters = urllib.parse.urlencode({"db": database, "epoch": "ns", "q": statement})
         try:
             with urllib.request.urlopen(f"{self.url}/query?{parameters}", timeout=10) as answer:  # noqa: S310
                 results = json.load(answer)["results"]
@@ -64,6 +64,54 @@ class Influx:
     def count(self) -> int:
         rows = self.query('SELECT count("identification") FROM p1')
         return int(rows[0]["count"]) if rows else 0
+
+
+@contextmanager
+def influxdb2(folder: Path, *buckets: str) -> Iterator[tuple[str, str]]:
+    """Run an InfluxDB 2 with buckets; give its URL and a token."""
+    port = free_port()
+    url, token = f"http://127.0.0.1:{port}", "the-token-of-this-test"
+    command = [component("influxdb2"), "--http-bind-address", f"127.0.0.1:{port}", "--reporting-disabled"]
+    for option in ("bolt", "sqlite", "engine"):
+        command += [f"--{option}-path", str(folder / option)]
+    with (folder / "influxd2.log").open("wb") as log, program(command, stdout=log, stderr=log):
+        wait_until(lambda: answers(port), "InfluxDB 2", 60)
+        setup = {"username": "me", "password": "a password", "org": "home", "bucket": "p1", "token": token}
+        organization = post(f"{url}/api/v2/setup", setup)["org"]["id"]
+        for bucket in buckets:
+            post(f"{url}/api/v2/buckets", {"orgID": organization, "name": bucket}, token)
+        yield url, token
+
+
+def post(url: str, body: dict[str, Any], token: str = "") -> Any:
+    headers = {"Authorization": f"Token {token}"} if token else {}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        assert answer.status == 201
+        return json.load(answer)
+
+
+@contextmanager
+def victoria_metrics(folder: Path, *options: str) -> Iterator[str]:
+    """Run a VictoriaMetrics; give its URL."""
+    port = free_port()
+    command = [component("victoria-metrics"), f"-storageDataPath={folder}/data", f"-httpListenAddr=127.0.0.1:{port}"]
+    command += ["-search.latencyOffset=0s", *options]
+    with (folder / "victoria-metrics.log").open("wb") as log, program(command, stdout=log, stderr=log):
+        wait_until(lambda: answers(port), "VictoriaMetrics", 60)
+        yield f"http://127.0.0.1:{port}"
+
+
+def get(url: str, token: str = "", **parameters: str) -> str:
+    """Ask for a page; a refusal is an error that shows what the server said."""
+    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}")  # noqa: S310
+    if token:
+        request.add_header("Authorization", f"Token {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{url} {parameters}: {error.code} {error.read().decode()}") from error
 
 
 def blocks(language: str) -> list[str]:

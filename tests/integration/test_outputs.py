@@ -3,15 +3,13 @@
 import json
 import re
 import threading
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from stack import Influx, Mosquitto, telegraf
-from support import HERE, PLUGIN, answers, component, free_port, program, wait_until
+from stack import Influx, Mosquitto, get, influxdb2, telegraf, victoria_metrics
+from support import HERE, PLUGIN, wait_until
 
 METER = "E0047010000000011"
 PAGE = (HERE.parent / "docs" / "outputs.md").read_text()
@@ -33,14 +31,6 @@ def configured(tmp_path: Path, name: str, *replacements: tuple[str, str]) -> Pat
     return path
 
 
-def get(url: str, token: str = "", **parameters: str) -> str:
-    request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}")  # noqa: S310
-    if token:
-        request.add_header("Authorization", f"Token {token}")
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return str(answer.read().decode())
-
-
 def until_stored(path: Path, stored: Callable[[], object]) -> None:
     with telegraf(path):
         wait_until(stored, "a record behind Telegraf", 30)
@@ -57,17 +47,7 @@ def test_into_influxdb(tmp_path: Path, influx: Influx) -> None:
 
 
 def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
-    url, token = f"http://127.0.0.1:{port}", "the-token-of-this-test"
-    command = [component("influxdb2"), "--http-bind-address", f"127.0.0.1:{port}", "--reporting-disabled"]
-    for option, name in (("bolt", "bolt"), ("sqlite", "sqlite"), ("engine", "engine")):
-        command += [f"--{option}-path", str(tmp_path / name)]
-    with (tmp_path / "influxd2.log").open("wb") as log, program(command, stdout=log, stderr=log):
-        wait_until(lambda: answers(port), "InfluxDB 2", 60)
-        setup = {"username": "me", "password": "a password", "org": "home", "bucket": "p1", "token": token}
-        request = urllib.request.Request(f"{url}/api/v2/setup", json.dumps(setup).encode())  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            assert answer.status == 201
+    with influxdb2(tmp_path) as (url, token):
         monkeypatch.setenv("INFLUX_TOKEN", token)
         path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url))
         query = 'SELECT last("power_import_kw") FROM p1'
@@ -75,12 +55,7 @@ def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_into_victoria_metrics(tmp_path: Path) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [component("victoria-metrics"), f"-storageDataPath={tmp_path}/data", f"-httpListenAddr=127.0.0.1:{port}"]
-    command.append("-search.latencyOffset=0s")
-    with (tmp_path / "vm.log").open("wb") as log, program(command, stdout=log, stderr=log):
-        wait_until(lambda: answers(port), "VictoriaMetrics", 60)
+    with victoria_metrics(tmp_path) as url:
         path = configured(tmp_path, "victoria-metrics", ("http://127.0.0.1:8428", url))
         query = f'p1_energy_import_t1_kwh{{meter="{METER}"}}'
         until_stored(path, lambda: json.loads(get(f"{url}/api/v1/query", query=query))["data"]["result"])

@@ -1,0 +1,53 @@
+// Runs calls into Grafana's own library: JSON on stdin, JSON on stdout.
+//
+// {"zone": "Europe/Amsterdam", "calls": [{"range": "now-30d/d", "now": ms}, {"interval": [from, to, points, "10s"]},
+//  {"transformations": [...], "frames": [...]}]}
+
+globalThis.window = globalThis; // it looks for settings there
+const grafana = require("@grafana/data");
+const { firstValueFrom } = require("rxjs");
+
+const transformers = new Map(
+  Object.values(grafana.standardTransformers).map((t) => [t.id, { id: t.id, name: t.name, transformation: t }]),
+);
+grafana.standardTransformersRegistry.setInit(() => [...transformers.values()]);
+
+function range({ range, now }) {
+  const clock = Date.now;
+  Date.now = () => now;
+  const { from, to } = grafana.rangeUtil.describeTextRange(range);
+  const edges = [grafana.dateMath.parse(from, false).valueOf(), grafana.dateMath.parse(to, true).valueOf()];
+  Date.now = clock;
+  return edges;
+}
+
+function interval({ interval: [from, to, points, lowest] }) {
+  const edges = { from: grafana.dateTime(from), to: grafana.dateTime(to) };
+  return grafana.rangeUtil.calculateInterval(edges, points, lowest).intervalMs;
+}
+
+async function transform({ transformations, frames }) {
+  const before = frames.map((frame) => grafana.toDataFrame(frame));
+  const after = await firstValueFrom(grafana.transformDataFrame(transformations, before));
+  return after.map((frame) => ({
+    fields: frame.fields.map((field) => ({
+      name: grafana.getFieldDisplayName(field, frame, after),
+      type: field.type,
+      values: field.values,
+    })),
+  }));
+}
+
+async function main() {
+  let text = "";
+  for await (const piece of process.stdin) text += piece;
+  const { zone, calls } = JSON.parse(text);
+  grafana.setTimeZoneResolver(() => zone);
+  const answers = [];
+  for (const call of calls) {
+    answers.push(await (call.range ? range(call) : call.interval ? interval(call) : transform(call)));
+  }
+  process.stdout.write(JSON.stringify(answers));
+}
+
+main();

@@ -1,0 +1,385 @@
+"""Every query of every panel, out of the dashboards' JSON, against the real databases.
+
+Telegraf reads five households over twenty simulated days around each change of the clock, with a new meter, solar
+panels, damaged telegrams and a night without a reader, and writes to all three databases. What Grafana would draw is
+compared with numbers computed from the telegrams.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from dashboard import Database, Influx, Prometheus, Shown, View, load, panels, show, variables
+from household import SPANS, Household, households, local
+from oracle import GAS_KWH, PRICES, Expected, Oracle, identifier
+from stack import Influx as InfluxServer
+from stack import influxdb2, telegraf, victoria_metrics
+from support import PLUGIN, wait_until
+
+FIRST, SECOND = (span.end + 7 for span in SPANS)
+VIEWS = {
+    "the end of the first span": FIRST,
+    "the end of the second span": SECOND,
+    "the day of the new meter": local("2025-10-24 23:30"),
+    "the end of summer time": local("2025-10-26 23:30"),
+    "the begin of summer time": local("2026-03-29 23:30"),
+    "two weeks later, so that the days begin in the midst of the data": local("2025-11-19 12:00"),
+    "a year later, so that the months do": local("2026-11-03 12:00"),
+}
+SHOWN_IN_FULL = ("the end of the first span", "the day of the new meter", "the begin of summer time")
+STORES = {"influxdb": "influxql", "influxdb2": "influxql", "victoria-metrics": "promql"}
+SET = {
+    **{f"tariff_{n}": f"name {n}" for n in range(1, 5)},
+    **{f"price_{n}": str(PRICES[f"t{n}"]) for n in range(1, 5)},
+    "price_export": str(PRICES["export"]),
+    "price_gas": str(PRICES["gas"]),
+    "gas_kwh": str(GAS_KWH),
+}
+COUNTERS = "(energy_(import|export)(_t[1-8])?|gas|water|hot_water|heat|cooling)_(kwh|m3|gj)"
+TROUBLES = "((long_)?power_failures|voltage_(sags|swells)_l[123])"
+
+
+@dataclass
+class Stored:
+    """The databases with the households in them, and what has been shown of the panels so far."""
+
+    influxdb: str
+    influxdb2: tuple[str, str]
+    victoria_metrics: str
+    households: dict[str, Household]
+    fed: float
+    drawn: dict[str, set[str]] = field(default_factory=dict)
+
+    def database(self, store: str, household: str) -> Database:
+        if store == "influxdb":
+            return Influx(self.influxdb, household)
+        if store == "influxdb2":
+            url, token = self.influxdb2
+            return Influx(url, household, token)
+        return Prometheus(self.victoria_metrics, household)
+
+    def show(
+        self, store: str, household: str, now: float, since_s: float = 86400, **chosen: str | list[str]
+    ) -> dict[str, Shown]:
+        """Open the dashboard of a store at a time, with a range; a query that fails is an error."""
+        dashboard, database = load(f"grafana-{STORES[store]}.json"), self.database(store, household)
+        view = View(now, variables(dashboard, database) | SET | chosen, since=f"now-{since_s:.0f}s")
+        shown = show(dashboard, database, view)
+        self.drawn.setdefault(store, set()).update(title for title, one in shown.items() if drawn(one))
+        return shown
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    folder = tmp_path_factory.mktemp("dashboards")
+    homes = households()
+    with ExitStack() as running:
+        influx = InfluxServer(folder)
+        influx.start()
+        running.callback(influx.stop)
+        (folder / "influxdb2").mkdir()
+        second = running.enter_context(influxdb2(folder / "influxdb2", *(home.name for home in homes)))
+        victoria = running.enter_context(victoria_metrics(folder, "-retentionPeriod=10y"))
+        fifos = {home.name: folder / f"{home.name}.telegrams" for home in homes}
+        for fifo in fifos.values():
+            os.mkfifo(fifo)
+        config = folder / "telegraf.conf"
+        config.write_text(_config(fifos, influx.url, second, victoria))
+        running.enter_context(telegraf(config))
+        threads = [threading.Thread(target=_feed, args=(home, fifos[home.name])) for home in homes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(600)
+        found = Stored(influx.url, second, victoria, {home.name: home for home in homes}, time.time())
+        wait_until(lambda: _everything_is_stored(found), "the last telegrams in all databases", 300)
+        yield found
+
+
+OUTPUTS = """
+[[outputs.influxdb]]
+  urls = ["{influxdb}"]
+  database_tag = "home"
+  exclude_database_tag = true
+[[outputs.influxdb]]
+  urls = ["{victoria}"]
+  skip_database_creation = true
+  database_tag = "home"
+  exclude_database_tag = true
+  fieldexclude = ["identification", "message*", "*_id", "*_version"]
+[[outputs.influxdb_v2]]
+  urls = ["{influxdb2}"]
+  token = "{token}"
+  organization = "home"
+  bucket_tag = "home"
+  exclude_bucket_tag = true
+"""
+
+
+def _config(fifos: dict[str, Path], influxdb: str, second: tuple[str, str], victoria: str) -> str:
+    inputs = [
+        "[[inputs.execd]]\n"
+        f"  command = {json.dumps([*PLUGIN, 'run', f'file:{fifo}', *_options(name)])}\n"
+        '  signal = "none"\n'
+        '  data_format = "influx"\n'
+        f'  tags = {{ home = "{name}" }}\n'
+        for name, fifo in fifos.items()
+    ]
+    agent = '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n  metric_batch_size = 5000\n'
+    outputs = OUTPUTS.format(influxdb=influxdb, victoria=victoria, influxdb2=second[0], token=second[1])
+    return f"{agent}  metric_buffer_limit = 1000000\n{''.join(inputs)}{outputs}"
+
+
+def _options(name: str) -> list[str]:
+    return {"netherlands": ["--stats", "1s"], "lithuania": ["--timezone", "Europe/Vilnius"]}.get(name, [])
+
+
+def _feed(home: Household, fifo: Path) -> None:
+    with fifo.open("wb") as wire:
+        for telegram in home.telegrams():
+            wire.write(telegram)
+
+
+def _everything_is_stored(stored: Stored) -> bool:
+    return all(
+        _is_stored(stored.database(store, name), home) for name, home in stored.households.items() for store in STORES
+    )
+
+
+def _is_stored(database: Database, home: Household) -> bool:
+    """Whether the last telegram of a household is in a database."""
+    panel = {"timeFrom": "", "targets": []}
+    if isinstance(database, Influx):
+        target, query = {"resultFormat": "table"}, 'SELECT count("identification") FROM "p1" WHERE $timeFilter'
+    else:
+        target, query = {"format": "table"}, 'count(count_over_time({__name__=~"p1_power_import_kw|p1_heat_gj"}[1s]))'
+    last = home.logs[-1].times[-1]
+    view = View(last, {})
+    shown = Shown(panel, last, last, 1)
+    return database.frames(target, shown.fill(query, view), shown) != []
+
+
+def drawn(shown: Shown) -> bool:
+    return any(value is not None for frame in shown.frames for one in frame["fields"][1:] for value in one["values"])
+
+
+def series(shown: Shown) -> Expected:
+    """Give what a panel draws: series, key (second, day or month), value; a stat's only key is empty."""
+    found: Expected = {}
+    latest = shown.panel["type"] == "stat"
+    for frame in shown.frames:
+        keys, *columns = frame["fields"]
+        for column in columns:
+            pairs = [
+                (key / 1000 if keys["type"] == "time" else key, value)
+                for key, value in zip(keys["values"], column["values"], strict=True)
+                if value is not None
+            ]
+            if latest:
+                pairs = [("", pairs[-1][1])] if pairs else []
+            found.setdefault(column["name"], {}).update(pairs)
+    return found
+
+
+def agree(shown: dict[str, Shown], title: str, expected: Expected, *, missing_is_zero: bool = False) -> None:
+    found = series(shown[title])
+    for name in expected.keys() | found.keys():
+        right, is_there = expected.get(name, {}), found.get(name, {})
+        for key in right.keys() | is_there.keys():
+            zero = 0 if missing_is_zero else None
+            place = (title, name, key, shown[title].queries)
+            assert is_there.get(key, zero) == pytest.approx(right.get(key, zero), rel=1e-6, abs=1e-5), place
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("store", STORES)
+def test_the_days_and_months_and_today(stored: Stored, store: str, view: str) -> None:
+    now = VIEWS[view]
+    oracle = Oracle(stored.households["netherlands"], now, prometheus=store == "victoria-metrics")
+    shown = stored.show(store, "netherlands", now)
+    _bars_agree(shown, oracle)
+    _today_agrees(shown, oracle)
+    agree(shown, "Power now", _power_now(oracle))
+    if view in SHOWN_IN_FULL:
+        _curves_agree(shown, oracle)
+        _gas_hours_agree(shown, oracle)
+        _meter_agrees(shown, oracle)
+        _age_agrees(shown["Last telegram"], oracle)
+
+
+@pytest.mark.parametrize("household", ["belgium", "sweden", "lithuania", "warmth"])
+@pytest.mark.parametrize("store", STORES)
+def test_the_panels_of_other_households(stored: Stored, store: str, household: str) -> None:
+    now = FIRST if household == "sweden" else SECOND
+    oracle = Oracle(stored.households[household], now, prometheus=store == "victoria-metrics")
+    shown = stored.show(store, household, now)
+    _bars_agree(shown, oracle)
+    _today_agrees(shown, oracle)
+    _curves_agree(shown, oracle)
+    _meter_agrees(shown, oracle)
+    agree(shown, "Power now", _power_now(oracle))
+    if household == "belgium":
+        _capacity_agrees(shown, oracle)
+    if household == "lithuania" and store != "victoria-metrics":
+        assert shown["Message of the supplier"].frames[0]["fields"][1]["values"] == ["Standard_3ph"]
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_some_meters_can_be_chosen(stored: Stored, store: str) -> None:
+    home = stored.households["netherlands"]
+    database = stored.database(store, "netherlands")
+    (variable,) = (v for v in load(f"grafana-{STORES[store]}.json")["templating"]["list"] if v["name"] == "meter")
+    meters = sorted(database.options(variable))
+    assert meters == sorted(identifier(log.last) for log in home.logs)
+    half = Household(home.name, home.form, home.interval, logs=home.logs[:2])
+    for chosen, logs in ((meters[:1], half.logs[:1]), (meters[:2], half.logs)):
+        now = VIEWS["the day of the new meter"]
+        oracle = Oracle(Household(home.name, home.form, 10, logs=logs), now, prometheus=store == "victoria-metrics")
+        shown = stored.show(store, "netherlands", now, meter=chosen)
+        _today_agrees(shown, oracle)
+        _meter_agrees(shown, oracle)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_health_of_the_plugin(stored: Stored, store: str) -> None:
+    shown = stored.show(store, "netherlands", stored.fed + 60, since_s=900)
+    assert [*series(shown["Rejected since the start, by cause"]).items()] == [("crc", {"": 25})]
+    events = series(shown["Rejected telegrams and reconnects per minute"])
+    assert sum(events["Rejected"].values()) == 25
+    assert set(events["Reconnects"].values()) == {0}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_no_panel_stays_empty(stored: Stored, store: str) -> None:
+    for household in stored.households:
+        stored.show(store, household, FIRST)
+    stored.show(store, "netherlands", stored.fed + 60, since_s=900)
+    titles = {panel["title"] for panel in panels(load(f"grafana-{STORES[store]}.json"))}
+    assert stored.drawn[store] == titles
+
+
+def _bars_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
+    for title, one in shown.items():
+        if one.panel["type"] == "barchart":
+            agree(shown, title, oracle.bars(title, one.start), missing_is_zero=True)
+
+
+def _today_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
+    tariffs = {
+        ("All" if t == "all" else t.upper()): {"": oracle.today(oracle.field("import", t))} for t in oracle.tariffs
+    }
+    energy = tariffs | {"Export": {"": oracle.energy_today("export")}}
+    agree(shown, "Electricity today", energy, missing_is_zero=True)
+    gas = oracle.today("gas_m3")
+    costs = {
+        "Electricity": oracle.energy_today("import", PRICES),
+        "Export": -oracle.energy_today("export") * PRICES["export"],
+        "Gas": gas * PRICES["gas"],
+    }
+    everything = {name: {"": cost} for name, cost in (costs | {"Total": sum(costs.values())}).items()}
+    agree(shown, "Cost today", everything, missing_is_zero=True)
+    agree(shown, "Gas today", {"m³": {"": gas}, "kWh": {"": gas * GAS_KWH}}, missing_is_zero=True)
+
+
+def _power_now(oracle: Oracle) -> Expected:
+    return {
+        "Import": oracle.now_sum([("power_import_kw", 1)]),
+        "Export": oracle.now_sum([("power_export_kw", 1)]),
+        "Net": oracle.now_sum([("power_import_kw", 1), ("power_export_kw", -1)]),
+    }
+
+
+def _curves_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
+    curves: dict[str, dict[str, tuple[list[tuple[str, int]], str]]] = {
+        "Power": {
+            "Import": ([("power_import_kw", 1)], "sum"),
+            "Export": ([("power_export_kw", 1)], "sum"),
+            "Net": ([("power_import_kw", 1), ("power_export_kw", -1)], "sum"),
+        },
+        "Power per phase": {
+            f"L{n}": ([(f"power_import_l{n}_kw", 1), (f"power_export_l{n}_kw", -1)], "sum") for n in (1, 2, 3)
+        },
+        "Voltage per phase": {
+            f"L{n} {how}": ([(f"voltage_l{n}_v", 1)], how) for n in (1, 2, 3) for how in ("mean", "min", "max")
+        },
+        "Current per phase": {f"L{n}": ([(f"current_l{n}_a", 1)], "max") for n in (1, 2, 3)},
+    }
+    for title, lines in curves.items():
+        edges = _edges(shown[title], oracle)
+        agree_inside(shown, title, {name: oracle.windows(fields, edges, how) for name, (fields, how) in lines.items()})
+    edges = _edges(shown["Telegrams per minute"], oracle, 60)
+    always = "heat_gj" if oracle.household.name == "warmth" else "power_import_kw"
+    counts = oracle.windows([(always, 1)], edges, "count")
+    agree_inside(shown, "Telegrams per minute", {"Telegrams": {**dict.fromkeys(dict(edges), 0), **counts}})
+
+
+def _edges(shown: Shown, oracle: Oracle, width: float | None = None) -> list[tuple[float, float]]:
+    """Give the windows of a curve: from each point on in InfluxQL, up to each point in PromQL."""
+    step = shown.step
+    points = [n * step for n in range(int(shown.start // step), int(shown.end // step) + 1)]
+    if not oracle.prometheus:
+        return [(point, point + step) for point in points]
+    width = width or max(step + 15, 60)
+    return [(point, point - width) for point in points]
+
+
+def agree_inside(shown: dict[str, Shown], title: str, expected: Expected) -> None:
+    """Compare all but the first and the last two points, whose windows reach beyond the range."""
+    found = series(shown[title])
+    step = shown[title].step
+    for name in expected.keys() | found.keys():
+        right, is_there = (
+            {
+                key: v
+                for key, v in one.get(name, {}).items()
+                if shown[title].start + step <= key <= shown[title].end - 2 * step
+            }
+            for one in (expected, found)
+        )
+        assert is_there == pytest.approx(right, rel=1e-6, abs=1e-6), (title, name, shown[title].queries)
+
+
+def _gas_hours_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
+    for title, factor in (("Gas per hour, m³", 1), ("Gas per hour, kWh", GAS_KWH)):
+        one = shown[title]
+        hours = {int(hour) // 3600: grown * factor for hour, grown in oracle.hours("gas_m3", one.start).items()}
+        is_there = {int(key) // 3600: value for key, value in series(one)["Gas"].items() if value}
+        assert is_there == pytest.approx(hours, rel=1e-6, abs=1e-6)
+
+
+def _meter_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
+    for title, pattern in (("Meter readings", COUNTERS), ("Power failures, sags and swells", TROUBLES)):
+        table = shown[title].frames
+        columns = {f["name"]: f["values"] for f in table[0]["fields"]} if table else {}
+        meters = columns.pop("meter", [""])
+        found = {
+            meter.strip("-"): {
+                name: float(values[n]) for name, values in columns.items() if values[n] not in (None, "")
+            }
+            for n, meter in enumerate(meters)
+        }
+        expected = oracle.readings(shown[title].start, pattern)
+        assert {m: v for m, v in found.items() if v} == {m: pytest.approx(v) for m, v in expected.items()}, title
+
+
+def _age_agrees(shown: Shown, oracle: Oracle) -> None:
+    times, ages = (one["values"] for one in shown.frames[0]["fields"])
+    age = ages[-1] if oracle.prometheus else oracle.now - times[-1] / 1000
+    assert age == pytest.approx(oracle.now - oracle.last_time())
+
+
+def _capacity_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
+    one = shown["Quarter-hour demand"]
+    quarters = [(n * 900.0, n * 900.0 + 900) for n in range(int(one.start // 900), int(one.end // 900) + 1)]
+    demand = oracle.windows([("power_import_quarter_kw", 1)], quarters, "last")
+    agree_inside(shown, "Quarter-hour demand", {"Demand": demand})
+    agree(shown, "Month peak", {"Peak": oracle.last("power_import_month_peak_kw", 3600)})
+    agree(shown, "Time of the month peak", {"End of the quarter": {"": oracle.month_peak_time() * 1000}})
+    # (230522092500S)(04.329*kW)(230619184500S)(05.102*kW)
+    agree(shown, "Mean of the last 12 month peaks", {"Mean": {"": 4.716}})
