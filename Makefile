@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench fuzz dashboards clean
+.PHONY: demo stack test check bench fuzz dashboards clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
+
+stack: $(VENV)/.installed
+	@scripts/stack $(BIN)/telegraf-p1
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST)

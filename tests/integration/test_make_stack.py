@@ -1,0 +1,67 @@
+"""`make stack`: the whole chain with one command, or a word about what is missing."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stack import get
+from support import HERE, answers, component, free_port, program, wait_until
+
+COMMAND = [str(HERE.parent / "scripts" / "stack"), str(Path(sys.executable).with_name("telegraf-p1"))]
+
+
+def environment(**more: str) -> dict[str, str]:
+    ports = {"P1_STACK_INFLUXDB": str(free_port()), "P1_STACK_MQTT": str(free_port())}
+    return os.environ | ports | more
+
+
+def test_it_brings_the_chain_up_and_takes_it_down(tmp_path: Path) -> None:
+    for name in ("mosquitto", "influxd"):
+        component(name)
+    chosen = environment(P1_TELEGRAF=component("telegraf"))
+    said = tmp_path / "said"
+    with said.open("wb") as out, program(COMMAND, env=chosen, stdout=out, stderr=out) as process:
+        wait_until(lambda: "Point Grafana here" in said.read_text() or process.poll() is not None, "the chain", 60)
+        text = said.read_text()
+        url = f"http://127.0.0.1:{chosen['P1_STACK_INFLUXDB']}"
+        assert f"URL {url}, database p1" in text
+        found = get(
+            f"{url}/query", db="p1", q="SELECT count(identification) FROM p1; SELECT last(accepted) FROM p1_stats"
+        )
+        assert "count" in found
+        wait_until(
+            lambda: "last" in get(f"{url}/query", db="p1", q="SELECT last(accepted) FROM p1_stats"), "statistics"
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not any(answers(int(chosen[name])) for name in ("P1_STACK_INFLUXDB", "P1_STACK_MQTT"))
+    (folder,) = re.findall(r"logs and data in (\S+) until", text)
+    assert not Path(folder).exists()
+
+
+def test_it_says_which_packages_are_missing(tmp_path: Path) -> None:
+    tools = ("sh", "realpath", "dirname")
+    for tool in tools:
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    done = subprocess.run(
+        COMMAND, env=environment(PATH=str(tmp_path)), capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.returncode == 1
+    assert re.search(r"packages are missing.*apt-get install.* influxdb$", done.stderr.strip())
+
+
+@pytest.mark.parametrize("name", ["P1_STACK_INFLUXDB", "P1_STACK_MQTT"])
+def test_a_port_that_is_taken_is_named(name: str) -> None:
+    for part in ("mosquitto", "influxd"):
+        component(part)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        chosen = environment(P1_TELEGRAF=component("telegraf"), **{name: port})
+        done = subprocess.run(COMMAND, env=chosen, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert f"port {port} is taken" in done.stderr
