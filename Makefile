@@ -18,6 +18,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml
+	$(BIN)/hadolint deploy/Containerfile
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/decode.py

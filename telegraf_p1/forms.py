@@ -138,7 +138,7 @@ def _be(meter: "Meter") -> Iterator[str]:
     yield f"0-0:1.0.0({tst(meter.now)})"
     yield from _registers(meter)
     yield f"0-0:96.14.0({3 - meter.tariff:04d})"  # Belgium: 1 is the day
-    yield f"1-0:1.4.0({_kilo(meter.quarter_ws // max(1, meter.now % 900), 6)}*kW)"
+    yield f"1-0:1.4.0({_kilo(meter.quarter_ws // 900, 6)}*kW)"
     yield f"1-0:1.6.0({tst(meter.peak_time)})({_kilo(meter.peak_w, 6)}*kW)"
     yield (
         "0-0:98.1.0(2)(1-0:1.6.0)(1-0:1.6.0)(230601000000S)(230522091500S)(04.329*kW)"

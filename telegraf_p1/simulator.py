@@ -53,11 +53,11 @@ class Meter:
     def _live(self, seconds: int, now: int) -> None:
         net_ws = self.net_w() * seconds
         (self.import_ws if net_ws > 0 else self.export_ws)[self.tariff - 1] += abs(net_ws)
+        self.quarter_ws += max(0, net_ws)
         if now // 900 != self.now // 900:
             if self.quarter_ws // 900 > self.peak_w:
                 self.peak_w, self.peak_time = self.quarter_ws // 900, now // 900 * 900
             self.quarter_ws = 0
-        self.quarter_ws += max(0, net_ws)
         self._start = self._start or now
         self.now = now
         self.peak_time = self.peak_time or now // 900 * 900

@@ -74,6 +74,11 @@ class Shown:
     queries: dict[str, str] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
 
+    @property
+    def draws(self) -> bool:
+        values = [one["values"] for frame in self.frames for one in frame["fields"][1:]]
+        return any(value is not None for column in values for value in column)
+
     def fill(self, text: str, view: View) -> str:
         """Put the variables in."""
         milliseconds = {"from": round(self.start * 1000), "to": round(self.end * 1000)}

@@ -54,6 +54,20 @@ def test_its_gas_meter_runs_at_any_interval(interval: int) -> None:
     assert round(float(fields[-1]["gas_m3"]) - float(fields[0]["gas_m3"]), 3) == 0.180
 
 
+def test_its_quarter_hour_demand_grows_from_zero_to_the_mean_and_sets_the_peak() -> None:
+    meter = Meter("be")
+    meter.peak_w = 0
+    start = START // 900 * 900
+    meter.telegram(start)
+    before = sum(meter.import_ws)
+    demands = [records(meter.telegram(start + n))[0].fields["power_import_quarter_kw"] for n in range(1, 900)]
+    assert demands == sorted(demands)
+    fields = records(meter.telegram(start + 900))[0].fields
+    assert float(fields["power_import_quarter_kw"]) == 0
+    assert float(fields["power_import_month_peak_kw"]) * 1000 == (sum(meter.import_ws) - before) // 900
+    assert fields["power_import_month_peak_timestamp"] == start + 900
+
+
 @pytest.mark.parametrize("now", [1_711_846_799, 1_711_846_800, 1_729_987_199, 1_729_990_800, 1_729_994_400])
 def test_its_clock_changes_as_the_eu_does(now: int) -> None:
     (record,) = records(Meter().telegram(now))

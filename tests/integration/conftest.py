@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from stack import Influx
+from stored import Stored, stored_households
 
 
 @pytest.fixture
@@ -13,3 +14,9 @@ def influx(tmp_path: Path) -> Iterator[Influx]:
     influx.start()
     yield influx
     influx.stop()
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    with stored_households(tmp_path_factory.mktemp("stored")) as stored:
+        yield stored

@@ -1,0 +1,64 @@
+"""What can be checked of deploy/ without systemd, udev and a container engine of one's own."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from support import HERE, component
+
+PROJECT = HERE.parent
+DEPLOY = PROJECT / "deploy"
+# A key of a udev rule, compared or assigned: ATTRS{idVendor}=="0403"
+PART = r'([A-Z]+(?:\{\w+\})?)(?:==|\+=|=)"([^"]+)"'
+
+
+def test_systemd_knows_every_word_of_the_drop_in(tmp_path: Path) -> None:
+    unit = tmp_path / "telegraf.service"
+    unit.write_text("[Service]\nUser=root\nExecStart=/bin/true\n")
+    shutil.copytree(DEPLOY / "telegraf.service.d", tmp_path / "telegraf.service.d")
+    command = [component("systemd-analyze"), "verify", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "p1.conf" not in done.stderr
+
+
+def test_the_udev_rules_match_cables_and_give_a_name() -> None:
+    lines = (DEPLOY / "99-p1.rules").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    cables = set()
+    for rule in rules:
+        assert re.fullmatch(rf"{PART}(, {PART})*", rule)
+        keys = dict(re.findall(PART, rule))
+        assert keys["SUBSYSTEM"] == "tty"
+        assert (keys["SYMLINK"], keys["GROUP"], keys["MODE"]) == ("p1", "dialout", "0660")
+        cables.add(f"{keys['ATTRS{idVendor}']}:{keys['ATTRS{idProduct}']}")
+    # FTDI, FTDI, Prolific, CH340, CP210x
+    assert cables == {"0403:6001", "0403:6015", "067b:2303", "1a86:7523", "10c4:ea60"}
+
+
+def test_what_the_container_copies_is_there() -> None:
+    lines = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    sources = [source for line in lines for source in line.split()]
+    assert "telegraf_p1" in sources
+    assert all((PROJECT / source).exists() for source in sources)
+
+
+def test_what_compose_mounts_is_there_and_where_grafana_looks() -> None:
+    grafana = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["grafana"]
+    mounts = dict(volume.split(":")[:2] for volume in grafana["volumes"] if volume.startswith(".."))
+    assert all((DEPLOY / source).exists() for source in mounts)
+    provisioning = DEPLOY / next(source for source, target in mounts.items() if target == "/etc/grafana/provisioning")
+    for kind in ("datasources", "dashboards"):
+        text = (provisioning / kind / "telegraf_p1.yaml").read_text()
+        (variable,) = re.findall(r"\$(P1_\w+)", text)
+        assert variable in grafana["environment"]
+    assert any(target.startswith(grafana["environment"]["P1_DASHBOARDS"]) for target in mounts.values())
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cable.yaml"])
+def test_the_container_has_the_source_that_its_telegraf_reads(name: str) -> None:
+    telegraf = yaml.safe_load((DEPLOY / name).read_text())["services"]["telegraf"]
+    assert "${P1_SOURCE}" in (DEPLOY / "telegraf.conf").read_text()
+    assert telegraf["environment"]["P1_SOURCE"]
