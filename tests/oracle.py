@@ -30,7 +30,7 @@ class Oracle:
     household: Household
     now: float
     prometheus: bool
-    _hours: dict[tuple[str, float, bool], Numbers] = dataclass_field(default_factory=dict)
+    _hours: dict[tuple[str, float], Numbers] = dataclass_field(default_factory=dict)
 
     @cached_property
     def midnight(self) -> float:
@@ -54,30 +54,33 @@ class Oracle:
     def energy_today(self, direction: str, prices: dict[str, float] | None = None) -> float:
         return sum(self.today(self.field(direction, t)) * (prices[t] if prices else 1) for t in self.tariffs)
 
-    def hours(self, field: str, start: float, *, long: bool = False) -> Numbers:
+    def hours(self, field: str, start: float) -> Numbers:
         """Give what a counter grew by in each hour from start on, by the hour's begin."""
-        key = (field, start, long)
+        key = (field, start)
         if key not in self._hours:
-            self._hours[key] = self._grown_by_hour(field, start, long=long)
+            self._hours[key] = self._grown_by_hour(field, start)
         return self._hours[key]
 
-    def _grown_by_hour(self, field: str, start: float, *, long: bool) -> Numbers:
+    def _grown_by_hour(self, field: str, start: float) -> Numbers:
         found: Numbers = defaultdict(float)
         for log in self.household.logs:
-            # Between the last telegrams of hours nothing is known of a meter's first hour.
-            first = _hour(log.times[0], field) if long and not self.prometheus else None
-            for before, time, grown in _growth(log, field):
+            for _, time, grown in _growth(log, field):
                 hour = _hour(time, field)
-                inside = hour <= self.now if self.prometheus else time <= self.now
-                seen = self.prometheus or long or before >= start + _delay(field)
-                if hour >= start // 3600 * 3600 and inside and seen and hour != first:
+                if self.prometheus:
+                    counts = start // 3600 * 3600 <= hour <= self.now
+                else:
+                    # From the last telegram of a piece to the next one's; the first piece of a meter has none before.
+                    piece = (time - 1) // 300
+                    first = (log.times[0] - 1) // 300
+                    counts = piece * 300 + 1 >= start + _delay(field) and time <= self.now and piece != first
+                if counts:
                     found[hour] += grown
         return found
 
     def periods(self, field: str, start: float, form: str, factor: float = 1) -> Numbers:
         """Give what a counter grew by on each day, or in each month."""
         found: Numbers = defaultdict(float)
-        for hour, grown in self.hours(field, start, long=form == _MONTH).items():
+        for hour, grown in self.hours(field, start).items():
             found[f"{datetime.fromtimestamp(hour, ZONE):{form}}"] += grown * factor
         return found
 

@@ -21,11 +21,12 @@ _Rows = list[tuple[str, bool, list[Builder[Panel]]]]
 
 
 def rows(store: Store) -> _Rows:
-    """Give the rows: title, whether it is collapsed (what many do not have), panels."""
+    """Give the rows: title, whether it is collapsed (what many do not have, or takes a while), panels."""
     return [
         ("Now", False, _now(store)),
-        ("Electricity", False, _electricity(store)),
+        ("Days", False, _electricity(store, "day")),
         ("Gas", False, _gas(store)),
+        ("Months", True, _electricity(store, "month")),
         ("Water and heat", True, _water_and_heat(store)),
         ("Capacity tariff (Belgium)", True, _capacity(store)),
         ("Meter", False, _meter(store)),
@@ -72,29 +73,23 @@ def _curves(store: Store, power: list[Target]) -> list[Builder[Panel]]:
     ]
 
 
-def _electricity(store: Store) -> list[Builder[Panel]]:
-    periods: tuple[Period, ...] = ("day", "month")
-    panels: list[Builder[Panel]] = []
-    for period in periods:
-        long = period == "month"
-        tariffs = [(_name(part), store.hourly([part], long=long)) for part in energy(store, "import")]
-        bought, sold = energy(store, "import"), energy(store, "export")
-        balance = [
-            ("Import", store.hourly(bought, long=long)),
-            ("Export", store.hourly(sold, long=long)),
-            ("Net", store.hourly([*bought, *energy(store, "export", "-1")], long=long)),
-        ]
-        costs = [
-            *((_name(part), store.hourly([part], long=long)) for part in _priced(store)),
-            ("Gas", store.hourly([_GAS_COST], long=long)),
-            ("Export", store.hourly(energy(store, "export", "-$price_export"), long=long)),
-        ]
-        panels += [
-            bars(store, f"Electricity per {period}", "kwatth", tariffs, period, stacked=True).span(8),
-            bars(store, f"Import, export and net per {period}", "kwatth", balance, period).span(8),
-            bars(store, f"Cost per {period}", "none", costs, period, stacked=True).decimals(2).span(8),
-        ]
-    return panels
+def _electricity(store: Store, period: Period) -> list[Builder[Panel]]:
+    bought, sold = energy(store, "import"), energy(store, "export")
+    tariffs = [(_name(part), part) for part in bought]
+    balance = [
+        ("Import", store.hourly(bought)),
+        ("Export", store.hourly(sold)),
+        ("Net", store.hourly([*bought, *energy(store, "export", "-1")])),
+    ]
+    costs = [
+        *_hourly(store, [*((_name(part), part) for part in _priced(store)), ("Gas", _GAS_COST)]),
+        ("Export", store.hourly(energy(store, "export", "-$price_export"))),
+    ]
+    return [
+        bars(store, f"Electricity per {period}", "kwatth", _hourly(store, tariffs), period, stacked=True).span(8),
+        bars(store, f"Import, export and net per {period}", "kwatth", balance, period).span(8),
+        bars(store, f"Cost per {period}", "none", costs, period, stacked=True).decimals(2).span(8),
+    ]
 
 
 def _gas(store: Store) -> list[Builder[Panel]]:

@@ -84,8 +84,7 @@ class PromQL:
         start = " @ ${__from:date:seconds}"
         return _sum([_growth(part, "${__range_s}s", begin=f"{start}{_later(part.delay_s)}") for part in parts])
 
-    def hourly(self, parts: Sequence[Part], *, long: bool = False) -> str:
-        del long  # the same query is fast enough for a year
+    def hourly(self, parts: Sequence[Part]) -> str:
         return _sum([_growth(p, "1h", _later(p.delay_s), _later(p.delay_s + 3600)) for p in parts])
 
     def quarters(self, field: str) -> str:

@@ -56,8 +56,8 @@ class Store(Protocol):
     def used(self, parts: Sequence[Part]) -> str:
         """Ask for what counters have grown by, from the first to the last telegram of the range."""
 
-    def hourly(self, parts: Sequence[Part], *, long: bool = False) -> str:
-        """Ask for what counters of one delay have grown by in each hour; `long` is for a year of them."""
+    def hourly(self, parts: Sequence[Part]) -> str:
+        """Ask for what counters of one delay have grown by in each hour."""
 
     def quarters(self, field: str) -> str:
         """Ask for the last value in each quarter of an hour."""
