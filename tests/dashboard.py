@@ -237,14 +237,14 @@ def show(dashboard: Json, database: Database, view: View) -> dict[str, Shown]:
 
 
 def _ranges(all_panels: list[Json], view: View) -> Iterator[Shown]:
-    now = round(view.now * 1000)
-    ranges = grafana(view.zone, [{"range": panel.get("timeFrom", view.since), "now": now} for panel in all_panels])
-    steps = grafana(
-        view.zone,
-        [
-            {"interval": [*edges, panel.get("maxDataPoints", _PIXELS), panel.get("interval", "1ms")]}
-            for panel, edges in zip(all_panels, ranges, strict=True)
-        ],
-    )
-    for panel, (start, end), step in zip(all_panels, ranges, steps, strict=True):
+    calls = [
+        {
+            "range": panel.get("timeFrom", view.since),
+            "now": round(view.now * 1000),
+            "points": panel.get("maxDataPoints", _PIXELS),
+            "lowest": panel.get("interval", "1ms"),
+        }
+        for panel in all_panels
+    ]
+    for panel, (start, end, step) in zip(all_panels, grafana(view.zone, calls), strict=True):
         yield Shown(panel, start / 1000, end / 1000, step / 1000)

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,10 @@ _MONTH: Final = "%Y-%m"
 
 @dataclass
 class Oracle:
-    """Knows the right answers at a time (s); `prometheus` gives whole hours, `InfluxQL` what is there of them."""
+    """Knows the right answers at a time (s) that ends five minutes.
+
+    PromQL gives whole hours, InfluxQL what of them is in the range.
+    """
 
     household: Household
     now: float
@@ -49,7 +52,12 @@ class Oracle:
 
     def today(self, field: str) -> float:
         start = self.midnight + _delay(field)
-        return sum(grown for before, time, grown in self._steps(field) if start <= before and time <= self.now)
+        return sum(
+            grown
+            for log in self.household.logs
+            for piece, grown in _growth(log, field).items()
+            if start <= piece < self.now
+        )
 
     def energy_today(self, direction: str, prices: dict[str, float] | None = None) -> float:
         return sum(self.today(self.field(direction, t)) * (prices[t] if prices else 1) for t in self.tariffs)
@@ -64,16 +72,13 @@ class Oracle:
     def _grown_by_hour(self, field: str, start: float) -> Numbers:
         found: Numbers = defaultdict(float)
         for log in self.household.logs:
-            for _, time, grown in _growth(log, field):
-                hour = _hour(time, field)
-                if self.prometheus:
-                    counts = start // 3600 * 3600 <= hour <= self.now
-                else:
-                    # From the last telegram of a piece to the next one's; the first piece of a meter has none before.
-                    piece = (time - 1) // 300
-                    first = (log.times[0] - 1) // 300
-                    counts = piece * 300 + 1 >= start + _delay(field) and time <= self.now and piece != first
-                if counts:
+            # InfluxQL subtracts the last telegrams of pieces: a meter's first piece has none before.
+            first = None if self.prometheus else _piece(log.times[0])
+            for piece, grown in _growth(log, field).items():
+                hour = (piece - _delay(field)) // 3600 * 3600
+                whole = start // 3600 * 3600 <= hour <= self.now
+                inside = start + _delay(field) <= piece + 1 and piece < self.now
+                if piece != first and (whole if self.prometheus else inside):
                     found[hour] += grown
         return found
 
@@ -160,10 +165,6 @@ class Oracle:
         at = datetime.strptime(found[1].decode(), "%y%m%d%H%M%S").replace(tzinfo=UTC)
         return (at - timedelta(hours=2 if found[2] == b"S" else 1)).timestamp()
 
-    def _steps(self, field: str) -> Iterator[tuple[int, int, float]]:
-        for log in self.household.logs:
-            yield from _growth(log, field)
-
 
 MEDIA: Final = {
     "Gas": {"Gas": "gas_m3"},
@@ -200,26 +201,24 @@ def _delay(field: str) -> int:
     return 0 if field.startswith("energy") else _MBUS_DELAY_S
 
 
-def _hour(time: int, field: str) -> int:
-    """Give the begin of the hour, in which its first second is not, but the next one's is."""
-    return (time - _delay(field) - 1) // 3600 * 3600
+def _piece(time: int) -> int:
+    """Give the begin of the five minutes that a time is in; they end with their last second, and include it."""
+    return (time - 1) // 300 * 300
 
 
-_grown: dict[tuple[int, str, int], list[tuple[int, int, float]]] = {}
+_grown: dict[tuple[int, str, int], dict[int, float]] = {}
 
 
-def _growth(log: Log, field: str) -> list[tuple[int, int, float]]:
-    """Give the steps of a counter: time before, time, what it grew by."""
-    column = log.columns.get(field)
-    if not column:
-        return []
+def _growth(log: Log, field: str) -> dict[int, float]:
+    """Give what a counter grew by in each five minutes, from telegram to telegram."""
+    column = log.columns.get(field, ())
     key = (id(log), field, len(column))
     if key not in _grown:
-        _grown[key] = [
-            (log.times[n - 1], log.times[n], column[n] - column[n - 1])
-            for n in range(1, len(column))
-            if column[n] > column[n - 1]
-        ]
+        found = _grown[key] = {}
+        for before, value, time in zip(column, column[1:], log.times[1:], strict=False):
+            if value > before:
+                piece = _piece(time)
+                found[piece] = found.get(piece, 0) + value - before
     return _grown[key]
 
 

@@ -1,7 +1,8 @@
 // Runs calls into Grafana's own library: JSON on stdin, JSON on stdout.
 //
-// {"zone": "Europe/Amsterdam", "calls": [{"range": "now-30d/d", "now": ms}, {"interval": [from, to, points, "10s"]},
-//  {"transformations": [...], "frames": [...]}]}
+// {"zone": "Europe/Amsterdam", "calls": [
+//   {"range": "now-30d/d", "now": ms, "points": 1000, "lowest": "10s"},   gives from, to and the interval between points
+//   {"transformations": [...], "frames": [...]}]}                         gives frames
 
 globalThis.window = globalThis; // it looks for settings there
 const grafana = require("@grafana/data");
@@ -12,18 +13,14 @@ const transformers = new Map(
 );
 grafana.standardTransformersRegistry.setInit(() => [...transformers.values()]);
 
-function range({ range, now }) {
+function range({ range, now, points, lowest }) {
   const clock = Date.now;
   Date.now = () => now;
   const { from, to } = grafana.rangeUtil.describeTextRange(range);
-  const edges = [grafana.dateMath.parse(from, false).valueOf(), grafana.dateMath.parse(to, true).valueOf()];
+  const edges = { from: grafana.dateMath.parse(from, false), to: grafana.dateMath.parse(to, true) };
   Date.now = clock;
-  return edges;
-}
-
-function interval({ interval: [from, to, points, lowest] }) {
-  const edges = { from: grafana.dateTime(from), to: grafana.dateTime(to) };
-  return grafana.rangeUtil.calculateInterval(edges, points, lowest).intervalMs;
+  const { intervalMs } = grafana.rangeUtil.calculateInterval(edges, points, lowest);
+  return [edges.from.valueOf(), edges.to.valueOf(), intervalMs];
 }
 
 async function transform({ transformations, frames }) {
@@ -45,7 +42,7 @@ async function main() {
   grafana.setTimeZoneResolver(() => zone);
   const answers = [];
   for (const call of calls) {
-    answers.push(await (call.range ? range(call) : call.interval ? interval(call) : transform(call)));
+    answers.push(await (call.range ? range(call) : transform(call)));
   }
   process.stdout.write(JSON.stringify(answers));
 }
