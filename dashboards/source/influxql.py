@@ -96,10 +96,10 @@ class InfluxQL:
         return f'SELECT sum("v") FROM {self._growth(parts)} WHERE $timeFilter'
 
     def hourly(self, parts: Sequence[Part]) -> str:
-        # An hour ends with the telegram of the full hour, so it begins a second after one.
+        # Five minutes end with the telegram of their last second, so they begin a second after the full minute.
         delay_s = parts[0].delay_s
         sources = self._growth(parts, "time(5m, 1s)")
-        return f'SELECT sum("v") FROM {sources} WHERE {_span(delay_s)} GROUP BY time(1h, {delay_s + 1}s) fill(none)'
+        return f'SELECT sum("v") FROM {sources} WHERE {_span(delay_s)} GROUP BY time(1h, {delay_s}s) fill(none)'
 
     def quarters(self, field: str) -> str:
         return f'SELECT last("{field}") FROM "p1" {_WHERE} GROUP BY time(15m) fill(none)'
