@@ -45,6 +45,14 @@ def test_what_the_container_copies_is_there() -> None:
     assert all((PROJECT / source).exists() for source in sources)
 
 
+def test_the_build_gets_to_see_what_the_container_copies_and_no_more() -> None:
+    lines = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Containerfile").read_text(), re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == sources
+
+
 def test_what_compose_mounts_is_there_and_where_grafana_looks() -> None:
     grafana = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["grafana"]
     mounts = dict(volume.split(":")[:2] for volume in grafana["volumes"] if volume.startswith(".."))
@@ -55,6 +63,13 @@ def test_what_compose_mounts_is_there_and_where_grafana_looks() -> None:
         (variable,) = re.findall(r"\$(P1_\w+)", text)
         assert variable in grafana["environment"]
     assert any(target.startswith(grafana["environment"]["P1_DASHBOARDS"]) for target in mounts.values())
+
+
+def test_only_this_computer_reaches_a_port_of_the_containers() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"].values()
+    ports = [port for service in services for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.cable.yaml"])

@@ -26,3 +26,4 @@ def test_the_containers_telegraf_writes_records_and_statistics(
     with telegraf(config):
         wait_until(influx.count, "a record", 30)
         wait_until(lambda: influx.query("SELECT last(accepted) FROM p1_stats"), "statistics", 30)
+    assert {row["tagKey"] for row in influx.query("SHOW TAG KEYS FROM p1")} == {"meter"}
