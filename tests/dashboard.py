@@ -32,7 +32,7 @@ def grafana(zone: str, calls: list[Json]) -> list[Any]:
     assert node, "Grafana's library needs node"
     done = subprocess.run(
         [node, str(HERE / "grafana" / "grafana.cjs")],
-        input=json.dumps({"zone": zone, "calls": calls}).encode(),
+        input=json.dumps({"calls": calls}).encode(),
         env=environment | {"TZ": zone},
         stdout=subprocess.PIPE,
         check=True,

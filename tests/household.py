@@ -142,7 +142,7 @@ def households() -> list[Household]:
     cooling = ("0-2:24.1.0(010)", "0-2:96.1.0(54455354303032)", "0-2:24.2.1(251016135000S)({m3:09.3f}*GJ)")
     return [
         Household("netherlands", "nl-5.0", 10, damaged=25),
-        Household("belgium", "be", 300),
+        Household("belgium", "be", 60),
         Household("sweden", "se", 300, identified=False),
         Household("lithuania", "lt", 300, more),
         Household("warmth", "heat", 300, cooling),

@@ -90,6 +90,13 @@ def test_its_panels_have_their_own_numbers_and_places(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_chart_says_which_line_is_which(name: str) -> None:
+    charts = [panel for panel in panels(load(name)) if panel["type"] in ("timeseries", "barchart")]
+    assert charts
+    assert all(chart["options"]["legend"]["showLegend"] for chart in charts)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_variable_is_used_and_every_one_used_is_there(name: str) -> None:
     dashboard = load(name)
     there = {variable["name"] for variable in dashboard["templating"]["list"]}

@@ -18,15 +18,15 @@ STORES: Final[dict[str, Store]] = {"grafana-influxql.json": InfluxQL(), "grafana
 
 # Name, label, value, whether it is shown above the panels (Lithuania and Hungary have more than two tariffs).
 _TEXTS: Final = (
-    ("tariff_1", "Tariff 1", "Low (NL), day (BE)", True),
-    ("tariff_2", "Tariff 2", "Normal (NL), night (BE)", True),
-    ("tariff_3", "Tariff 3", "Tariff 3", False),
-    ("tariff_4", "Tariff 4", "Tariff 4", False),
-    ("price_1", "Price of a kWh, tariff 1 or all", "0.25", True),
-    ("price_2", "tariff 2", "0.27", True),
-    ("price_3", "tariff 3", "0.25", False),
-    ("price_4", "tariff 4", "0.25", False),
-    ("price_export", "exported", "0.05", True),
+    ("tariff_1", "Name of tariff 1", "Low (NL), day (BE)", True),
+    ("tariff_2", "Name of tariff 2", "Normal (NL), night (BE)", True),
+    ("tariff_3", "Name of tariff 3", "Tariff 3", False),
+    ("tariff_4", "Name of tariff 4", "Tariff 4", False),
+    ("price_1", "Price of a kWh, tariff 1 (or all)", "0.25", True),
+    ("price_2", "Price, tariff 2", "0.27", True),
+    ("price_3", "Price, tariff 3", "0.25", False),
+    ("price_4", "Price, tariff 4", "0.25", False),
+    ("price_export", "Price, exported kWh", "0.05", True),
     ("price_gas", "Price of a m³ of gas", "1.20", True),
     ("gas_kwh", "kWh in a m³ of gas", "9.77", True),
 )
@@ -37,11 +37,11 @@ def build(store: Store) -> str:
     dashboard = (
         Dashboard(f"Smart meter (telegraf_p1, {store.name})")
         .uid(store.uid)
-        .description("Electricity, gas, water and heat from the P1 port. Days begin at midnight where you look at it.")
+        .description("Electricity, gas, water and heat from the P1 port. Days begin at the browser's midnight.")
         .tags(["telegraf_p1", "p1", "dsmr"])
         .timezone("browser")
         .time("now-24h", "now")
-        .refresh("10s")
+        .refresh("30s")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .editable()
         .variables([*store.variables(), *_texts()])

@@ -63,7 +63,7 @@ class InfluxQL:
             .label("Meter")
             .datasource(self.datasource)
             .query('SHOW TAG VALUES FROM "p1" WITH KEY = "meter"')
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
             .sort(VariableSort.ALPHABETICAL_ASC)
             .multi(True)
             .include_all(True)
@@ -132,7 +132,8 @@ class InfluxQL:
         return f'SELECT last("message") AS "Message" FROM "p1" {_WHERE}'
 
     def rejected_by_cause(self) -> str:
-        return 'SELECT last(/^rejected_/) FROM "p1_stats" WHERE $timeFilter'
+        newest = 'SELECT last(/^rejected_/) FROM "p1_stats" WHERE $timeFilter GROUP BY "source"'
+        return f"SELECT sum(/rejected_/) FROM ({newest}) WHERE $timeFilter"
 
     def total(self, direction: Literal["import", "export"]) -> str:
         return f"energy_{direction}_${{registers}}wh"

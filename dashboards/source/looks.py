@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from grafana_foundation_sdk.builders import barchart, stat, table, timeseries
-from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizTooltipOptions
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizLegendOptions, VizTooltipOptions
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import (
@@ -12,6 +12,8 @@ from grafana_foundation_sdk.models.common import (
     BigValueTextMode,
     FieldTextAlignment,
     GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
     StackingMode,
     TooltipDisplayMode,
     VisibilityMode,
@@ -36,7 +38,7 @@ def number(store: Store, title: str, unit: str, targets: Sequence[Target], since
     panel = stat.Panel().title(title).datasource(store.datasource).targets(_targets(store, targets, "latest"))
     panel = panel.unit(unit).height(5).span(4).graph_mode(BigValueGraphMode.NONE)
     panel = panel.text_mode(BigValueTextMode.VALUE_AND_NAME).reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
-    for name, properties in _tariff_names():
+    for name, properties in _tariff_names(targets):
         panel = panel.override_by_name(name, properties)
     return panel.time_from(since) if since else panel
 
@@ -44,7 +46,7 @@ def number(store: Store, title: str, unit: str, targets: Sequence[Target], since
 def curve(store: Store, title: str, unit: str, targets: Sequence[Target]) -> timeseries.Panel:
     """Draw a line for each target; a gap stays a gap."""
     panel = timeseries.Panel().title(title).datasource(store.datasource).targets(_targets(store, targets, "series"))
-    panel = panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    panel = panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI)).legend(_legend())
     return panel.unit(unit).height(8).span(12).interval("10s").fill_opacity(10).show_points(VisibilityMode.NEVER)
 
 
@@ -60,8 +62,8 @@ def bars(
 ) -> barchart.Panel:
     """Draw a bar for each day or month.
 
-    The queries give hours, which are the same everywhere in Europe. Grafana puts them together, in the time zone that
-    it shows: so days begin at local midnight, those with 23 and 25 hours too, whatever the store knows of time zones.
+    The queries give hours, which are the same everywhere in Europe. Grafana puts them together in the browser's time
+    zone: so days begin at local midnight, those with 23 and 25 hours too, whatever the store knows of time zones.
     """
     panel = barchart.Panel().title(title).datasource(store.datasource).targets(_targets(store, targets, "series"))
     panel = panel.unit(unit).height(9).span(12).time_from(_SINCE[period]).interval("1h").max_data_points(_MANY_POINTS)
@@ -71,7 +73,7 @@ def bars(
             DataTransformerConfig(id_val="joinByField", options={"byField": "Time", "mode": "outer"}),
             DataTransformerConfig(
                 id_val="formatTime",
-                options={"timeField": "Time", "outputFormat": _FORMAT[period], "useTimezone": True},
+                options={"timeField": "Time", "outputFormat": _FORMAT[period], "timezone": "browser"},
             ),
             DataTransformerConfig(
                 id_val="groupBy", options={"fields": {"Time": {"operation": "groupby", "aggregations": []}, **sums}}
@@ -79,9 +81,10 @@ def bars(
             rename(r"^(.+) \(sum\)$", "$1"),
         ]
     )
-    for name, properties in _tariff_names():
+    for name, properties in _tariff_names(targets):
         panel = panel.override_by_name(name, properties)
     panel = panel.x_field("Time").x_tick_label_rotation(-45).show_value(VisibilityMode.NEVER)
+    panel = panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI)).legend(_legend())
     panel = panel.line_width(1).fill_opacity(80)
     return panel.stacking(StackingMode.NORMAL if stacked else StackingMode.NONE)
 
@@ -101,6 +104,12 @@ def _targets(store: Store, targets: Sequence[Target], shape: Shape) -> list[Buil
     return [store.query(text, name, shape, chr(ord("A") + n)) for n, (name, text) in enumerate(targets)]
 
 
-def _tariff_names() -> list[tuple[str, list[DynamicConfigValue]]]:
+def _legend() -> VizLegendOptions:
+    legend = VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST)
+    return legend.placement(LegendPlacement.BOTTOM)
+
+
+def _tariff_names(targets: Sequence[Target]) -> list[tuple[str, list[DynamicConfigValue]]]:
     """Give the overrides that call T1 to T4 as the variables say."""
-    return [(tariff.upper(), [DynamicConfigValue("displayName", f"$tariff_{tariff[1]}")]) for tariff in TARIFFS]
+    names = [tariff.upper() for tariff in TARIFFS if tariff.upper() in dict(targets)]
+    return [(name, [DynamicConfigValue("displayName", f"$tariff_{name[1]}")]) for name in names]

@@ -131,7 +131,7 @@ def _capacity(store: Store) -> list[Builder[Panel]]:
             "Mean of the last 12 month peaks",
             "kwatt",
             [("Mean", store.latest("power_import_year_peak_average_kw"))],
-        ).description("What the capacity tariff is paid for; of the months that the meter has, if they are fewer."),
+        ).description("The capacity tariff asks for this, with at least 2.5 kW a month. A new meter has fewer months."),
     ]
 
 

@@ -51,7 +51,7 @@ class PromQL:
             .label("Meter")
             .datasource(self.datasource)
             .query({"query": 'label_values({__name__=~"p1_.+"}, meter)', "refId": "meter"})
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
             .sort(VariableSort.ALPHABETICAL_ASC)
             .multi(True)
             .include_all(True)
@@ -129,7 +129,7 @@ class PromQL:
         return None  # these stores hold numbers only
 
     def rejected_by_cause(self) -> str:
-        return '{__name__=~"p1_stats_rejected_.+"}'
+        return 'sum by (__name__) ({__name__=~"p1_stats_rejected_.+"})'
 
     def total(self, direction: Literal["import", "export"]) -> str:
         return f"energy_{direction}_kwh"

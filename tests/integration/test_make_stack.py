@@ -66,3 +66,16 @@ def test_a_port_that_is_taken_is_named(name: str) -> None:
         done = subprocess.run(COMMAND, env=chosen, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 1
     assert f"port {port} is taken" in done.stderr
+
+
+def test_a_part_that_ends_ends_all(tmp_path: Path) -> None:
+    for part in ("mosquitto", "influxd"):
+        component(part)
+    broken = tmp_path / "telegraf"
+    broken.write_text("#!/bin/sh\necho the configuration is wrong\nexit 1\n")
+    broken.chmod(0o755)
+    done = subprocess.run(
+        COMMAND, env=environment(P1_TELEGRAF=str(broken)), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "the configuration is wrong" in done.stderr
