@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from dashboards.source.store import Mean, Part, Shape
+from dashboards.source.store import Mean, Part, Shape, meters
 
 _METER: Final = '"meter" =~ /^$meter$/'
 _WHERE: Final = f"WHERE {_METER} AND $timeFilter"
@@ -59,15 +59,7 @@ class InfluxQL:
     def variables(self) -> list[Builder[VariableModel]]:
         return [
             DatasourceVariable("database").label("Database").type("influxdb"),
-            QueryVariable("meter")
-            .label("Meter")
-            .datasource(self.datasource)
-            .query('SHOW TAG VALUES FROM "p1" WITH KEY = "meter"')
-            .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
-            .sort(VariableSort.ALPHABETICAL_ASC)
-            .multi(True)
-            .include_all(True)
-            .all_value(".*"),  # also a meter that sends no identifier
+            meters(self.datasource, 'SHOW TAG VALUES FROM "p1" WITH KEY = "meter"'),
             # "t" when there are fields energy_import_t1_kwh and so on, else "k" of energy_import_kwh: the descending
             # order puts "t" first, and the first is chosen.
             QueryVariable("registers")

@@ -7,7 +7,7 @@ would lose what was used while nobody read the meter, and Prometheus' estimates 
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from grafana_foundation_sdk.builders.dashboard import DatasourceVariable, QueryVariable
+from grafana_foundation_sdk.builders.dashboard import DatasourceVariable
 from grafana_foundation_sdk.builders.prometheus import Dataquery as PrometheusQuery
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
@@ -15,12 +15,10 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     DataTransformerConfig,
     VariableModel,
-    VariableRefresh,
-    VariableSort,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.source.store import Mean, Part, Shape
+from dashboards.source.store import Mean, Part, Shape, meters
 
 # How long a reading counts when no newer one has come.
 _MEMORY: Final = "7d"
@@ -47,15 +45,7 @@ class PromQL:
     def variables(self) -> list[Builder[VariableModel]]:
         return [
             DatasourceVariable("database").label("Database").type("prometheus"),
-            QueryVariable("meter")
-            .label("Meter")
-            .datasource(self.datasource)
-            .query({"query": 'label_values({__name__=~"p1_.+"}, meter)', "refId": "meter"})
-            .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
-            .sort(VariableSort.ALPHABETICAL_ASC)
-            .multi(True)
-            .include_all(True)
-            .all_value(".*"),  # also a meter that sends no identifier
+            meters(self.datasource, {"query": 'label_values({__name__=~"p1_.+"}, meter)', "refId": "meter"}),
         ]
 
     def query(self, text: str, name: str, shape: Shape, letter: str) -> Builder[Dataquery]:

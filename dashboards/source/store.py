@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransformerConfig, VariableModel
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    DataTransformerConfig,
+    VariableModel,
+    VariableRefresh,
+    VariableSort,
+)
 
 TARIFFS: Final = ("t1", "t2", "t3", "t4")
 
@@ -94,3 +101,10 @@ def energy(store: Store, direction: Literal["import", "export"], factor: str = "
     """Give the registers to add up for all energy: of each tariff, and the total of a meter without tariffs."""
     fields = [f"energy_{direction}_{tariff}_kwh" for tariff in TARIFFS]
     return [Part(field, factor) for field in (*fields, store.total(direction))]
+
+
+def meters(datasource: DataSourceRef, query: str | dict[str, object]) -> QueryVariable:
+    """Give the variable `meter`: one, some, or all, which are also those that send no identifier."""
+    variable = QueryVariable("meter").label("Meter").datasource(datasource).query(query)
+    variable = variable.refresh(VariableRefresh.ON_DASHBOARD_LOAD).sort(VariableSort.ALPHABETICAL_ASC)
+    return variable.multi(True).include_all(True).all_value(".*")
