@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import Influx
+from stack import Influx, Mosquitto
 from stored import Stored, stored_households
 
 
@@ -14,6 +14,13 @@ def influx(tmp_path: Path) -> Iterator[Influx]:
     influx.start()
     yield influx
     influx.stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,9 +14,8 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, blocks, config, telegraf
+from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, config, telegraf
 from support import (
-    HERE,
     PLUGIN,
     assert_ends_at_once,
     free_port,
@@ -73,13 +71,6 @@ class Device:
 def line(telegram: bytes, topic: str = TOPIC) -> str:
     (record,) = records(telegram)
     return lineproto.line(record._replace(tags={**record.tags, "topic": topic}))
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path).start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture
@@ -377,91 +368,6 @@ def test_a_broker_that_knows_mqtt_3_1_1_only_is_spoken_to_so(tmp_path: Path) -> 
         wait_until(lambda: broker.answer, "the acknowledgement")
     assert broker.answer == b"\x40\x02\x00\x01"  # PUBACK of message 1
     assert "MQTT 3.1.1 only" in (tmp_path / "log").read_text()
-
-
-class Listener:
-    """Remembers the last message of each topic."""
-
-    def __init__(self, broker: Mosquitto, topic: str = "#") -> None:
-        self.messages: dict[str, str] = {}
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self.client.on_message = lambda _c, _d, message: self.messages.update({message.topic: message.payload.decode()})
-        self._topic = topic
-        self.client.on_connect = self._subscribe
-        self.client.connect("127.0.0.1", broker.port)
-        self.client.loop_start()
-
-    def _subscribe(self, *_: object) -> None:
-        self.client.subscribe(self._topic, qos=1)  # also after a restart of the broker
-
-    def stop(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@pytest.fixture
-def listener(broker: Mosquitto) -> Iterator[Listener]:
-    listener = Listener(broker)
-    yield listener
-    listener.stop()
-
-
-def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
-    log = tmp_path / "log"
-    command = ["run", "sim:?interval=0.1", "--publish", broker.url("home/{meter}")]
-    with plugin(*command, log=log) as process:
-        assert read_line(process)
-        root = "home/E0047010000000011"
-        wait_until(lambda: f"{root}/power_import_kw" in listener.messages, "a value")
-        assert listener.messages[f"{root}/p1_version"] == "50"
-        broker.stop()
-        assert read_line(process)
-        wait_until(lambda: "is gone" in log.read_text(), "the warning")
-        assert read_line(process)
-        broker.start()
-        wait_until(lambda: "is back" in log.read_text(), "the good news")
-        listener.messages.clear()
-        wait_until(lambda: f"{root}/power_import_kw" in listener.messages, "values once more")
-    late = Listener(broker)
-    wait_until(lambda: f"{root}/p1_version" in late.messages, "a retained value")
-    late.stop()
-    assert [text[:2] for text in log.read_text().splitlines()] == ["W!", "I!"]
-
-
-def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosquitto) -> None:
-    counts: Counter[str] = Counter()
-    listener = Listener(broker, "x/#")
-    listener.client.on_message = lambda _client, _data, message: counts.update([message.topic])
-    with plugin("run", "sim:?interval=0.05", "--publish", broker.url("x"), log=tmp_path / "log"):
-        wait_until(lambda: counts["x/power_import_l1_kw"] > 10, "changing values")
-    listener.stop()
-    assert counts["x/p1_version"] == 1
-
-
-def test_metertrekker_topics_are_published_without_a_root(
-    tmp_path: Path, broker: Mosquitto, listener: Listener
-) -> None:
-    example = HERE.parent / "examples" / "metertrekker.toml"
-    publish = f"mqtt://127.0.0.1:{broker.port}"
-    command = ["run", "sim:?interval=0.1", "--definitions", str(example), "--publish", publish]
-    with plugin(*command, log=tmp_path / "log") as process:
-        lines = [read_line(process) for _ in range(4)]
-        wait_until(lambda: "/energy/gas/reading" in listener.messages, "a value")
-    assert [line.partition(",")[0] for line in lines].count("gas") == 1
-    assert "/energy/mains/power/L3_redelivery" in listener.messages
-
-
-def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
-    (output,) = (block for block in blocks("toml") if "outputs.mqtt" in block)
-    path = tmp_path / "telegraf.conf"
-    command = json.dumps([*PLUGIN, "run", "sim:"])
-    path.write_text(
-        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
-        f'[[inputs.execd]]\n  command = {command}\n  signal = "none"\n  data_format = "influx"\n'
-        + output.replace("127.0.0.1:1883", f"127.0.0.1:{broker.port}")
-    )
-    with telegraf(path):
-        wait_until(lambda: "home/E0047010000000011/power_import_kw" in listener.messages, "a value")
 
 
 def test_a_thousand_simulated_meters_are_read(tmp_path: Path, broker: Mosquitto) -> None:

@@ -1,0 +1,100 @@
+"""`--publish`: values on topics of their own, against a real mosquitto."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from stack import Mosquitto, blocks, telegraf
+from support import HERE, PLUGIN, plugin, read_line, wait_until
+
+
+class Listener:
+    """Remembers the last message of each topic."""
+
+    def __init__(self, broker: Mosquitto, topic: str = "#") -> None:
+        self.messages: dict[str, str] = {}
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self.client.on_message = lambda _c, _d, message: self.messages.update({message.topic: message.payload.decode()})
+        self._topic = topic
+        self.client.on_connect = self._subscribe
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+
+    def _subscribe(self, *_: object) -> None:
+        self.client.subscribe(self._topic, qos=1)  # also after a restart of the broker
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def listener(broker: Mosquitto) -> Iterator[Listener]:
+    listener = Listener(broker)
+    yield listener
+    listener.stop()
+
+
+def wait_while_reading(process: subprocess.Popen[bytes], condition: Callable[[], object], what: str) -> None:
+    """Wait as Telegraf would let it: a plugin whose records nobody reads stops, and publishes nothing more."""
+    wait_until(lambda: read_line(process) and condition(), what)
+
+
+def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
+    log = tmp_path / "log"
+    command = ["run", "sim:?interval=0.1", "--publish", broker.url("home/{meter}")]
+    with plugin(*command, log=log) as process:
+        root = "home/E0047010000000011"
+        wait_while_reading(process, lambda: f"{root}/power_import_kw" in listener.messages, "a value")
+        assert listener.messages[f"{root}/p1_version"] == "50"
+        broker.stop()
+        wait_while_reading(process, lambda: "is gone" in log.read_text(), "the warning")
+        broker.start()
+        wait_while_reading(process, lambda: "is back" in log.read_text(), "the good news")
+        listener.messages.clear()
+        wait_while_reading(process, lambda: f"{root}/power_import_kw" in listener.messages, "values once more")
+    late = Listener(broker)
+    wait_until(lambda: f"{root}/p1_version" in late.messages, "a retained value")
+    late.stop()
+    assert [text[:2] for text in log.read_text().splitlines()] == ["W!", "I!"]
+
+
+def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosquitto) -> None:
+    counts: Counter[str] = Counter()
+    listener = Listener(broker, "x/#")
+    listener.client.on_message = lambda _client, _data, message: counts.update([message.topic])
+    with plugin("run", "sim:?interval=0.05", "--publish", broker.url("x"), log=tmp_path / "log") as process:
+        wait_while_reading(process, lambda: counts["x/voltage_l1_v"] > 10, "changing values")
+    listener.stop()
+    assert counts["x/p1_version"] == 1
+
+
+def test_metertrekker_topics_are_published_without_a_root(
+    tmp_path: Path, broker: Mosquitto, listener: Listener
+) -> None:
+    example = HERE.parent / "examples" / "metertrekker.toml"
+    publish = f"mqtt://127.0.0.1:{broker.port}"
+    command = ["run", "sim:?interval=0.1", "--definitions", str(example), "--publish", publish]
+    with plugin(*command, log=tmp_path / "log") as process:
+        lines = [read_line(process) for _ in range(4)]
+        wait_while_reading(process, lambda: "/energy/gas/reading" in listener.messages, "a value")
+    assert [line.partition(",")[0] for line in lines].count("gas") == 1
+    assert "/energy/mains/power/L3_redelivery" in listener.messages
+
+
+def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
+    (output,) = (block for block in blocks("toml") if "outputs.mqtt" in block)
+    path = tmp_path / "telegraf.conf"
+    command = json.dumps([*PLUGIN, "run", "sim:"])
+    path.write_text(
+        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
+        f'[[inputs.execd]]\n  command = {command}\n  signal = "none"\n  data_format = "influx"\n'
+        + output.replace("127.0.0.1:1883", f"127.0.0.1:{broker.port}")
+    )
+    with telegraf(path):
+        wait_until(lambda: "home/E0047010000000011/power_import_kw" in listener.messages, "a value")
