@@ -72,12 +72,12 @@ class Shown:
     end: float
     step: float
     queries: dict[str, str] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)  # the letters of the queries that gave values
     frames: list[Frame] = field(default_factory=list)
 
     @property
     def draws(self) -> bool:
-        values = [one["values"] for frame in self.frames for one in frame["fields"][1:]]
-        return any(value is not None for column in values for value in column)
+        return _has_values(self.frames)
 
     def fill(self, text: str, view: View) -> str:
         """Put the variables in."""
@@ -100,6 +100,11 @@ class Shown:
             return chosen if isinstance(chosen, str) else f"({'|'.join(chosen)})"
 
         return _VARIABLE.sub(value, text)
+
+
+def _has_values(frames: list[Frame]) -> bool:
+    values = [one["values"] for frame in frames for one in frame["fields"][1:]]
+    return any(value is not None for column in values for value in column)
 
 
 class Influx:
@@ -229,7 +234,10 @@ def show(dashboard: Json, database: Database, view: View) -> dict[str, Shown]:
         for target in one.panel["targets"]:
             query = one.fill(target.get("query") or target.get("expr"), view)
             one.queries[target["refId"]] = query
-            one.frames += database.frames(target, query, one)
+            frames = database.frames(target, query, one)
+            one.frames += frames
+            if _has_values(frames):
+                one.answered.add(target["refId"])
     calls = [{"transformations": one.panel.get("transformations", []), "frames": one.frames} for one in shown]
     for one, frames in zip(shown, grafana(view.zone, calls), strict=True):
         one.frames = frames

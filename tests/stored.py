@@ -37,7 +37,8 @@ class Stored:
     victoria_metrics: str
     households: dict[str, Household]
     fed: float
-    drawn: dict[str, set[str]] = field(default_factory=dict)
+    drawn: dict[str, set[str]] = field(default_factory=dict)  # panels, by store
+    answered: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # panels and letters of queries, by store
 
     def database(self, store: str, household: str) -> Database:
         if store == "influxdb":
@@ -55,6 +56,8 @@ class Stored:
         view = View(now, variables(dashboard, database) | _SET | chosen, since=f"now-{since_s:.0f}s")
         shown = show(dashboard, database, view)
         self.drawn.setdefault(store, set()).update(title for title, one in shown.items() if one.draws)
+        answered = {(title, letter) for title, one in shown.items() for letter in one.answered}
+        self.answered.setdefault(store, set()).update(answered)
         return shown
 
 

@@ -16,7 +16,8 @@ grafana.standardTransformersRegistry.setInit(() => [...transformers.values()]);
 function range({ range, now, points, lowest }) {
   const clock = Date.now;
   Date.now = () => now;
-  const { from, to } = grafana.rangeUtil.describeTextRange(range);
+  const { from, to, invalid } = grafana.rangeUtil.describeTextRange(range);
+  if (invalid) throw new Error(`Grafana does not know the range ${range}`);
   const edges = { from: grafana.dateMath.parse(from, false), to: grafana.dateMath.parse(to, true) };
   Date.now = clock;
   const { intervalMs } = grafana.rangeUtil.calculateInterval(edges, points, lowest);

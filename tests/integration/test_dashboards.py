@@ -113,14 +113,16 @@ def test_the_health_of_the_plugin(stored: Stored, store: str) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_no_panel_stays_empty(stored: Stored, store: str) -> None:
-    titles = {panel["title"] for panel in panels(load(f"grafana-{STORES[store]}.json"))}
+def test_no_panel_and_no_query_stays_empty(stored: Stored, store: str) -> None:
+    everything = panels(load(f"grafana-{STORES[store]}.json"))
+    queries = {(panel["title"], target["refId"]) for panel in everything for target in panel["targets"]}
     for household in stored.households:
-        if stored.drawn.get(store) != titles:
+        if stored.answered.get(store) != queries:
             stored.show(store, household, FIRST)
-    if stored.drawn[store] != titles:
+    if stored.answered[store] != queries:
         stored.show(store, "netherlands", stored.fed + 60, since_s=900)
-    assert stored.drawn[store] == titles
+    assert stored.answered[store] == queries
+    assert stored.drawn[store] == {panel["title"] for panel in everything}
 
 
 def _bars_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
