@@ -41,7 +41,7 @@ def build(store: Store) -> str:
         .tags(["telegraf_p1", "p1", "dsmr"])
         .timezone("browser")
         .time("now-24h", "now")
-        .refresh("30s")
+        .refresh("1m")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .editable()
         .variables([*store.variables(), *_texts()])

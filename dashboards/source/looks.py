@@ -89,6 +89,13 @@ def bars(
     return panel.stacking(StackingMode.NORMAL if stacked else StackingMode.NONE)
 
 
+def difference(name: str, left: str, right: str) -> DataTransformerConfig:
+    """Give the transformation that adds a series, the difference of two: what a store need not be asked twice."""
+    sides = {side: {"matcher": {"id": "byName", "options": of}} for side, of in (("left", left), ("right", right))}
+    options = {"mode": "binary", "binary": sides | {"operator": "-"}, "alias": name}
+    return DataTransformerConfig(id_val="calculateField", options=options)
+
+
 def listing(store: Store, title: str, query: str, transformations: Sequence[DataTransformerConfig]) -> table.Panel:
     """Show the answer as a table."""
     panel = table.Panel().title(title).datasource(store.datasource).targets(_targets(store, [("", query)], "table"))

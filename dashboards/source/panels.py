@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, GraphTransform
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 
-from dashboards.source.looks import Period, Target, bars, curve, hours, listing, number, rename
+from dashboards.source.looks import Period, Target, bars, curve, difference, hours, listing, number, rename
 from dashboards.source.store import TARIFFS, Part, Store, energy
 
 _PHASES: Final = ("l1", "l2", "l3")
@@ -76,18 +76,16 @@ def _curves(store: Store, power: list[Target]) -> list[Builder[Panel]]:
 def _electricity(store: Store, period: Period) -> list[Builder[Panel]]:
     bought, sold = energy(store, "import"), energy(store, "export")
     tariffs = [(_name(part), part) for part in bought]
-    balance = [
-        ("Import", store.hourly(bought)),
-        ("Export", store.hourly(sold)),
-        ("Net", store.hourly([*bought, *energy(store, "export", "-1")])),
-    ]
+    balance = [("Import", store.hourly(bought)), ("Export", store.hourly(sold))]
     costs = [
         *_hourly(store, [*((_name(part), part) for part in _priced(store)), ("Gas", _GAS_COST)]),
         ("Export", store.hourly(energy(store, "export", "-$price_export"))),
     ]
     return [
         bars(store, f"Electricity per {period}", "kwatth", _hourly(store, tariffs), period, stacked=True).span(8),
-        bars(store, f"Import, export and net per {period}", "kwatth", balance, period).span(8),
+        bars(store, f"Import, export and net per {period}", "kwatth", balance, period)
+        .span(8)
+        .with_transformation(difference("Net", "Import", "Export")),
         bars(store, f"Cost per {period}", "none", costs, period, stacked=True).decimals(2).span(8),
     ]
 
