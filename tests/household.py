@@ -78,19 +78,27 @@ class Log:
     times: "array[int]" = field(default_factory=lambda: array("q"))
     columns: "dict[str, array[float]]" = field(default_factory=dict)
     last: bytes = b""
+    _by_reference: "dict[bytes, array[float] | None]" = field(default_factory=dict)
 
     def add(self, now: int, telegram: bytes) -> None:
-        objects = dict(_OBJECT.findall(telegram))
-        for reference, value in objects.items():
-            name = _FIELDS.get(reference.decode())
-            if reference.endswith((b":24.2.1", b":24.2.3")):
-                name = _MBUS[int(objects[reference[:3] + b":24.1.0"])]
-            if name:
-                column = self.columns.setdefault(name, array("d"))
-                column.extend([nan] * (len(self.times) - len(column)))
+        objects = _OBJECT.findall(telegram)
+        for reference, value in objects:
+            if reference not in self._by_reference:
+                self._by_reference[reference] = self._begin(reference, dict(objects))
+            column = self._by_reference[reference]
+            if column is not None:
+                if len(column) < len(self.times):
+                    column.extend([nan] * (len(self.times) - len(column)))
                 column.append(float(value))
         self.times.append(now)
         self.last = telegram
+
+    def _begin(self, reference: bytes, objects: dict[bytes, bytes]) -> "array[float] | None":
+        """Begin the column of a reference; there is none for what no panel shows."""
+        name = _FIELDS.get(reference.decode())
+        if reference.endswith((b":24.2.1", b":24.2.3")):
+            name = _MBUS[int(objects[reference[:3] + b":24.1.0"])]
+        return self.columns.setdefault(name, array("d")) if name else None
 
 
 @dataclass
