@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from stack import get
+from databases import get
 from support import HERE, component
 
 FOLDER: Final = HERE.parent / "dashboards"

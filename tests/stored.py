@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from dashboard import Database, Influx, Prometheus, Shown, View, load, show, variables
+from databases import Influx as InfluxServer
+from databases import influxdb2, victoria_metrics
 from household import Household, households
 from oracle import GAS_KWH, PRICES
-from stack import Influx as InfluxServer
-from stack import influxdb2, telegraf, victoria_metrics
+from stack import telegraf
 from support import PLUGIN, wait_until
 
 # A database, and the dashboard that is for it.

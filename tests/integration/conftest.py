@@ -2,7 +2,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack import Influx, Mosquitto
+from databases import Influx
+from stack import Mosquitto
 from stored import Stored, stored_households
 
 

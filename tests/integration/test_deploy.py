@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from stack import Influx, telegraf
+from databases import Influx
+from stack import telegraf
 from support import HERE, PLUGIN, wait_until
 
 

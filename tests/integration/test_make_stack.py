@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stack import get
+from databases import get
 from support import HERE, answers, component, free_port, program, wait_until
 
 COMMAND = [str(HERE.parent / "scripts" / "stack"), str(Path(sys.executable).with_name("telegraf-p1"))]

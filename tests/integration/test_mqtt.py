@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from databases import Influx
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from stack import START, Influx, MeterAtWork, Mosquitto, assert_stored, config, telegraf
+from stack import START, MeterAtWork, Mosquitto, assert_stored, config, telegraf
 from support import (
     PLUGIN,
     assert_ends_at_once,

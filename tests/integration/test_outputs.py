@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from stack import Influx, Mosquitto, get, influxdb2, telegraf, victoria_metrics
+from databases import Influx, get, influxdb2, prometheus, victoria_metrics
+from stack import Mosquitto, telegraf
 from support import HERE, PLUGIN, wait_until
 
 METER = "E0047010000000011"
@@ -61,6 +62,19 @@ def test_into_victoria_metrics(tmp_path: Path) -> None:
         until_stored(path, lambda: json.loads(get(f"{url}/api/v1/query", query=query))["data"]["result"])
         names = json.loads(get(f"{url}/api/v1/label/__name__/values"))["data"]
         assert "p1_identification" not in names
+
+
+def test_into_prometheus(tmp_path: Path) -> None:
+    with prometheus(tmp_path) as url:
+        path = configured(tmp_path, "prometheus", ("http://127.0.0.1:9090", url))
+        path.write_text(path.read_text().replace('flush_interval = "1s"', 'flush_interval = "4s"'))
+        query = f'count_over_time(p1_energy_import_t1_kwh{{meter="{METER}"}}[16s])'
+
+        def most_telegrams_are_stored() -> bool:
+            result = json.loads(get(f"{url}/api/v1/query", query=query))["data"]["result"]
+            return bool(result) and int(result[0]["value"][1]) > 8  # of 16; the last of each flush alone would be 4
+
+        until_stored(path, most_telegrams_are_stored)
 
 
 def test_into_http(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from stack import START, Influx, MeterAtWork, assert_stored, children, config, telegraf
+from databases import Influx
+from stack import START, MeterAtWork, assert_stored, children, config, telegraf
 from support import (
     answers,
     assert_ends_at_once,
