@@ -55,12 +55,17 @@ def panels(dashboard: Json) -> list[Json]:
 
 @dataclass
 class View:
-    """A dashboard as somebody looks at it: at a time (s), in a zone, with variables set."""
+    """A dashboard as somebody looks at it: at a time (s), in a zone, with variables set.
+
+    With two dates as its range, which is not relative to now, panels have no ranges of their own.
+    """
 
     now: float
     variables: dict[str, str | list[str]]
     zone: str = "Europe/Amsterdam"
     since: str = "now-24h"
+    relative: bool = True
+    pixels: int = _PIXELS
 
 
 @dataclass
@@ -247,9 +252,9 @@ def show(dashboard: Json, database: Database, view: View) -> dict[str, Shown]:
 def _ranges(all_panels: list[Json], view: View) -> Iterator[Shown]:
     calls = [
         {
-            "range": panel.get("timeFrom", view.since),
+            "range": panel.get("timeFrom", view.since) if view.relative else view.since,
             "now": round(view.now * 1000),
-            "points": panel.get("maxDataPoints", _PIXELS),
+            "points": panel.get("maxDataPoints", view.pixels),
             "lowest": panel.get("interval", "1ms"),
         }
         for panel in all_panels

@@ -109,6 +109,7 @@ class Household:
     form: str
     interval: int
     more: tuple[str, ...] = ()  # lines of meters that no simulated one has
+    less: tuple[bytes, ...] = ()  # what the lines begin with that this one does not send
     damaged: int = 0
     identified: bool = True  # else there is one meter, in the first span: nobody could tell two apart
     logs: list[Log] = field(default_factory=list)
@@ -136,12 +137,16 @@ class Household:
         if not self.more:
             return telegram
         lines = "\r\n".join(self.more).format(kwh=now / 36000 % 1e6, m3=now / 72000 % 1e5)
-        body = telegram[: telegram.rindex(b"!")] + lines.encode() + b"\r\n!"
+        sent = b"".join(line for line in telegram.splitlines(keepends=True) if not line.startswith((*self.less, b"!")))
+        body = sent + lines.encode() + b"\r\n!"
         return b"%b%04X\r\n" % (body, checksum(body))
 
 
 def households() -> list[Household]:
-    """Give one of each kind: tariffs and gas; capacity tariff and water; no tariffs; four tariffs and a total; heat."""
+    """Give one of each kind.
+
+    Tariffs and gas; capacity tariff and water; no tariffs; four tariffs but for export, and totals; heat.
+    """
     more = (
         "1-0:1.8.3({kwh:010.3f}*kWh)",
         "1-0:1.8.4({kwh:010.3f}*kWh)",
@@ -152,6 +157,6 @@ def households() -> list[Household]:
         Household("netherlands", "nl-5.0", 10, damaged=25),
         Household("belgium", "be", 60),
         Household("sweden", "se", 300, identified=False),
-        Household("lithuania", "lt", 300, more),
+        Household("lithuania", "lt", 300, more, (b"1-0:2.8.1", b"1-0:2.8.2")),
         Household("warmth", "heat", 300, cooling),
     ]

@@ -33,6 +33,7 @@ class Oracle:
     household: Household
     now: float
     prometheus: bool
+    since: float | None = None
     _hours: dict[tuple[str, float], Numbers] = dataclass_field(default_factory=dict)
 
     @cached_property
@@ -40,18 +41,16 @@ class Oracle:
         at = datetime.fromtimestamp(self.now, ZONE)
         return at.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
-    @cached_property
-    def tariffs(self) -> list[str]:
-        """The registers that count: those of the tariffs, or the total of a meter without."""
-        fields = {field for log in self.household.logs for field in log.columns}
-        found = [tariff for tariff in ("t1", "t2", "t3", "t4") if f"energy_import_{tariff}_kwh" in fields]
-        return found or (["all"] if "energy_import_kwh" in fields else [])
-
-    def field(self, direction: str, tariff: str) -> str:
-        return f"energy_{direction}_kwh" if tariff == "all" else f"energy_{direction}_{tariff}_kwh"
+    def registers(self, direction: str) -> dict[str, str]:
+        """The fields that count, by tariff: those of the tariffs, or the total of a meter without."""
+        there = {field for log in self.household.logs for field in log.columns}
+        fields = {tariff: f"energy_{direction}_{tariff}_kwh" for tariff in ("t1", "t2", "t3", "t4")}
+        total = {"all": f"energy_{direction}_kwh"}
+        return {t: f for t, f in fields.items() if f in there} or {t: f for t, f in total.items() if f in there}
 
     def today(self, field: str) -> float:
-        start = self.midnight + _delay(field)
+        """Give what a counter grew by since midnight, or `since`."""
+        start = (self.since or self.midnight) + _delay(field)
         return sum(
             grown
             for log in self.household.logs
@@ -60,7 +59,7 @@ class Oracle:
         )
 
     def energy_today(self, direction: str, prices: dict[str, float] | None = None) -> float:
-        return sum(self.today(self.field(direction, t)) * (prices[t] if prices else 1) for t in self.tariffs)
+        return sum(self.today(f) * (prices[t] if prices else 1) for t, f in self.registers(direction).items())
 
     def hours(self, field: str, start: float) -> Numbers:
         """Give what a counter grew by in each hour from start on, by the hour's begin."""
@@ -93,8 +92,8 @@ class Oracle:
         """Give the bars of a panel of days or months."""
         what, _, form = title.partition(" per ")
         form = _MONTH if form.startswith("month") else _DAY
-        sold = [self.periods(self.field("export", t), start, form) for t in self.tariffs]
-        bought = {t: self.periods(self.field("import", t), start, form) for t in self.tariffs}
+        sold = [self.periods(field, start, form) for field in self.registers("export").values()]
+        bought = {t: self.periods(field, start, form) for t, field in self.registers("import").items()}
         if what == "Electricity":
             return {_name(t): one for t, one in bought.items()}
         if what.startswith("Import"):

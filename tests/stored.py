@@ -2,13 +2,16 @@
 
 import json
 import os
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dashboard import Database, Influx, Prometheus, Shown, View, load, show, variables
 from databases import Influx as InfluxServer
@@ -20,6 +23,8 @@ from support import PLUGIN, wait_until
 
 # A database, and the dashboard that is for it.
 STORES: Final = {"influxdb": "influxql", "influxdb2": "influxql", "victoria-metrics": "promql"}
+# The household whose telegrams come over a network.
+BRIDGED: Final = "warmth"
 _SET: Final = {
     **{f"tariff_{n}": f"name {n}" for n in range(1, 5)},
     **{f"price_{n}": str(PRICES[f"t{n}"]) for n in range(1, 5)},
@@ -49,12 +54,14 @@ class Stored:
             return Influx(url, household, token)
         return Prometheus(self.victoria_metrics, household)
 
-    def show(
-        self, store: str, household: str, now: float, since_s: float = 86400, **chosen: str | list[str]
-    ) -> dict[str, Shown]:
-        """Open the dashboard of a store at a time, with a range; a query that fails is an error."""
+    def show(self, store: str, household: str, now: float, since_s: float = 86400, **more: Any) -> dict[str, Shown]:
+        """Open the dashboard of a store at a time, with a range; a query that fails is an error.
+
+        `more` are variables, and what View knows.
+        """
         dashboard, database = load(f"grafana-{STORES[store]}.json"), self.database(store, household)
-        view = View(now, variables(dashboard, database) | _SET | chosen, since=f"now-{since_s:.0f}s")
+        looks = {name: more.pop(name) for name in ("relative", "pixels") if name in more}
+        view = View(now, variables(dashboard, database) | _SET | more, since=f"now-{since_s:.0f}s", **looks)
         shown = show(dashboard, database, view)
         self.drawn.setdefault(store, set()).update(title for title, one in shown.items() if one.draws)
         answered = {(title, letter) for title, one in shown.items() for letter in one.answered}
@@ -73,13 +80,15 @@ def stored_households(folder: Path) -> Iterator[Stored]:
         (folder / "influxdb2").mkdir()
         second = running.enter_context(influxdb2(folder / "influxdb2", *(home.name for home in homes)))
         victoria = running.enter_context(victoria_metrics(folder, "-retentionPeriod=10y"))
-        fifos = {home.name: folder / f"{home.name}.telegrams" for home in homes}
-        for fifo in fifos.values():
-            os.mkfifo(fifo)
+        counted = partial(influx.query, "SELECT last(bytes) FROM p1_stats", BRIDGED)
+        wires: dict[str, Fifo | Bridge] = {
+            home.name: Fifo(folder / home.name) for home in homes if home.name != BRIDGED
+        }
+        wires |= {BRIDGED: Bridge(running, counted)}
         config = folder / "telegraf.conf"
-        config.write_text(_config(fifos, influx.url, second, victoria))
+        config.write_text(_config({name: wire.source for name, wire in wires.items()}, influx.url, second, victoria))
         running.enter_context(telegraf(config))
-        threads = [threading.Thread(target=_feed, args=(home, fifos[home.name])) for home in homes]
+        threads = [threading.Thread(target=wires[home.name].feed, args=(home,)) for home in homes]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -109,14 +118,14 @@ _OUTPUTS = """
 """
 
 
-def _config(fifos: dict[str, Path], influxdb: str, second: tuple[str, str], victoria: str) -> str:
+def _config(sources: dict[str, str], influxdb: str, second: tuple[str, str], victoria: str) -> str:
     inputs = [
         "[[inputs.execd]]\n"
-        f"  command = {json.dumps([*PLUGIN, 'run', f'file:{fifo}', *_options(name)])}\n"
+        f"  command = {json.dumps([*PLUGIN, 'run', source, *_options(name)])}\n"
         '  signal = "none"\n'
         '  data_format = "influx"\n'
         f'  tags = {{ home = "{name}" }}\n'
-        for name, fifo in fifos.items()
+        for name, source in sources.items()
     ]
     agent = '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n  metric_batch_size = 5000\n'
     outputs = _OUTPUTS.format(influxdb=influxdb, victoria=victoria, influxdb2=second[0], token=second[1])
@@ -124,13 +133,40 @@ def _config(fifos: dict[str, Path], influxdb: str, second: tuple[str, str], vict
 
 
 def _options(name: str) -> list[str]:
-    return {"netherlands": ["--stats", "1s"], "lithuania": ["--timezone", "Europe/Vilnius"]}.get(name, [])
+    stats = ["--stats", "1s"]
+    return {"netherlands": stats, BRIDGED: stats, "lithuania": ["--timezone", "Europe/Vilnius"]}.get(name, [])
 
 
-def _feed(home: Household, fifo: Path) -> None:
-    with fifo.open("wb") as wire:
-        for telegram in home.telegrams():
-            wire.write(telegram)
+class Fifo:
+    """A file that the plugin reads while it is written."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._path = path
+        self.source = f"file:{path}"
+
+    def feed(self, home: Household) -> None:
+        with self._path.open("wb") as wire:
+            for telegram in home.telegrams():
+                wire.write(telegram)
+
+
+class Bridge:
+    """A TCP bridge that loses its connection once, when the plugin has begun to count such things."""
+
+    def __init__(self, running: ExitStack, counted: Callable[[], object]) -> None:
+        self._running, self._counted = running, counted
+        self._listener = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.source = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}?timeout=3600"
+
+    def feed(self, home: Household) -> None:
+        telegrams = home.telegrams()
+        with self._listener.accept()[0] as wire:
+            wire.sendall(b"".join(islice(telegrams, 1000)))
+            wait_until(self._counted, "statistics", 60)
+        wire = self._running.enter_context(self._listener.accept()[0])
+        for telegram in telegrams:
+            wire.sendall(telegram)
 
 
 def _everything_is_stored(stored: Stored) -> bool:

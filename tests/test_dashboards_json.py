@@ -105,6 +105,13 @@ def test_every_variable_is_used_and_every_one_used_is_there(name: str) -> None:
     assert len({panel["title"] for panel in panels(dashboard)}) == len(panels(dashboard))
 
 
+def test_grafana_12_takes_no_variable_of_influxql_for_a_part_of_a_regular_expression() -> None:
+    """One without braces between two of them gets a backslash (grafana/grafana issue 114260)."""
+    queries = json.dumps([panel["targets"] for panel in panels(load("grafana-influxql.json"))])
+    assert "${__interval}" in queries
+    assert set(re.findall(r"\$(\w+)", queries)) == {"meter", "timeFilter"}
+
+
 def test_both_show_the_same_but_for_the_message() -> None:
     titles = [{panel["title"] for panel in panels(load(name))} for name in NAMES]
     assert titles[0] - titles[1] == {"Message of the supplier"}

@@ -50,7 +50,11 @@ class _TargetBuilder(Builder[Dataquery]):
 
 
 class InfluxQL:
-    """A store that speaks InfluxQL."""
+    """A store that speaks InfluxQL.
+
+    Variables other than `meter` are written `${…}`: Grafana 12 takes a bare one between two regular expressions for a
+    part of one, and puts a backslash before it (grafana/grafana issue 114260).
+    """
 
     name = "InfluxDB"
     uid = "telegraf-p1-influxql"
@@ -60,16 +64,18 @@ class InfluxQL:
         return [
             DatasourceVariable("database").label("Database").type("influxdb"),
             meters(self.datasource, 'SHOW TAG VALUES FROM "p1" WITH KEY = "meter"'),
-            # "t" when there are fields energy_import_t1_kwh and so on, else "k" of energy_import_kwh: the descending
-            # order puts "t" first, and the first is chosen.
-            QueryVariable("registers")
-            .hide(VariableHide.HIDE_VARIABLE)
-            .datasource(self.datasource)
-            .query('SHOW FIELD KEYS FROM "p1"')
-            .regex("/^energy_import_(t|k)/")
-            .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
-            .sort(VariableSort.ALPHABETICAL_DESC),
+            self._registers("import"),
+            self._registers("export"),
         ]
+
+    def _registers(self, direction: str) -> QueryVariable:
+        """Give the variable that is "t" when there are fields energy_import_t1_kwh and so on, else "k" of ..._kwh.
+
+        The descending order puts "t" first, and the first is chosen.
+        """
+        variable = QueryVariable(f"{direction}_registers").hide(VariableHide.HIDE_VARIABLE).datasource(self.datasource)
+        variable = variable.query('SHOW FIELD KEYS FROM "p1"').regex(f"/^energy_{direction}_(t|k)/")
+        return variable.refresh(VariableRefresh.ON_DASHBOARD_LOAD).sort(VariableSort.ALPHABETICAL_DESC)
 
     def query(self, text: str, name: str, shape: Shape, letter: str) -> Builder[Dataquery]:
         return _TargetBuilder(_Target(text, name, shape, letter, self.datasource))
@@ -78,11 +84,11 @@ class InfluxQL:
         return f'SELECT sum("v") FROM {self._each("last", parts)} WHERE $timeFilter'
 
     def curve(self, parts: Sequence[Part]) -> str:
-        sources = self._each("mean", parts, "time($__interval), ")
-        return f'SELECT sum("v") FROM {sources} WHERE $timeFilter GROUP BY time($__interval) fill(null)'
+        sources = self._each("mean", parts, "time(${__interval}), ")
+        return f'SELECT sum("v") FROM {sources} WHERE $timeFilter GROUP BY time(${{__interval}}) fill(null)'
 
     def extreme(self, field: str, mean: Mean) -> str:
-        return f'SELECT {mean}("{field}") FROM "p1" {_WHERE} GROUP BY time($__interval) fill(null)'
+        return f'SELECT {mean}("{field}") FROM "p1" {_WHERE} GROUP BY time(${{__interval}}) fill(null)'
 
     def used(self, parts: Sequence[Part]) -> str:
         return f'SELECT sum("v") FROM {self._growth(parts)} WHERE $timeFilter'
@@ -114,7 +120,7 @@ class InfluxQL:
 
     def telegrams_per_minute(self) -> str:
         minutes = f'SELECT count("identification") AS "v" FROM "p1" {_WHERE} GROUP BY time(1m) fill(0)'
-        return f'SELECT mean("v") FROM ({minutes}) WHERE $timeFilter GROUP BY time($__interval) fill(null)'
+        return f'SELECT mean("v") FROM ({minutes}) WHERE $timeFilter GROUP BY time(${{__interval}}) fill(null)'
 
     def statistic(self, field: str) -> str:
         growth = f'SELECT non_negative_difference("{field}") AS "v" FROM "p1_stats" WHERE $timeFilter GROUP BY "source"'
@@ -128,7 +134,7 @@ class InfluxQL:
         return f"SELECT sum(/rejected_/) FROM ({newest}) WHERE $timeFilter"
 
     def total(self, direction: Literal["import", "export"]) -> str:
-        return f"energy_{direction}_${{registers}}wh"
+        return f"energy_{direction}_${{{direction}_registers}}wh"
 
     @staticmethod
     def _each(function: str, parts: Sequence[Part], interval: str = "") -> str:

@@ -30,7 +30,7 @@ _SINCE: Final[dict[Period, str]] = {"day": "now-30d/d", "month": "now-12M/M"}
 _FORMAT: Final[dict[Period, str]] = {"day": "YYYY-MM-DD", "month": "YYYY-MM"}
 
 # Grafana asks for as many points as a panel has pixels, and 13 months have more hours. Prometheus gives 11000 at most.
-_MANY_POINTS: Final = 11000
+MANY_POINTS: Final = 11000
 
 
 def number(store: Store, title: str, unit: str, targets: Sequence[Target], since: str | None = None) -> stat.Panel:
@@ -53,7 +53,7 @@ def curve(store: Store, title: str, unit: str, targets: Sequence[Target]) -> tim
 def hours(store: Store, title: str, unit: str, parts: Sequence[tuple[str, Part]]) -> timeseries.Panel:
     """Draw a bar for each hour of counters."""
     targets = [(name, store.hourly([part])) for name, part in parts]
-    panel = curve(store, title, unit, targets).interval("1h").max_data_points(_MANY_POINTS)
+    panel = curve(store, title, unit, targets).interval("1h").max_data_points(MANY_POINTS)
     return panel.draw_style(GraphDrawStyle.BARS).fill_opacity(80)
 
 
@@ -66,7 +66,7 @@ def bars(
     zone: so days begin at local midnight, those with 23 and 25 hours too, whatever the store knows of time zones.
     """
     panel = barchart.Panel().title(title).datasource(store.datasource).targets(_targets(store, targets, "series"))
-    panel = panel.unit(unit).height(9).span(12).time_from(_SINCE[period]).interval("1h").max_data_points(_MANY_POINTS)
+    panel = panel.unit(unit).height(9).span(12).time_from(_SINCE[period]).interval("1h").max_data_points(MANY_POINTS)
     sums = {name: {"operation": "aggregate", "aggregations": ["sum"]} for name, _ in targets}
     panel = panel.transformations(
         [

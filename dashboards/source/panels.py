@@ -7,15 +7,18 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, GraphTransform
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 
-from dashboards.source.looks import Period, Target, bars, curve, difference, hours, listing, number, rename
+from dashboards.source.looks import MANY_POINTS, Period, Target, bars, curve, difference, hours, listing, number, rename
 from dashboards.source.store import TARIFFS, Part, Store, energy
 
 _PHASES: Final = ("l1", "l2", "l3")
 _IMPORT_NOW: Final = Part("power_import_kw")
 _EXPORT_NOW: Final = Part("power_export_kw", "-1")
 _GAS: Final = Part("gas_m3")
-_GAS_KWH: Final = Part("gas_m3", "$gas_kwh")
-_GAS_COST: Final = Part("gas_m3", "$price_gas")
+_GAS_KWH: Final = Part("gas_m3", "${gas_kwh}")
+_GAS_COST: Final = Part("gas_m3", "${price_gas}")
+
+# A price below zero is a fee; "--0.05" would begin a comment in InfluxQL.
+_SOLD: Final = "-1 * ${price_export}"
 
 _Rows = list[tuple[str, bool, list[Builder[Panel]]]]
 
@@ -79,7 +82,7 @@ def _electricity(store: Store, period: Period) -> list[Builder[Panel]]:
     balance = [("Import", store.hourly(bought)), ("Export", store.hourly(sold))]
     costs = [
         *_hourly(store, [*((_name(part), part) for part in _priced(store)), ("Gas", _GAS_COST)]),
-        ("Export", store.hourly(energy(store, "export", "-$price_export"))),
+        ("Export", store.hourly(energy(store, "export", _SOLD))),
     ]
     return [
         bars(store, f"Electricity per {period}", "kwatth", _hourly(store, tariffs), period, stacked=True).span(8),
@@ -114,6 +117,7 @@ def _capacity(store: Store) -> list[Builder[Panel]]:
     return [
         curve(store, "Quarter-hour demand", "kwatt", [("Demand", store.quarters("power_import_quarter_kw"))])
         .interval("15m")
+        .max_data_points(MANY_POINTS)
         .draw_style(GraphDrawStyle.BARS)
         .description("The mean power of each quarter of an hour, so far in the running one."),
         number(store, "Month peak", "kwatt", [("Peak", store.latest("power_import_month_peak_kw"))]),
@@ -177,7 +181,7 @@ def _name(part: Part) -> str:
 
 def _priced(store: Store) -> list[Part]:
     """Give the import registers with their prices; a meter without tariffs has the first."""
-    return [Part(part.field, f"$price_{_name(part).replace('All', 'T1')[1:]}") for part in energy(store, "import")]
+    return [Part(part.field, f"${{price_{_name(part).replace('All', 'T1')[1:]}}}") for part in energy(store, "import")]
 
 
 def _hourly(store: Store, parts: list[tuple[str, Part]]) -> list[Target]:
@@ -190,7 +194,7 @@ def _energy_today(store: Store) -> list[Target]:
 
 
 def _cost_today(store: Store) -> list[Target]:
-    sold = energy(store, "export", "-$price_export")
+    sold = energy(store, "export", _SOLD)
     return [
         ("Electricity", store.used(_priced(store))),
         ("Export", store.used(sold)),

@@ -61,10 +61,11 @@ class PromQL:
         return target.instant().format(PromQueryFormat.TABLE if shape == "table" else PromQueryFormat.TIME_SERIES)
 
     def now(self, parts: Sequence[Part]) -> str:
-        return _sum([f"last_over_time({_series(part.field)}[5m]){_times(part.factor)}" for part in parts])
+        return _sum([f"{_newest(part.field, '5m')}{_times(part.factor)}" for part in parts])
 
     def curve(self, parts: Sequence[Part]) -> str:
-        return _sum([f"avg_over_time({_series(part.field)}[$__rate_interval]){_times(part.factor)}" for part in parts])
+        means = [f"max by (meter) (avg_over_time({_series(part.field)}[$__rate_interval]))" for part in parts]
+        return _sum([f"{mean}{_times(part.factor)}" for mean, part in zip(means, parts, strict=True)])
 
     def extreme(self, field: str, mean: Mean) -> str:
         function = "avg" if mean == "mean" else mean
@@ -112,8 +113,9 @@ class PromQL:
 
     def statistic(self, field: str) -> str:
         counter = f"p1_stats_{field}"
-        before = f"last_over_time({counter}[5m] offset 1m) or min_over_time({counter}[1m])"
-        return f"sum(clamp_min(last_over_time({counter}[5m]) - ({before}), 0))"
+        before = f"last_over_time({counter}[5m] offset $__interval) or min_over_time({counter}[$__interval])"
+        growth = f"sum(clamp_min(last_over_time({counter}[$__interval]) - ({before}), 0))"
+        return f"{growth} / ($__interval_ms / 60000)"
 
     def message(self) -> str | None:
         return None  # these stores hold numbers only
@@ -134,16 +136,19 @@ def _sum(terms: Sequence[str]) -> str:
     return f"sum({' or '.join(labelled)})"
 
 
+def _newest(field: str, window: str, end: str = "") -> str:
+    """Give the newest value of each meter; the same meter may come with several labels, such as `host`."""
+    return f"max by (meter) (last_over_time({_series(field)}[{window}]{end}))"
+
+
 def _growth(part: Part, window: str, begin: str = "", end: str = "") -> str:
     """Give what a counter has grown by in a window; `begin` and `end` are the offsets of its two ends."""
-    series = _series(part.field)
-    last = f"max by (meter) (last_over_time({series}[{_MEMORY}]{end}))"
-    before = f"max by (meter) (last_over_time({series}[{_MEMORY}]{begin}))"
-    first = f"min by (meter) (min_over_time({series}[{window}]{end}))"  # of a meter that is new in this window
-    growth = f"clamp_min({last} - ({before} or {first}), 0)"
+    first = f"min by (meter) (min_over_time({_series(part.field)}[{window}]{end}))"  # of a meter new in this window
+    before = f"({_newest(part.field, _MEMORY, begin)} or {first})"
+    growth = f"clamp_min({_newest(part.field, window, end)} - {before}, 0)"
     if part.field in _TOTALS:
         tariff = _series(part.field.replace("_kwh", "_t1_kwh"))
-        growth = f"({growth} unless on (meter) last_over_time({tariff}[{_MEMORY}]{end}))"
+        growth = f"({growth} unless on (meter) last_over_time({tariff}[{window}]{end}))"
     return growth + _times(part.factor)
 
 

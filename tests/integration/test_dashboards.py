@@ -8,8 +8,8 @@ compared with numbers computed from the telegrams.
 import pytest
 from dashboard import Shown, load, panels
 from household import SPANS, Household, local
-from oracle import GAS_KWH, PRICES, Expected, Oracle, identifier
-from stored import STORES, Stored
+from oracle import GAS_KWH, MEDIA, PRICES, Expected, Oracle, identifier
+from stored import BRIDGED, STORES, Stored
 
 FIRST, SECOND = (span.end + 7 for span in SPANS)
 VIEWS = {
@@ -65,7 +65,7 @@ def test_the_days_and_months_and_today(stored: Stored, store: str, view: str) ->
     agree(shown, "Power now", _power_now(oracle))
     if view in SHOWN_IN_FULL:
         _curves_agree(shown, oracle)
-        _gas_hours_agree(shown, oracle)
+        _hours_agree(shown, oracle)
         _meter_agrees(shown, oracle)
         _age_agrees(shown["Last telegram"], oracle)
 
@@ -79,6 +79,7 @@ def test_the_panels_of_other_households(stored: Stored, store: str, household: s
     _bars_agree(shown, oracle)
     _today_agrees(shown, oracle)
     _curves_agree(shown, oracle)
+    _hours_agree(shown, oracle)
     _meter_agrees(shown, oracle)
     agree(shown, "Power now", _power_now(oracle))
     if household == "belgium":
@@ -104,12 +105,45 @@ def test_some_meters_can_be_chosen(stored: Stored, store: str) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_the_health_of_the_plugin(stored: Stored, store: str) -> None:
-    shown = stored.show(store, "netherlands", stored.fed + 60, since_s=900)
+def test_two_dates_as_the_range_hold_for_all_panels(stored: Stored, store: str) -> None:
+    since = local("2025-10-20 00:00")  # the new meter came more than a week before the end
+    home = stored.households["netherlands"]
+    oracle = Oracle(home, FIRST, prometheus=store == "victoria-metrics", since=since)
+    shown = stored.show(store, "netherlands", FIRST, since_s=FIRST - since, relative=False)
+    _bars_agree(shown, oracle)
+    _today_agrees(shown, oracle)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_every_quarter_of_a_month_is_drawn(stored: Stored, store: str) -> None:
+    oracle = Oracle(stored.households["belgium"], SECOND, prometheus=store == "victoria-metrics")
+    shown = stored.show(store, "belgium", SECOND, since_s=30 * 86400)
+    _quarters_agree(shown, oracle)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_price_below_zero_is_a_fee(stored: Stored, store: str) -> None:
+    oracle = Oracle(stored.households["belgium"], SECOND, prometheus=store == "victoria-metrics")
+    shown = stored.show(store, "belgium", SECOND, price_export="-0.02")
+    assert series(shown["Cost today"])["Export"][""] == pytest.approx(oracle.energy_today("export") * 0.02)
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("hours", [0.5, 24])
+def test_the_health_of_the_plugin(stored: Stored, store: str, hours: float) -> None:
+    # Some minutes later, since PromQL's steps end before the range does.
+    look = {"now": stored.fed + 200, "since_s": hours * 3600, "pixels": 500}
+    shown = stored.show(store, "netherlands", **look)
     assert [*series(shown["Rejected since the start, by cause"]).items()] == [("crc", {"": 25})]
-    events = series(shown["Rejected telegrams and reconnects per minute"])
-    assert sum(events["Rejected"].values()) == 25
-    assert set(events["Reconnects"].values()) == {0}
+    assert _events(shown, store) == pytest.approx({"Rejected": 25, "Reconnects": 0})
+    assert _events(stored.show(store, BRIDGED, **look), store) == pytest.approx({"Rejected": 0, "Reconnects": 1})
+
+
+def _events(shown: dict[str, Shown], store: str) -> dict[str, float]:
+    """Add the events of a panel up: they are drawn per minute, PromQL's for each step."""
+    panel = shown["Rejected telegrams and reconnects per minute"]
+    minutes = panel.step / 60 if store == "victoria-metrics" else 1
+    return {name: sum(values.values()) * minutes for name, values in series(panel).items()}
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -133,7 +167,7 @@ def _bars_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
 
 def _today_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
     tariffs = {
-        ("All" if t == "all" else t.upper()): {"": oracle.today(oracle.field("import", t))} for t in oracle.tariffs
+        ("All" if t == "all" else t.upper()): {"": oracle.today(f)} for t, f in oracle.registers("import").items()
     }
     energy = tariffs | {"Export": {"": oracle.energy_today("export")}}
     agree(shown, "Electricity today", energy, missing_is_zero=True)
@@ -206,12 +240,17 @@ def agree_inside(shown: dict[str, Shown], title: str, expected: Expected) -> Non
         assert is_there == pytest.approx(right, rel=1e-6, abs=1e-6), (title, name, shown[title].queries)
 
 
-def _gas_hours_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
-    for title, factor in (("Gas per hour, m³", 1), ("Gas per hour, kWh", GAS_KWH)):
-        one = shown[title]
-        hours = {hour // 3600: grown * factor for hour, grown in oracle.hours("gas_m3", one.start).items()}
-        is_there = {int(key) // 3600: value for key, value in series(one)["Gas"].items() if value}
-        assert is_there == pytest.approx(hours, rel=1e-6, abs=1e-6)
+def _hours_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
+    for title, one in shown.items():
+        what, _, per = title.partition(" per hour")
+        if what in MEDIA and title.startswith(f"{what} per hour"):
+            factor = GAS_KWH if per.endswith("kWh") else 1
+            found = series(one)
+            for name, field in MEDIA[what].items():
+                hours = {hour // 3600: grown * factor for hour, grown in oracle.hours(field, one.start).items()}
+                is_there = {int(key) // 3600: value for key, value in found.pop(name, {}).items() if value}
+                assert is_there == pytest.approx(hours, rel=1e-6, abs=1e-6), (title, one.queries)
+            assert not found
 
 
 def _meter_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
@@ -236,11 +275,15 @@ def _age_agrees(shown: Shown, oracle: Oracle) -> None:
 
 
 def _capacity_agrees(shown: dict[str, Shown], oracle: Oracle) -> None:
-    one = shown["Quarter-hour demand"]
-    quarters = [(n * 900.0, n * 900.0 + 900) for n in range(int(one.start // 900), int(one.end // 900) + 1)]
-    demand = oracle.windows([("power_import_quarter_kw", 1)], quarters, "last")
-    agree_inside(shown, "Quarter-hour demand", {"Demand": demand})
+    _quarters_agree(shown, oracle)
     agree(shown, "Month peak", {"Peak": oracle.last("power_import_month_peak_kw", 3600)})
     agree(shown, "Time of the month peak", {"End of the quarter": {"": oracle.month_peak_time() * 1000}})
     # (230522092500S)(04.329*kW)(230619184500S)(05.102*kW)
     agree(shown, "Mean of the last 12 month peaks", {"Mean": {"": 4.716}})
+
+
+def _quarters_agree(shown: dict[str, Shown], oracle: Oracle) -> None:
+    one = shown["Quarter-hour demand"]
+    quarters = [(n * 900.0, n * 900.0 + 900) for n in range(int(one.start // 900), int(one.end // 900) + 1)]
+    demand = oracle.windows([("power_import_quarter_kw", 1)], quarters, "last")
+    agree_inside(shown, "Quarter-hour demand", {"Demand": demand})
