@@ -5,8 +5,11 @@ panels, damaged telegrams and a night without a reader, and writes to all three 
 compared with numbers computed from the telegrams.
 """
 
+from pathlib import Path
+
 import pytest
-from dashboard import Shown, load, panels
+from dashboard import Prometheus, Shown, View, load, panels, show, variables
+from databases import prometheus
 from household import SPANS, Household, local
 from oracle import GAS_KWH, MEDIA, PRICES, Expected, Oracle, identifier
 from stored import BRIDGED, STORES, Stored
@@ -157,6 +160,14 @@ def test_no_panel_and_no_query_stays_empty(stored: Stored, store: str) -> None:
         stored.show(store, "netherlands", stored.fed + 60, since_s=900)
     assert stored.answered[store] == queries
     assert stored.drawn[store] == {panel["title"] for panel in everything}
+
+
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    dashboard = load("grafana-promql.json")
+    with prometheus(tmp_path) as url:
+        database = Prometheus(url, "any")
+        shown = show(dashboard, database, View(FIRST, variables(dashboard, database)))
+    assert shown.keys() == {panel["title"] for panel in panels(dashboard)}
 
 
 def _bars_agree(shown: dict[str, Shown], oracle: Oracle) -> None:

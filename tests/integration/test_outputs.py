@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,28 @@ def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url))
         query = 'SELECT last("power_import_kw") FROM p1'
         until_stored(path, lambda: '"last"' in get(f"{url}/query", token, db="p1", q=query))
+
+
+def test_a_bucket_of_another_name_answers_through_the_mapping_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command,) = re.findall(r"^```sh dbrp\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    with influxdb2(tmp_path, "meters") as (url, token):
+        monkeypatch.setenv("INFLUX_TOKEN", token)
+        buckets = json.loads(get(f"{url}/api/v2/buckets", token, name="meters"))["buckets"]
+        for old, new in (
+            ("http://127.0.0.1:8086", url),
+            ("BUCKET_ID", buckets[0]["id"]),
+        ):
+            assert old in command
+            command = command.replace(old, new)
+        subprocess.run(["sh", "-c", command], check=True, timeout=20)
+        block = BLOCKS["influxdb2"].replace('bucket = "p1"', 'bucket = "meters"')
+        monkeypatch.setitem(BLOCKS, "influxdb2", block)
+        path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url))
+        until_stored(
+            path, lambda: '"last"' in get(f"{url}/query", token, db="p1", q="SELECT last(power_import_kw) FROM p1")
+        )
 
 
 def test_into_victoria_metrics(tmp_path: Path) -> None:
