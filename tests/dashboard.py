@@ -55,16 +55,13 @@ def panels(dashboard: Json) -> list[Json]:
 
 @dataclass
 class View:
-    """A dashboard as somebody looks at it: at a time (s), in a zone, with variables set.
-
-    With two dates as its range, which is not relative to now, panels have no ranges of their own.
-    """
+    """A dashboard as somebody looks at it: at a time (s), in a zone, with variables set."""
 
     now: float
     variables: dict[str, str | list[str]]
     zone: str = "Europe/Amsterdam"
     since: str = "now-24h"
-    relative: bool = True
+    relative: bool = True  # with two dates as the range, panels have no ranges of their own
     pixels: int = _PIXELS
 
 
