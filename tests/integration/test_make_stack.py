@@ -33,7 +33,11 @@ def test_it_brings_the_chain_up_and_takes_it_down(tmp_path: Path) -> None:
         said.open("wb") as out,
         program(COMMAND, env=chosen, stdout=out, stderr=out, start_new_session=True) as process,
     ):
-        wait_until(lambda: "Point Grafana here" in said.read_text() or process.poll() is not None, "the chain", 60)
+        wait_until(
+            lambda: "Point a Grafana on this computer here" in said.read_text() or process.poll() is not None,
+            "the chain",
+            60,
+        )
         text = said.read_text()
         url = f"http://127.0.0.1:{chosen['P1_STACK_INFLUXDB']}"
         assert f"URL {url}, database p1" in text
@@ -54,6 +58,15 @@ def test_it_says_which_packages_are_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert re.search(r"packages are missing.*apt-get install.* influxdb$", done.stderr.strip())
+
+
+def test_an_influxdb_2_is_not_taken_for_an_influxdb_1(tmp_path: Path) -> None:
+    component("mosquitto")
+    (tmp_path / "influxd").symlink_to(component("influxdb2"))
+    chosen = environment(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    done = subprocess.run(COMMAND, env=chosen, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert f"{tmp_path}/influxd is no InfluxDB 1" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["P1_STACK_INFLUXDB", "P1_STACK_MQTT"])
