@@ -95,12 +95,12 @@ class Oracle:
         sold = [self.periods(field, start, form) for field in self.registers("export").values()]
         bought = {t: self.periods(field, start, form) for t, field in self.registers("import").items()}
         if what == "Electricity":
-            return {_name(t): one for t, one in bought.items()}
+            return {tariff_name(t): one for t, one in bought.items()}
         if what.startswith("Import"):
             net = add(*bought.values(), *(times(one, -1) for one in sold))
             return {"Import": add(*bought.values()), "Export": add(*sold), "Net": net}
         if what == "Cost":
-            costs = {_name(t): times(one, PRICES[t]) for t, one in bought.items()}
+            costs = {tariff_name(t): times(one, PRICES[t]) for t, one in bought.items()}
             gas = self.periods("gas_m3", start, form, PRICES["gas"])
             return costs | {"Gas": gas, "Export": times(add(*sold), -PRICES["export"])}
         factor = GAS_KWH if title.endswith("kWh") else 1
@@ -192,7 +192,7 @@ def times(numbers: Numbers, factor: float) -> Numbers:
     return {key: value * factor for key, value in numbers.items()}
 
 
-def _name(tariff: str) -> str:
+def tariff_name(tariff: str) -> str:
     return "All" if tariff == "all" else tariff.upper()
 
 

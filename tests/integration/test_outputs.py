@@ -70,9 +70,8 @@ def test_a_bucket_of_another_name_answers_through_the_mapping_on_the_page(
             assert old in command
             command = command.replace(old, new)
         subprocess.run(["sh", "-c", command], check=True, timeout=20)
-        block = BLOCKS["influxdb2"].replace('bucket = "p1"', 'bucket = "meters"')
-        monkeypatch.setitem(BLOCKS, "influxdb2", block)
-        path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url))
+        other_bucket = ('bucket = "p1"', 'bucket = "meters"')
+        path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url), other_bucket)
         until_stored(
             path, lambda: '"last"' in get(f"{url}/query", token, db="p1", q="SELECT last(power_import_kw) FROM p1")
         )
