@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test check bench fuzz dashboards clean
+.PHONY: demo stack test check bench fuzz dashboards docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -11,8 +11,17 @@ demo: $(VENV)/.installed
 stack: $(VENV)/.installed
 	@scripts/stack $(BIN)/telegraf-p1
 
+# Everything that can run here: first what needs no other program, on all cores, then the rest.
+# make test PYTEST="tests/test_crc.py -x" runs what you name. FLOOR is the coverage in percent below which it fails:
+# 0, since it depends on what is installed; .ci/run, where everything is, sets it.
+FLOOR ?= 0
 test: $(VENV)/.test
+ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
+else
+	$(BIN)/python -m pytest -n auto -m "not integration" --cov --cov-report=
+	$(BIN)/python -m pytest -m integration --cov --cov-append --cov-fail-under=$(FLOOR)
+endif
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -27,14 +36,18 @@ bench: $(VENV)/.bench
 
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test
-	$(BIN)/python tests/fuzz.py 10000000
+	$(BIN)/python -m tests.fuzz 10000000
 
 # The JSON in dashboards/, from its source.
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
 
+# docs/fields.md and the README's table of meters, from the table and the countries.
+docs: $(VENV)/.installed
+	$(BIN)/python scripts/write-docs
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'

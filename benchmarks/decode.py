@@ -16,7 +16,7 @@ from dsmr_parser.parsers import TelegramParser
 from telegraf_p1 import lineproto
 from telegraf_p1.decode import decode
 from telegraf_p1.framer import Framer
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 

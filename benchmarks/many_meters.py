@@ -10,10 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from stack import Mosquitto
-from support import PLUGIN, plugin, program
+from tests.helpers.mosquitto import Mosquitto
+from tests.helpers.programs import PLUGIN, plugin, program
 
 SECONDS = 20
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
-from telegraf_p1.simulator import Meter
-from telegraf_p1.sources import SILENCE_S
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources.events import SILENCE_S
 
 COMMAND = [sys.executable, "-m", "telegraf_p1", "run"]
 SECONDS, IDLE_SECONDS, ROUNDS = 30, 10, 10

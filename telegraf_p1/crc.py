@@ -40,7 +40,8 @@ def _halve_line_ends(data: bytes) -> bytes:
     return halved if halved.replace(b"\r\n", b"\r\n\r\n") == data else data
 
 
-_UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
+# What transports are known to do to telegrams, undone, and what to call it.
+UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
     # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
     (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
@@ -60,7 +61,7 @@ def repair(data: bytes, expected: int, function: Checksum = checksum) -> Repair 
     `data` runs from `/` to `!`, `expected` is the CRC the meter sent. A fit proves the
     telegram whole. None when nothing known explains the difference.
     """
-    for undo, damage in _UNDO:
+    for undo, damage in UNDO:
         candidate = undo(data)
         if candidate != data and function(candidate) == expected:
             return Repair(candidate, damage)

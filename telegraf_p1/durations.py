@@ -1,13 +1,13 @@
-"""Durations as a user writes them: `60s`, `0.5s`, `100ms`, or a number of seconds."""
+"""Durations as a user writes them, in an option or a URL: `60s`, `1m`, `500ms`, or a number of seconds."""
 
 from typing import Final
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST_S: Final = 86400.0
+_LONGEST_S: Final = 1e9
 
 
 def seconds(text: str, least: float = 0.0) -> float:
-    """Give a duration in s; raise ValueError for what is none, or under `least`."""
+    """Give a duration in s; raise ValueError for what is none, or under `least` (s)."""
     number = text.rstrip("mhs")
     unit = text[len(number) :] or "s"
     try:

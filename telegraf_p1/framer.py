@@ -30,14 +30,14 @@ _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n
 
 
 class Frame(NamedTuple):
-    """The bytes of one telegram, and the `at` of the piece that brought its first byte.
+    """The bytes of one telegram, and when the piece came that brought its first byte.
 
-    `whole` is False for one that was cut off: by another one, by the end of the message, or
-    because it grew longer than LIMIT.
+    `at` is what `feed` was given for that piece: UTC in ns since 1970, or None. `whole` is False for
+    one that was cut off: by another one, by the end of the message, or because it grew longer than LIMIT.
     """
 
     data: bytes
-    at: int
+    at: int | None
     whole: bool = True
 
 
@@ -60,12 +60,12 @@ class Framer:
     def __init__(self) -> None:
         self._pending = b""  # begins like a frame, or is empty
         self._searched = 0
-        self._at = 0
+        self._at: int | None = None
 
-    def feed(self, data: bytes, at: int = 0) -> list[Frame]:
+    def feed(self, data: bytes, at: int | None = None) -> list[Frame]:
         """Take the next piece of the stream; give the frames that end in it.
 
-        `at` is the caller's mark of the piece, such as its time of reception in ns.
+        `at` is its time of reception, UTC in ns since 1970; None for what was sent at another time.
         """
         buffer = self._pending + data
         inside = bool(self._pending)

@@ -12,8 +12,8 @@ from typing import Final
 
 from influx_line_protocol import Metric
 
-from telegraf_p1.decode import Record
-from telegraf_p1.mbus import Value
+from telegraf_p1.record import Record
+from telegraf_p1.values import Value
 
 _INT64: Final = 1 << 63
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -54,7 +54,8 @@ def line(record: Record, measurement: str = "p1") -> str:
             metric.add_value(name, value)
     if not metric.values:
         return ""
-    metric.with_timestamp(record.time_ns)
+    if record.time_ns is not None:  # else the database takes the time at which it gets the line
+        metric.with_timestamp(record.time_ns)
     return str(metric)
 
 
@@ -78,5 +79,5 @@ def as_json(record: Record, measurement: str = "p1") -> str:
         f"{json.dumps(name)}: {format(value, 'f') if type(value) is Decimal else json.dumps(value)}"
         for name, value in record.fields.items()
     )
-    head = f'"time_ns": {record.time_ns}, "measurement": {json.dumps(measurement)}, "tags": {json.dumps(record.tags)}'
-    return f'{{{head}, "fields": {{{", ".join(fields)}}}}}'
+    head = {"time_ns": record.time_ns, "measurement": measurement, "tags": record.tags}
+    return f'{json.dumps(head)[:-1]}, "fields": {{{", ".join(fields)}}}}}'

@@ -6,12 +6,13 @@ A replaced meter leaves its channel behind, so a channel may be dead.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from telegraf_p1 import values
+from telegraf_p1.values import Value
 
-Value = Decimal | int | str
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 # EN 13757-3 device types, as sent in 0-n:24.1.0 (decimal).
 _MEDIA: Final = {

@@ -114,7 +114,7 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
     checksum, other = (crc.x25, crc.checksum) if crc_mode == "x25" else (crc.checksum, crc.x25)
     if checksum(data) == expected:
         return data, ""
-    for candidate in (data, *_later_starts(data)):
+    for candidate in (data, *(data[start:] for start in later_starts(data))):
         if checksum(candidate) == expected:
             return candidate, ""
         if repair := crc.repair(candidate, expected, checksum):
@@ -140,22 +140,22 @@ def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
     return TelegramError("crc", text + "bytes were changed or lost on the way (bad or long cable, noise)")
 
 
-def _later_starts(data: bytes) -> list[bytes]:
-    r"""A telegram right behind half of another one: give it alone, the last candidate first.
+def later_starts(data: bytes) -> list[int]:
+    r"""Where another telegram may begin, right behind half of one; the last place first.
 
     `1-0:1.7.0(00.1/ISK5\2M550T-1012` CR LF: the cut line holds the new identification.
     """
-    starts = [m.start() for m in re.finditer(rb"/(?=[A-Za-z]{3})", data) if m.start()]
-    return [data[start:] for start in starts[:-9:-1] if _IDENTIFICATION.match(data, start)]
+    starts = [match.start() for match in re.finditer(rb"/(?=[A-Za-z]{3})", data) if match.start()]
+    return [start for start in starts[:-9:-1] if _IDENTIFICATION.match(data, start)]
 
 
 def _sound(data: bytes) -> Telegram:
     """Split a telegram without a CRC: every line has to be whole, or it is not believed."""
     telegram = _split(data, None, "")
-    for later in _later_starts(data):
+    for start in later_starts(data):
         if _is_sound(telegram):
             break
-        telegram = _split(later, None, "")
+        telegram = _split(data[start:], None, "")
     if not _is_sound(telegram):
         line = (telegram.bad_lines or [telegram.identification])[0]
         raise TelegramError("structure", f"the telegram has no CRC and is not whole: {line[:80]!r} is no COSEM object")
@@ -164,7 +164,7 @@ def _sound(data: bytes) -> Telegram:
 
 def _names_a_version(data: bytes) -> bool:
     lines = _logical_lines(data.decode("latin-1"))
-    return any(_reference(line.partition("(")[0]) in _VERSIONS for line in lines)
+    return any(reference(line.partition("(")[0]) in _VERSIONS for line in lines)
 
 
 def _is_sound(telegram: Telegram) -> bool:
@@ -178,9 +178,9 @@ def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
     bad_lines = []
     for line in lines:
         spelled, _, inner = line.partition("(")
-        reference = _reference(spelled)
-        if reference and inner[-1:] == ")":
-            objects.append((reference, inner[:-1].split(")(")))
+        named = reference(spelled)
+        if named and inner[-1:] == ")":
+            objects.append((named, inner[:-1].split(")(")))
         else:
             bad_lines.append(line)
     return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
@@ -207,7 +207,7 @@ def _logical_lines(text: str) -> list[str]:
 
 
 @lru_cache(1024)
-def _reference(spelled: str) -> str | None:
+def reference(spelled: str) -> str | None:
     """Give a reference in the standard's spelling; None for what is none."""
     match = _REFERENCE.fullmatch(spelled)
     if match is None:

@@ -10,9 +10,13 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
+# A value as a record holds it; a float of the database is a Decimal here.
+Value = Decimal | int | str
+
 # 15 digits before the point keep every number inside what InfluxDB can hold.
 _QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_ERASED: Final = re.compile(r"(?:[Ff]{2})+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _OFF_KW: Final = Decimal("99.999")  # e-MUCS 2.x
 _STATES: Final = {"OFF": 0, "ON": 1}
@@ -120,6 +124,14 @@ def _cleaned(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
 
 
+def hex_coded(sent: str) -> bytes | None:
+    """Give the octets of a text that is hex-coded and printable, None for one that is not."""
+    if not _HEX.fullmatch(sent):
+        return None
+    octets = bytes.fromhex(sent)
+    return octets if all(b in b"\t\r\n" or 32 <= b < 127 for b in octets) else None
+
+
 @lru_cache(64)
 def text(sent: str) -> str:
     """Read a text that is hex-coded by the standard, and plain with some makers.
@@ -127,10 +139,7 @@ def text(sent: str) -> str:
     Hex only when every octet is printable: `4B384547` → `K8EG`, `2212345678` stays.
     All octets FF is an erased memory, not a text.
     """
-    if _HEX.fullmatch(sent):
-        octets = bytes.fromhex(sent)
-        if all(b in b"\t\r\n" or 32 <= b < 127 for b in octets):
-            return _cleaned(octets.decode("ascii"))
-        if set(octets) == {0xFF}:
-            return ""
-    return _cleaned(sent)
+    octets = hex_coded(sent)
+    if octets is not None:
+        return _cleaned(octets.decode("ascii"))
+    return "" if _ERASED.fullmatch(sent) else _cleaned(sent)

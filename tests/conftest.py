@@ -1,9 +1,20 @@
 import signal
+from pathlib import Path
 
 import pytest
 
 # Whose assertions show their values, as those of the tests do.
-pytest.register_assert_rewrite("agreement", "databases", "stack")
+pytest.register_assert_rewrite("tests.helpers", "tests.dashboards")
 
 # A shell that starts the tests in the background makes them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HERE = Path(__file__).parent
+# With these a file is an integration test: real programs at work, or the plugin as a process.
+REAL_PARTS = (HERE / "integration", HERE / "dashboards" / "test_dashboards.py", HERE / "dashboards" / "test_alerts.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in REAL_PARTS):
+            item.add_marker(pytest.mark.integration)

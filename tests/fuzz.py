@@ -1,4 +1,4 @@
-"""Feeds damaged telegrams to the whole path, as fast as it can: `make fuzz`, or python tests/fuzz.py COUNT SEED.
+"""Feeds damaged telegrams to the whole path, as fast as it can: `make fuzz`, or python -m tests.fuzz COUNT SEED.
 
 Nothing but TelegramError may be raised, the time for each byte and the memory stay bounded, and no
 telegram is believed whose CRC does not fit. A failure names the seed of the stream that shows it.
@@ -11,22 +11,20 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
-
-from support import GOLDEN, KEY, LUXEMBOURG, SHARED, seal
 
 from telegraf_p1 import lineproto
 from telegraf_p1.decode import decode
 from telegraf_p1.decrypt import Keys, unseal
-from telegraf_p1.forms import FORMS
 from telegraf_p1.framer import LIMIT, SEALED, Framer
+from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
-from telegraf_p1.run import Reader, Settings
-from telegraf_p1.simulator import Meter
-from telegraf_p1.sources import Chunk
+from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
 from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, SHARED, seal
 
 PER_STREAM = 50
 MODES: tuple[CrcMode, ...] = ("auto", "auto", "auto", "require", "x25", "off")
@@ -175,9 +173,9 @@ def run_stream(seed: int, source: list[bytes]) -> tuple[int, int]:
     mode, cut = random.choice(MODES), pieces(random, stream)
     keys = Keys(KEY, LUXEMBOURG)
     settings = Settings(mode, Zone(), host_time=False, keys=keys)
-    reader = Reader(settings, Log(lambda _: None), "fuzz")
-    lines = [lineproto.line(record) for piece in cut for record in reader.records(Chunk(piece), 1)]
-    lines += [lineproto.line(record) for record in reader.finish()]
+    interpreter = Interpreter(settings, Log(lambda _: None), "fuzz")
+    lines = [lineproto.line(record) for piece in cut for record in interpreter.records(Data(piece), 1)]
+    lines += [lineproto.line(record) for record in interpreter.finish()]
     assert not any("\n" in line for line in lines)
     framer = Framer()
     for frame in [frame for piece in cut for frame in framer.feed(piece)] + framer.flush():
@@ -189,7 +187,7 @@ def run_stream(seed: int, source: list[bytes]) -> tuple[int, int]:
             continue
         assert mode in ("off", "x25") or may_be_believed(data), f"believed: {data[:100]!r}"
         decode(telegram, 1, settings.zone)
-    return reader.accepted, reader.rejected
+    return interpreter.accepted, interpreter.rejected
 
 
 memory: list[int] = []  # of this process after each run, in KiB
@@ -230,5 +228,4 @@ def main(count: int, first_seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     main(*map(int, sys.argv[1:] or ["100000"]))

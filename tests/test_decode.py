@@ -1,15 +1,15 @@
 import pytest
-from support import RECEIVED_NS, records
 
-from telegraf_p1.crc import checksum
-from telegraf_p1.decode import Record, decode
+from telegraf_p1.decode import decode
+from telegraf_p1.record import Record
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import RECEIVED_NS, records, with_crc
 
 
 def record(*lines: str) -> Record:
     body = "\r\n".join(["/TST5", "", *lines, "!"]).encode("latin-1")
-    (result,) = records(body + b"%04X" % checksum(body))
+    (result,) = records(with_crc(body))
     return result
 
 
@@ -28,7 +28,7 @@ def test_without_a_valid_time_it_has_the_time_of_reception() -> None:
 
 def test_the_host_can_be_asked_for_the_time() -> None:
     body = b"/TST5\r\n0-0:1.0.0(230715120000S)\r\n!"
-    telegram = parse(body + b"%04X" % checksum(body))
+    telegram = parse(with_crc(body))
     assert decode(telegram, 7, Zone(), host_time=True).time_ns == 7
 
 

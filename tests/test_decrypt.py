@@ -1,10 +1,10 @@
 import pytest
-from support import KEY, LUXEMBOURG, seal
 
 from telegraf_p1 import decrypt
 from telegraf_p1.decrypt import Keys, unseal
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
+from tests.helpers.telegrams import KEY, LUXEMBOURG, seal
 
 TELEGRAM = Meter().telegram(1_700_000_000)
 KEYS = Keys(KEY, LUXEMBOURG)

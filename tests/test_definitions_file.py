@@ -3,51 +3,50 @@
 from pathlib import Path
 
 import pytest
-from stack import blocks
-from support import HERE, RECEIVED_NS
 
 from telegraf_p1 import lineproto
 from telegraf_p1.decode import decode
-from telegraf_p1.definitions_file import load
 from telegraf_p1.framer import Framer
-from telegraf_p1.layout import Layout
-from telegraf_p1.simulator import Meter
+from telegraf_p1.outputs.definitions_file import load
+from telegraf_p1.outputs.mapping import Mapping
+from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
+from tests.helpers.mosquitto import blocks
+from tests.helpers.telegrams import RECEIVED_NS, ROOT, START
 
-METERTREKKER = HERE.parent / "examples" / "metertrekker.toml"
-START = 1_700_000_000
+METERTREKKER = ROOT / "examples" / "metertrekker.toml"
 
 
-def lines(layout: Layout, data: bytes) -> list[str]:
+def lines(mapping: Mapping, data: bytes) -> list[str]:
     framer = Framer()
     return [
         lineproto.line(part, measurement)
         for frame in framer.feed(data) + framer.flush()
-        for measurement, part in layout.records(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=layout.rows))
+        for measurement, part in mapping.records(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=mapping.rows))
     ]
 
 
-def topics(layout: Layout, data: bytes) -> dict[str, str]:
+def topics(mapping: Mapping, data: bytes) -> dict[str, str]:
     (frame,) = Framer().feed(data)
-    return dict(layout.topics(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=layout.rows)))
+    return dict(mapping.topics(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=mapping.rows)))
 
 
-def written(folder: Path, text: str) -> Layout:
+def written(folder: Path, text: str) -> Mapping:
     path = folder / "my.toml"
     path.write_text(text)
     return load(str(path), "p1")
 
 
 def test_metertrekker_has_its_columns_and_topics_back() -> None:
-    layout = load(str(METERTREKKER), "p1")
-    golden = (HERE / "golden" / "nl-5.0-three-phases.telegram").read_bytes()
-    electricity, gas = lines(layout, golden)
+    mapping = load(str(METERTREKKER), "p1")
+    golden = (ROOT / "tests" / "golden" / "nl-5.0-three-phases.telegram").read_bytes()
+    electricity, gas = lines(mapping, golden)
     assert electricity.startswith("electricity,meter_sn=E0047000012345615 delivered_low=57.460,delivered_high=12")
     assert ",tariff=2,P_total=0.519,P_total_redelivery=0.000,failures=4,long_failures=2,message=" in electricity
     assert ",P_L2=0.100,P_L2_redelivery=0.000,V_L2=231.5,I_L2=0,L2_sags=6,L2_swells=2," in electricity
     assert gas == "gas,gas_meter_sn=G0039000012345617 gas_reading=4.380 1709247300000000000"
-    found = topics(layout, golden)
+    found = topics(mapping, golden)
     assert found["/energy/mains/reading/delivered/low"] == "57.460"
     assert found["/energy/gas/reading"] == "4.380"
     assert found["/energy/mains/report/voltage_sags/L3"] == "7"
@@ -55,23 +54,23 @@ def test_metertrekker_has_its_columns_and_topics_back() -> None:
 
 
 def test_gas_is_written_when_its_own_time_has_moved_on() -> None:
-    layout = load(str(METERTREKKER), "p1")
+    mapping = load(str(METERTREKKER), "p1")
     meter = Meter()
-    found = [line for now in range(START, START + 900, 60) for line in lines(layout, meter.telegram(now))]
+    found = [line for now in range(START, START + 900, 60) for line in lines(mapping, meter.telegram(now))]
     assert [line.partition(",")[0] for line in found].count("electricity") == 15
     assert [line.partition(",")[0] for line in found].count("gas") == 4  # the meter reads it each 5 minutes
 
 
 def test_without_a_file_each_value_has_its_name_as_topic() -> None:
-    layout = Layout("meters")
+    mapping = Mapping("meters")
     telegram = Meter().telegram(START)
-    (line,) = lines(layout, telegram)
+    (line,) = lines(mapping, telegram)
     assert line.startswith("meters,meter=")
-    assert topics(layout, telegram)["power_export_kw"]
+    assert topics(mapping, telegram)["power_export_kw"]
 
 
 def test_a_row_may_add_a_reference_change_a_unit_or_make_a_tag(tmp_path: Path) -> None:
-    layout = written(
+    mapping = written(
         tmp_path,
         """
         [[row]]
@@ -94,11 +93,11 @@ def test_a_row_may_add_a_reference_change_a_unit_or_make_a_tag(tmp_path: Path) -
     )
     telegram = b"/TST5\r\n1-0:1.7.0(00.519*kW)\r\n0-0:96.14.0(0002)\r\n0-7:99.99.1(1500*Wh)\r\n"
     telegram += b"0-1:24.1.0(003)\r\n0-1:24.2.1(231114220000W)(00001.000*m3)\r\n1-0:2.7.0(00.001*kW)\r\n!\r\n"
-    (line,) = lines(layout, telegram)
+    (line,) = lines(mapping, telegram)
     assert line.startswith("p1,tariff=2 ")
     for field in ("power_w=519", "mine=1.500", "gas=1.000", "power_export_kw=0.001"):
         assert f"{field}," in line.replace(" ", ",")
-    assert topics(layout, telegram)["house/gas"] == "1.000"
+    assert topics(mapping, telegram)["house/gas"] == "1.000"
 
 
 @pytest.mark.parametrize(

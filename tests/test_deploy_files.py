@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support import HERE, component
 
-PROJECT = HERE.parent
+from tests.helpers.programs import component
+from tests.helpers.telegrams import ROOT
+
+PROJECT = ROOT
 DEPLOY = PROJECT / "deploy"
 # A key of a udev rule, compared or assigned: ATTRS{idVendor}=="0403"
 PART = r'([A-Z]+(?:\{\w+\})?)(?:==|\+=|=)"([^"]+)"'

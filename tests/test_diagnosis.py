@@ -1,13 +1,13 @@
 """Telegrams through lines with a fault, and streams of other protocols."""
 
 import pytest
-from uart import line, read
 
 from telegraf_p1.diagnosis import diagnose
-from telegraf_p1.forms import FORMS
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.telegrams import START
+from tests.helpers.uart import line, read
 
-START = 1_700_000_000
 NEW = b"".join(Meter().telegram(START + n) for n in range(4))
 OLD = b"".join(Meter("nl-2.2").telegram(START + n) for n in range(4))
 

@@ -2,11 +2,11 @@ from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import seal
 
-from telegraf_p1.forms import FORMS
 from telegraf_p1.framer import LIMIT, Framer
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.telegrams import seal
 
 A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
 B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"
@@ -74,7 +74,7 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert [frame.data for frame in framer.flush()] == [b"/AAA5\r\n!B9"]
     assert framer.feed(b"F\r\n") == []
     framer.feed(A[:20])
-    assert framer.flush() == [(A[:20], 0, False)]
+    assert framer.flush() == [(A[:20], None, False)]
 
 
 def test_after_a_reset_the_old_half_is_forgotten() -> None:

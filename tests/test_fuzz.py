@@ -1,4 +1,4 @@
-import fuzz
+from tests import fuzz
 
 
 def test_damaged_telegrams_raise_nothing_and_none_is_believed_wrongly() -> None:

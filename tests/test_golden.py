@@ -3,21 +3,15 @@
 from pathlib import Path
 
 import pytest
-from support import GOLDEN, records
 
 from telegraf_p1 import lineproto
-
-# Where the clocks of these meters are at home, if not in Central Europe.
-ZONES = {"fi": "Europe/Helsinki", "lt": "Europe/Vilnius", "il": "Asia/Jerusalem"}
-
-
-def country(path: Path) -> str:
-    return path.stem.partition("-")[0]
+from telegraf_p1.simulator.countries import COUNTRIES
+from tests.helpers.telegrams import GOLDEN, records, zone_of
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_a_telegram_gives_its_line(path: Path) -> None:
-    (record,) = records(path.read_bytes(), ZONES.get(country(path), "Europe/Amsterdam"))
+    (record,) = records(path.read_bytes(), zone_of(path.stem))
     assert lineproto.line(record) == path.with_suffix(".line").read_text().rstrip("\n")
     assert record.remarks == []
 
@@ -35,6 +29,6 @@ def test_it_is_the_same_with_lf_for_cr_lf(path: Path) -> None:
     assert records(data.replace(b"\r\n", b"\n")) == records(data)
 
 
-def test_there_is_a_golden_of_each_form() -> None:
-    forms = {"nl", "be", "lu", "se", "fi", "lt", "hu", "at", "ch", "il", "de", "heat"}
-    assert {country(path) for path in GOLDEN} == forms
+def test_there_is_a_golden_of_each_country_that_has_a_form() -> None:
+    with_forms = {country.code for country in COUNTRIES if any(meters.form for meters in country.meters)}
+    assert {path.stem.partition("-")[0] for path in GOLDEN} == with_forms

@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support import RECEIVED_NS, SHARED, needs_shared
 
-from telegraf_p1.decode import Record
+from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
-from telegraf_p1.run import Reader, Settings
-from telegraf_p1.sources import Chunk
+from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode
 from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import RECEIVED_NS, SHARED, needs_shared
 
 pytestmark = needs_shared
 
@@ -39,8 +39,8 @@ def table() -> dict[str, str]:
 
 
 def read(path: Path, crc: CrcMode) -> Record | None:
-    reader = Reader(Settings(crc, Zone(), host_time=False), Log(lambda _: None), path.name)
-    return next(reader.records(Chunk(path.read_bytes(), complete=True), RECEIVED_NS), None)
+    interpreter = Interpreter(Settings(crc, Zone(), host_time=False), Log(lambda _: None), path.name)
+    return next(iter(interpreter.records(Data(path.read_bytes(), ends_message=True), RECEIVED_NS)), None)
 
 
 def scaled(number: str, unit: str, field: str) -> Decimal:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import Record
-from telegraf_p1.mbus import Value
+from telegraf_p1.record import Record
+from telegraf_p1.values import Value
 
 
 def line(fields: dict[str, Value], tags: dict[str, str] | None = None) -> str:

@@ -1,10 +1,9 @@
 """Which channel is which meter, and which are dead."""
 
 import pytest
-from support import records
 
-from telegraf_p1.crc import checksum
-from telegraf_p1.mbus import Value
+from telegraf_p1.values import Value
+from tests.helpers.telegrams import records, with_crc
 
 NOW = "230715120000S"
 OLD = "230101120000W"
@@ -13,7 +12,7 @@ VOID = "632525252525S"
 
 def fields(*lines: str) -> dict[str, Value]:
     body = "\r\n".join(["/TST5", "", "1-3:0.2.8(50)", f"0-0:1.0.0({NOW})", *lines, "!"]).encode()
-    (record,) = records(body + b"%04X" % checksum(body))
+    (record,) = records(with_crc(body))
     return {k: str(v) for k, v in record.fields.items() if k not in ("identification", "p1_version")}
 
 

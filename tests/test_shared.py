@@ -4,14 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from support import RECEIVED_NS, SHARED, needs_shared, records
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import Record
+from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
-from telegraf_p1.run import Reader, Settings
-from telegraf_p1.sources import Chunk
+from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Data
 from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import RECEIVED_NS, SHARED, needs_shared, records
 
 pytestmark = needs_shared
 
@@ -25,8 +25,8 @@ def listed(name: str) -> list[dict[str, str]]:
 
 def read(path: Path) -> tuple[list[Record], list[str]]:
     log: list[str] = []
-    reader = Reader(Settings("auto", Zone(), host_time=False), Log(log.append), path.name)
-    return list(reader.records(Chunk(path.read_bytes(), complete=True), RECEIVED_NS)), log
+    interpreter = Interpreter(Settings("auto", Zone(), host_time=False), Log(log.append), path.name)
+    return interpreter.records(Data(path.read_bytes(), ends_message=True), RECEIVED_NS), log
 
 
 @pytest.mark.parametrize("row", listed("good"), ids=lambda row: row["name"])
@@ -123,9 +123,9 @@ def test_every_broken_telegram_has_a_fate() -> None:
 )
 def test_a_recording_gives_a_record_for_each_fitting_crc(name: str, accepted: int, rejected: int) -> None:
     data = (SHARED / "streams" / f"{name}.raw").read_bytes()
-    reader = Reader(Settings("auto", Zone(), host_time=False), Log(lambda _: None), name)
-    found = [record for i in range(0, len(data), 61) for record in reader.records(Chunk(data[i : i + 61]), 1)]
-    assert (len(found), reader.accepted, reader.rejected) == (accepted, accepted, rejected)
+    interpreter = Interpreter(Settings("auto", Zone(), host_time=False), Log(lambda _: None), name)
+    found = [record for i in range(0, len(data), 61) for record in interpreter.records(Data(data[i : i + 61]), 1)]
+    assert (len(found), interpreter.accepted, interpreter.rejected) == (accepted, accepted, rejected)
     # One telegram a second, and no field lost on the way.
     assert len({record.time_ns for record in found}) == accepted
     assert len({tuple(record.fields) for record in found}) == 1

@@ -1,13 +1,9 @@
 import pytest
-from support import records
 
-from telegraf_p1.forms import FORMS
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.telegrams import START, records, zone_of
 
-START = 1_700_000_000
-
-
-ZONES = {"fi": "Europe/Helsinki", "lt": "Europe/Vilnius", "il": "Asia/Jerusalem"}
 # What some forms do not send.
 WITHOUT_TIME = {"nl-2.2", "de"}
 WITHOUT_METER = {"se", "fi", "at", "ch"}
@@ -18,7 +14,7 @@ def test_its_telegrams_are_read_without_a_remark(form: str) -> None:
     meter = Meter(form)
     # Around the end of October: the clock is put back on the way.
     for now in range(1_698_537_600, 1_698_537_600 + 7200, 600):
-        (record,) = records(meter.telegram(now), ZONES.get(form, "Europe/Amsterdam"))
+        (record,) = records(meter.telegram(now), zone_of(form))
         assert record.remarks == []
         assert record.tags.keys() == (set() if form in WITHOUT_METER else {"meter"})
         wanted = {"heat_gj"} if form == "heat" else {"power_import_kw"}

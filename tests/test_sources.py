@@ -1,36 +1,150 @@
-"""What sources say besides bytes: pauses and silence."""
+"""What `sources/connection.py` promises, asked of every kind of source against its real other side."""
 
-import os
-import pty
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from telegraf_p1 import run, sources
+from telegraf_p1 import sources
+from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
-from telegraf_p1.run import Reader, Settings
-from telegraf_p1.simulator import Meter
-from telegraf_p1.sources import Chunk, Silence, open_source
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources import events, open_source
+from telegraf_p1.sources.connection import Connection, Patience
+from telegraf_p1.sources.events import Data, Event, Pause, Silence
 from telegraf_p1.timestamp import Zone
+from telegraf_p1.url import UsageError
+from tests.helpers.programs import wait_until
+from tests.helpers.stands import STANDS, Stand
+from tests.helpers.telegrams import START
+
+ENDLESS = sorted(STANDS)
+FINITE = ["file", "sim"]
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
+    with STANDS[request.param](tmp_path) as stand:
+        yield stand
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "PAUSE_S", 0.05)
+    monkeypatch.setattr(events, "SILENCE_S", 0.1)
+
+
+def opened(stand: Stand) -> Connection:
+    return open_source(stand.url)()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def heard(connection: Connection, least: int) -> bytes:
+    """Read until this many bytes have come."""
+    data = b""
+    while len(data) < least:
+        found = connection.read()
+        assert found, "an endless source is not at its end"
+        data += b"".join(event.data for event in found if isinstance(event, Data))
+        connection.done()
+    return data
+
+
+def test_every_kind_of_source_is_asked() -> None:
+    assert {*ENDLESS, *FINITE} == set(sources._SCHEMES.values())  # noqa: SLF001
+
+
+@pytest.mark.parametrize("stand", ENDLESS, indirect=True)
+def test_it_gives_the_bytes_that_were_sent_and_again_after_it_was_opened_anew(stand: Stand) -> None:
+    for second in range(2):
+        connection = opened(stand)
+        telegram = Meter().telegram(START + second)
+        stand.send(telegram)
+        assert heard(connection, len(telegram)) == telegram
+        connection.close()
+        stand.leave()
+
+
+@pytest.mark.parametrize("stand", ENDLESS, indirect=True)
+def test_a_lost_connection_raises_oserror_with_a_reason(stand: Stand) -> None:
+    connection = opened(stand)
+    telegram = Meter().telegram(START)
+    stand.send(telegram)
+    heard(connection, len(telegram))
+    stand.go_away()
+    with pytest.raises(OSError, match=r"\w+") as caught:
+        heard(connection, 1)
+    assert caught.value.strerror or str(caught.value)
+    with suppress(OSError):
+        connection.close()
+
+
+@pytest.mark.parametrize("stand", ENDLESS, indirect=True)
+def test_one_that_is_not_there_raises_oserror_when_it_is_opened_or_read(stand: Stand) -> None:
+    stand.go_away()
+    with pytest.raises(OSError, match=r"\w+"):
+        heard(opened(stand), 1)
+
+
+@pytest.mark.parametrize("stand", ENDLESS, indirect=True)
+def test_close_leaves_nothing_open(stand: Stand) -> None:
+    source = open_source(stand.url)
+    before = open_files()
+    for _ in range(3):
+        connection = source()
+        stand.send(Meter().telegram(START))
+        heard(connection, 1)
+        connection.close()
+        del connection
+        stand.leave()
+    # What the other side has in this process goes a little later.
+    wait_until(lambda: open_files() <= before, "the descriptors to be closed")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/dev/ttyUSB0", "tcp://h:1", "rfc2217://h:1", "mqtt://h/t", "file:x", "sim:"],  # of http it is the device's
+)
+def test_an_unknown_option_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="unknown option 'colour'"):
+        open_source(f"{url}?colour=red")
+
+
+@pytest.mark.parametrize("kind", FINITE)
+def test_a_finite_one_gives_an_empty_list_at_its_end(kind: str, tmp_path: Path) -> None:
+    telegrams = b"".join(Meter().telegram(START + n) for n in range(3))
+    (tmp_path / "recording").write_bytes(telegrams)
+    connection = open_source({"file": f"file:{tmp_path}/recording", "sim": "sim:?count=3&interval=0s"}[kind])()
+    found: list[Event] = []
+    while more := connection.read():
+        found += more
+        connection.done()
+    connection.close()
+    assert sum(event.data.count(b"!") for event in found if isinstance(event, Data)) == 3
 
 
 def waits(limit: float | None) -> list[float | None]:
     """Give how long a source waits each time, until it is told to wait for ever or gives up."""
-    silence, found = Silence(limit), []
+    patience, found = Patience(limit), []
     while True:
-        found.append(silence.wait())
+        found.append(patience.wait())
         if found[-1] is None:
             return found
         try:
-            silence.chunk()
+            patience.event()
         except OSError:
             return found
 
 
 def test_a_source_speaks_twice_and_then_sleeps() -> None:
     assert waits(None) == [2, 13, None]
-    assert [Silence().chunk().silence] == [2]
+    patience = Patience()
+    assert [patience.event(), patience.event()] == [Pause(2), Silence(15)]
 
 
 def test_a_connection_is_given_up_at_its_limit() -> None:
@@ -41,52 +155,40 @@ def test_a_connection_is_given_up_at_its_limit() -> None:
 
 
 def test_a_byte_begins_it_anew() -> None:
-    silence = Silence()
-    silence.chunk()
-    silence.over()
-    assert silence.wait() == 2
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "PAUSE_S", 0.05)
-    monkeypatch.setattr(sources, "SILENCE_S", 0.1)
-    monkeypatch.setattr(run, "SILENCE_S", 0.1)
-
-
-@pytest.fixture
-def cable() -> Iterator[tuple[int, str]]:
-    end, device = pty.openpty()
-    yield end, os.ttyname(device)
-    os.close(end)
-    os.close(device)
+    patience = Patience()
+    patience.event()
+    patience.renew()
+    assert patience.wait() == 2
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_serial_port_tells_of_silence_once_after_each_byte(cable: tuple[int, str]) -> None:
-    end, name = cable
-    chunks = open_source(name)()
+@pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
+def test_a_serial_port_tells_of_silence_once_after_each_byte(stand: Stand) -> None:
+    connection = opened(stand)
     for _ in range(2):
-        assert [next(chunks).silence for _ in range(2)] == [0.05, 0.1]
-        os.write(end, b"/")
-        assert next(chunks) == Chunk(b"/")
+        assert [*connection.read(), *connection.read()] == [Pause(0.05), Silence(0.1)]
+        stand.send(b"/")
+        assert connection.read() == [Data(b"/")]
+    connection.close()
 
 
 @pytest.mark.usefixtures("impatient")
 def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> None:
     log: list[str] = []
-    reader = Reader(Settings("auto", Zone(), host_time=False), Log(log.append), "bridge")
-
-    def read(chunks: Iterator[Chunk]) -> None:
-        for chunk in chunks:
-            list(reader.records(chunk, 1))
-
+    interpreter = Interpreter(Settings("auto", Zone(), host_time=False), Log(log.append), "bridge")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        chunks = open_source(f"tcp://127.0.0.1:{server.getsockname()[1]}?timeout=1")()
-        assert next(chunks).silence == 0.05
+        connection = open_source(f"tcp://127.0.0.1:{server.getsockname()[1]}?timeout=1s")()
+        assert connection.read() == [Pause(0.05)]
         with server.accept()[0] as peer:
-            peer.sendall(Meter().telegram(1_700_000_000)[:100])
+            peer.sendall(Meter().telegram(START)[:100])
+
+            def read_on() -> None:
+                while True:
+                    for event in connection.read():
+                        interpreter.records(event, 1)
+
             with pytest.raises(OSError, match="nothing came for 1 s"):
-                read(chunks)
+                read_on()
+        connection.close()
     (line,) = log
     assert "a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line

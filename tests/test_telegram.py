@@ -7,15 +7,12 @@ from hypothesis import strategies as st
 
 from telegraf_p1.crc import checksum, x25
 from telegraf_p1.framer import Framer
-from telegraf_p1.simulator import Meter
+from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
+from tests.helpers.telegrams import with_crc
 
 BODY = b"/TST5\\2x\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.14.0(0001)\r\n!"
 OLD = b"/TST5 x\r\n\r\n1-0:1.8.1(00001.000*kWh)\r\n0-1:24.3.0(090212160000)(m3)\r\n(00123.456)\r\n!"
-
-
-def with_crc(body: bytes) -> bytes:
-    return body + b"%04X" % checksum(body)
 
 
 def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -> str:

@@ -1,21 +1,16 @@
 """A recording: `file:capture.txt`, or `file:///var/lib/p1/capture.txt`."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Final
 
-from telegraf_p1.sources import Chunk, Source, Url, UsageError, options
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.url import Url, UsageError, options
 
-
-@contextmanager
-def _answered(path: str | int) -> Iterator[None]:
-    """Turn what a file answers into advice: trying again would not help."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise UsageError(f"file {path!r}: {getattr(error, 'strerror', None) or error}") from None
-
-
-_PIECE = 64 * 1024
+_PIECE: Final = 64 * 1024
 
 
 def source(url: Url) -> Source:
@@ -23,15 +18,32 @@ def source(url: Url) -> Source:
     options(url)
     if not url.path or url.host:
         raise UsageError(f"source {url.text!r}: write file:capture.txt, or file:///with/three/slashes")
-    return read(url.path)
+    return partial(Recording, url.path)
 
 
-def read(path: str | int) -> Source:
-    """Read a file by its name, or an open one by its descriptor."""
+class Recording(Connection):
+    """A file by its name, or an open one by its descriptor; what it answers becomes UsageError."""
 
-    def chunks() -> Iterator[Chunk]:
-        with _answered(path), open(path, "rb", buffering=0, closefd=isinstance(path, str)) as file:
-            while data := file.read(_PIECE):
-                yield Chunk(data)
+    def __init__(self, path: str | int) -> None:
+        self._path = path
+        with self._advice():
+            self._file = io.FileIO(path, closefd=isinstance(path, str))
 
-    return chunks
+    def read(self) -> list[Event]:
+        """Give the next piece."""
+        with self._advice():
+            data = self._file.read(_PIECE)
+        return [Data(data)] if data else []
+
+    def close(self) -> None:
+        """Close it, unless it was opened by somebody else."""
+        self._file.close()
+
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        """Turn what a file answers into advice: trying again would not help."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"file {self._path!r}: {reason}") from None

@@ -1,6 +1,6 @@
 """A device that answers with its last telegram: `http://192.168.1.20/api/v1/telegram`, `https://…`.
 
-HomeWizard P1 (API 1 and 2), P1 Dongle Pro, DSMRloggerAPI. Asked each `--every` s over one connection;
+HomeWizard P1 (API 1 and 2), P1 Dongle Pro, DSMRloggerAPI. Asked as often as `--every` says, over one connection;
 the same telegram seen again gives no second chunk. P1_HTTP_TOKEN is sent as bearer token, or as password
 of `http://user@…`.
 
@@ -15,13 +15,14 @@ import http.client
 import os
 import ssl
 import time
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from telegraf_p1 import __version__
-from telegraf_p1.payload import unwrap
-from telegraf_p1.sources import SILENCE_S, Chunk, Source, Url, UsageError, number
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.envelope import unwrap
+from telegraf_p1.sources.events import SILENCE_S, Data, Event, Silence
+from telegraf_p1.url import Url, UsageError, duration
 
 TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
 
@@ -35,29 +36,37 @@ def source(url: Url) -> Source:
     if not url.host:
         raise UsageError(f"source {url.text!r}: write the address, for example http://192.168.1.20/api/v1/telegram")
     query = dict(url.query)
-    every = number(url, "every", query.pop("every", "1"), 0.1)
+    every = duration(url, "every", query.pop("every", "1"), 0.1)
     member, ca, pin = (query.pop(name, "") for name in ("member", "ca", "pin"))
     pin = pin.replace(":", "").lower()
     if pin and (len(pin) != 64 or set(pin) - set("0123456789abcdef")):
         raise UsageError(f"source {url.text!r}: pin has to be the SHA-256 of the certificate, 64 hex digits")
-    device = _Device(url, _tls(url, ca, pin), pin)
+    tls = _tls(url, ca, pin)
     path = quote(url.path or "/") + (f"?{urlencode(query)}" if query else "")
+    return lambda: _Polling(_Device(url, tls, pin), path, member, every)
 
-    def chunks() -> Iterator[Chunk]:
-        device.close()
-        before, new_at, next_at = b"", time.monotonic(), time.monotonic()
+
+class _Polling(Connection):
+    def __init__(self, device: "_Device", path: str, member: str, every: float) -> None:
+        self._device, self._path, self._member, self._every = device, path, member, every
+        self._before = b""
+        self._new_at = self._next_at = time.monotonic()
+
+    def read(self) -> list[Event]:
         while True:
-            answer = device.get(path)
-            if answer and answer != before:
-                before, new_at = answer, time.monotonic()
-                yield Chunk(unwrap(answer, member).data, complete=True)
-            elif time.monotonic() > new_at + SILENCE_S:
-                new_at = float("inf")  # said once
-                yield Chunk(b"", silence=SILENCE_S)
-            next_at = max(next_at + every, time.monotonic())
-            time.sleep(max(0.0, next_at - time.monotonic()))
+            time.sleep(max(0.0, self._next_at - time.monotonic()))
+            answer = self._device.get(self._path)
+            now = time.monotonic()
+            self._next_at = max(self._next_at + self._every, now)
+            if answer and answer != self._before:
+                self._before, self._new_at = answer, now
+                return [Data(unwrap(answer, self._member).data, ends_message=True)]
+            if now > self._new_at + SILENCE_S:
+                self._new_at = float("inf")  # said once
+                return [Silence(SILENCE_S)]
 
-    return chunks
+    def close(self) -> None:
+        self._device.close()
 
 
 def _tls(url: Url, ca: str, pin: str) -> ssl.SSLContext | None:

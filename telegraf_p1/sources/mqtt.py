@@ -14,8 +14,6 @@ import os
 import socket
 import ssl
 import time
-from collections import deque
-from collections.abc import Iterator
 from typing import Any, Final
 
 from paho.mqtt import client as mqtt
@@ -25,12 +23,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.payload import unwrap
-from telegraf_p1.sources import Chunk, Source, Url, UsageError, options
+from telegraf_p1.broker import PASSWORD, PORTS, password, tls_context
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.envelope import unwrap
+from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.url import Url, UsageError, options
 
-PASSWORD: Final = "P1_MQTT_PASSWORD"  # noqa: S105  its name
-
-PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _CONNECT_S: Final = 10.0
 _KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
@@ -58,18 +56,42 @@ def source(url: Url) -> Source:
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     version = [MQTTProtocolVersion.MQTTv5]
 
-    def chunks() -> Iterator[Chunk]:
+    def connect() -> _Subscription:
         broker = _Broker(client_id, version, url.user, tls)
-        broker.connect(address, wanted)
-        while True:  # what the broker held may have come already
-            while broker.messages:
-                message = broker.messages.popleft()
-                payload = unwrap(bytes(message.payload), member)
-                yield Chunk(payload.data, message.topic, payload.complete, stale=message.retain)
-                broker.client.ack(message.mid, message.qos)
-            broker.wait()
+        try:
+            broker.connect(address, wanted)
+        except OSError:
+            broker.close()
+            raise
+        return _Subscription(broker, member)
 
-    return chunks
+    return connect
+
+
+class _Subscription(Connection):
+    def __init__(self, broker: "_Broker", member: str) -> None:
+        self._broker, self._member = broker, member
+        self._taken: list[mqtt.MQTTMessage] = []  # and not acknowledged yet
+
+    def read(self) -> list[Event]:
+        while not self._broker.messages:  # what the broker held may have come already
+            self._broker.wait()
+        self._taken += self._broker.messages
+        found = [self._event(message) for message in self._broker.messages]
+        self._broker.messages.clear()
+        return found
+
+    def _event(self, message: mqtt.MQTTMessage) -> Event:
+        data, is_whole = unwrap(bytes(message.payload), self._member)
+        return Data(data, message.topic, ends_message=is_whole, retained=message.retain)
+
+    def done(self) -> None:
+        for message in self._taken:
+            self._broker.client.ack(message.mid, message.qos)
+        self._taken.clear()
+
+    def close(self) -> None:
+        self._broker.close()
 
 
 def _is_filter(topic: str) -> bool:
@@ -83,25 +105,13 @@ def _client_id(subscription: str) -> str:
     return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def tls_context(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext:
-    """Give what checks a broker's certificate, and shows ours; raise UsageError for a file that cannot be used."""
-    try:
-        context = ssl.create_default_context(cafile=ca or None)
-        if cert:
-            context.load_cert_chain(cert, key or None)
-    except (OSError, ssl.SSLError) as error:
-        names = " or ".join(filter(None, (ca, cert, key)))
-        raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
-    return context
-
-
 class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
     def __init__(
         self, client_id: str, version: list[MQTTProtocolVersion], user: str, tls: ssl.SSLContext | None
     ) -> None:
-        self.messages: deque[mqtt.MQTTMessage] = deque()
+        self.messages: list[mqtt.MQTTMessage] = []
         self._version = version  # of the protocol: the broker's, once it is known
         self._user = user
         self._subscribed = False
@@ -115,7 +125,7 @@ class _Broker:
             reconnect_on_failure=False,
         )
         if user:
-            self.client.username_pw_set(user, os.environ.get(PASSWORD))
+            self.client.username_pw_set(user, password())
         if tls:
             self.client.tls_set_context(tls)
         self.client.connect_timeout = _CONNECT_S
@@ -154,6 +164,13 @@ class _Broker:
             raise self._trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
             raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+
+    def close(self) -> None:
+        """Disconnect; the session, and what waits in it, stays with the broker."""
+        client = self.client
+        client.disconnect()
+        # They know us and we know the client: without them its sockets are closed now, not at some later time.
+        client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = None
 
     def _on_connect(self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object) -> None:
         if reason.value == _UNSUPPORTED_VERSION and self._version[0] == MQTTProtocolVersion.MQTTv5:

@@ -9,12 +9,15 @@ import os
 import pwd
 import select
 import termios
-from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import serial
 
-from telegraf_p1.sources import SEVEN_BITS, Chunk, Silence, Source, Url, UsageError, options, serial_line
+from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.events import Data, Event, Trouble
+from telegraf_p1.sources.line import Line
+from telegraf_p1.url import Url, UsageError, options
 
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
@@ -32,29 +35,31 @@ _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 def source(url: Url) -> Source:
     """Read a serial port, which is opened for us alone."""
     baudrate, line_format = options(url, baudrate=115200, format="8N1")
-    line = serial_line(url, baudrate, line_format)
-    path = url.path
-    if url.host or not path.startswith("/"):
+    line = Line(url, baudrate, line_format)
+    if url.host or not url.path.startswith("/"):
         raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
+    return partial(_Port, url.path, line)
 
-    def chunks() -> Iterator[Chunk]:
-        with _open(path, line) as port:
-            fd = port.fileno()
-            silence = Silence()
-            while True:
-                if not select.select([fd], [], [], silence.wait())[0]:
-                    yield silence.chunk()
-                    continue
-                data = os.read(fd, 4096)
-                if not data:
-                    _check_device(fd)
-                    yield Chunk(b"", remark=_TWO_READERS)
-                    continue
-                silence.over()
-                # Not every driver strips the parity bit.
-                yield Chunk(data.translate(SEVEN_BITS) if line["bytesize"] == 7 else data)
 
-    return chunks
+class _Port(Connection):
+    def __init__(self, path: str, line: Line) -> None:
+        self._port = _open(path, line)
+        self._fd = self._port.fileno()
+        self._line = line
+        self._patience = Patience()
+
+    def read(self) -> list[Event]:
+        if not select.select([self._fd], [], [], self._patience.wait())[0]:
+            return [self._patience.event()]
+        data = os.read(self._fd, 4096)
+        if not data:
+            _check_device(self._fd)
+            return [Trouble(_TWO_READERS)]
+        self._patience.renew()
+        return [Data(self._line.characters(data))]
+
+    def close(self) -> None:
+        self._port.close()
 
 
 def _check_device(fd: int) -> None:
@@ -72,9 +77,9 @@ def _user() -> str:
         return "telegraf"
 
 
-def _open(path: str, line: dict[str, object]) -> serial.Serial:
+def _open(path: str, line: Line) -> serial.Serial:
     try:
-        return serial.Serial(path, exclusive=True, timeout=0, **line)  # type: ignore[arg-type]
+        return serial.Serial(path, exclusive=True, timeout=0, **line.settings)  # type: ignore[arg-type]
     except (OSError, termios.error) as error:
         number = error.args[0] if error.args else 0
         if "Inappropriate ioctl" in str(error) or number == errno.EISDIR:

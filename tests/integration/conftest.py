@@ -2,9 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import Influx
-from stack import Mosquitto
-from stored import Stored, stored_households
+
+from tests.helpers.databases import Influx
+from tests.helpers.mosquitto import Mosquitto
 
 
 @pytest.fixture
@@ -22,9 +22,3 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path).start()
     yield broker
     broker.stop()
-
-
-@pytest.fixture(scope="session")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
-    with stored_households(tmp_path_factory.mktemp("stored")) as stored:
-        yield stored

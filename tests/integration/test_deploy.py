@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
-from databases import Influx
-from stack import telegraf
-from support import HERE, PLUGIN, wait_until
+
+from tests.helpers.databases import Influx
+from tests.helpers.programs import PLUGIN, wait_until
+from tests.helpers.telegraf import telegraf
+from tests.helpers.telegrams import ROOT
 
 
 def test_the_containers_telegraf_writes_records_and_statistics(
     tmp_path: Path, influx: Influx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (HERE.parent / "deploy" / "telegraf.conf").read_text()
+    text = (ROOT / "deploy" / "telegraf.conf").read_text()
     for old, new in (
         ('"/opt/telegraf_p1/bin/telegraf-p1"', ", ".join(f'"{word}"' for word in PLUGIN)),
         ('"60s"', '"1s"'),

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from databases import get
-from support import HERE, answers, component, free_port, program, wait_until
 
-COMMAND = [str(HERE.parent / "scripts" / "stack"), str(Path(sys.executable).with_name("telegraf-p1"))]
+from tests.helpers.databases import get
+from tests.helpers.programs import answers, component, free_port, program, wait_until
+from tests.helpers.telegrams import ROOT
+
+COMMAND = [str(ROOT / "scripts" / "stack"), str(Path(sys.executable).with_name("telegraf-p1"))]
 
 
 def environment(**more: str) -> dict[str, str]:

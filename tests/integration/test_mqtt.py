@@ -12,24 +12,28 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from databases import Influx
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from stack import START, MeterAtWork, Mosquitto, assert_stored, config, telegraf
-from support import (
+
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources import open_source
+from telegraf_p1.sources.connection import Connection
+from telegraf_p1.sources.events import Data, Event
+from tests.helpers.databases import Influx
+from tests.helpers.mosquitto import Mosquitto
+from tests.helpers.programs import (
     PLUGIN,
     assert_ends_at_once,
     free_port,
     plugin,
     program,
     read_line,
-    records,
     something_to_read,
     wait_until,
 )
-
-from telegraf_p1 import lineproto
-from telegraf_p1.simulator import Meter
+from tests.helpers.telegraf import MeterAtWork, assert_stored, config, telegraf
+from tests.helpers.telegrams import START, records
 
 TOPIC = "p1/home/raw"
 
@@ -126,6 +130,39 @@ def test_nothing_is_lost_when_the_plugin_is_killed(tmp_path: Path, broker: Mosqu
         sent.append(device.telegram())
         written |= set(read_until(process, sent[-1]))
     assert sorted(written) == sorted(sent)
+
+
+def test_messages_that_wait_come_together_and_come_again_unless_they_are_done(
+    broker: Mosquitto, device: Device
+) -> None:
+    source = open_source(broker.url(TOPIC))
+    source().close()  # makes the session, in which the broker keeps them
+    telegrams = [Meter().telegram(START + n) for n in range(20)]
+    for telegram in telegrams:
+        device.send(telegram)
+    device.settle()
+
+    def waiting() -> tuple[Connection, list[Event]]:
+        connection = source()
+        found: list[Event] = []
+        while len(found) < len(telegrams):
+            found += connection.read()
+        return connection, found
+
+    connection, found = waiting()
+    assert [event.data for event in found if isinstance(event, Data)] == telegrams
+    connection.close()  # as if it had been killed before the records were written
+    connection, found = waiting()
+    assert [event.data for event in found if isinstance(event, Data)] == telegrams
+    connection.done()
+    wait_until(
+        lambda: broker.log.read_text().count("Received PUBACK from p1-") == len(telegrams), "the acknowledgements"
+    )
+    connection.close()
+    connection = source()
+    device.send(b"the next one")
+    assert [event.data for event in connection.read() if isinstance(event, Data)] == [b"the next one"]
+    connection.close()
 
 
 def test_ten_thousand_telegrams_wait_for_the_plugin(tmp_path: Path, broker: Mosquitto, device: Device) -> None:

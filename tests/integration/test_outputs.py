@@ -9,12 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from databases import Influx, get, influxdb2, prometheus, victoria_metrics
-from stack import Mosquitto, telegraf
-from support import HERE, PLUGIN, wait_until
+
+from tests.helpers.databases import Influx, get, influxdb2, prometheus, victoria_metrics
+from tests.helpers.mosquitto import Mosquitto
+from tests.helpers.programs import PLUGIN, wait_until
+from tests.helpers.telegraf import telegraf
+from tests.helpers.telegrams import ROOT
 
 METER = "E0047010000000011"
-PAGE = (HERE.parent / "docs" / "outputs.md").read_text()
+PAGE = (ROOT / "docs" / "outputs.md").read_text()
 BLOCKS = dict(re.findall(r"^```toml (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 
 

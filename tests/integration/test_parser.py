@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
-from support import component
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import Record
+from telegraf_p1.record import Record
+from tests.helpers.programs import component
 
 # Writes a file to stdout, waits for the end of stdin and until all is read, as the plugin does.
 _SAY = (
-    "import sys; from telegraf_p1 import process; "
-    "sys.stdout.write(open(sys.argv[1], newline='').read()); sys.stdout.flush(); sys.stdin.read(); process.drain()"
+    "import sys; from telegraf_p1 import execd; "
+    "sys.stdout.write(open(sys.argv[1], newline='').read()); sys.stdout.flush(); sys.stdin.read(); execd.drain()"
 )
 _CONFIG = """
 [agent]

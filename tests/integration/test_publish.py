@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from stack import Mosquitto, blocks, telegraf
-from support import HERE, PLUGIN, plugin, read_line, wait_until
+
+from tests.helpers.mosquitto import Mosquitto, blocks
+from tests.helpers.programs import PLUGIN, plugin, read_line, wait_until
+from tests.helpers.telegraf import telegraf
+from tests.helpers.telegrams import ROOT
 
 
 class Listener:
@@ -77,7 +80,7 @@ def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosqui
 def test_metertrekker_topics_are_published_without_a_root(
     tmp_path: Path, broker: Mosquitto, listener: Listener
 ) -> None:
-    example = HERE.parent / "examples" / "metertrekker.toml"
+    example = ROOT / "examples" / "metertrekker.toml"
     publish = f"mqtt://127.0.0.1:{broker.port}"
     command = ["run", "sim:?interval=0.1", "--definitions", str(example), "--publish", publish]
     with plugin(*command, log=tmp_path / "log") as process:

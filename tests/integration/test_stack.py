@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from databases import Influx
-from stack import START, MeterAtWork, assert_stored, children, config, telegraf
-from support import (
+
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.databases import Influx
+from tests.helpers.programs import (
     answers,
     assert_ends_at_once,
     component,
@@ -22,8 +23,8 @@ from support import (
     something_to_read,
     wait_until,
 )
-
-from telegraf_p1.simulator import Meter
+from tests.helpers.telegraf import MeterAtWork, assert_stored, children, config, telegraf
+from tests.helpers.telegrams import START
 
 _NOT_WRITTEN = "Error writing to outputs.influxdb"
 

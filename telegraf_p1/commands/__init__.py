@@ -1,0 +1,12 @@
+"""The commands, one file each.
+
+`add` tells the parser what a command takes; `main` does it and gives the exit code, or raises
+UsageError for what the user has to change. What a command needs is imported in its `main`: the
+others should start without it.
+"""
+
+from typing import Final
+
+OK: Final = 0
+REJECTED: Final = 1  # decode: a telegram was rejected, or none was found
+NO_TELEGRAM: Final = "no telegram found: it begins with / at the start of a line and ends with ! and its CRC"

@@ -1,0 +1,55 @@
+"""The options that `run` and `decode` have in common: how telegrams are read and named."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+from telegraf_p1.url import UsageError
+
+if TYPE_CHECKING:
+    from telegraf_p1.interpreter import Settings
+    from telegraf_p1.outputs.mapping import Mapping
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add them to a command."""
+    parser.add_argument(
+        "--crc",
+        choices=("auto", "require", "x25", "off"),
+        default="auto",
+        help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
+        "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
+    )
+    parser.add_argument(
+        "--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--time",
+        choices=("telegram", "host"),
+        default="telegram",
+        help="the record's time: the meter's clock (default), or this computer's",
+    )
+    parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
+    parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
+
+
+def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
+    """Give what they say; raise UsageError for what cannot be."""
+    from telegraf_p1 import decrypt, lineproto
+    from telegraf_p1.interpreter import Settings
+    from telegraf_p1.outputs.mapping import Mapping
+
+    try:
+        measurement = lineproto.check_measurement(options.measurement)
+        if options.definitions:
+            from telegraf_p1.outputs import definitions_file
+
+            mapping = definitions_file.load(options.definitions, measurement)
+        else:
+            mapping = Mapping(measurement)
+        keys = decrypt.keys(os.environ)
+        zone = Zone(options.timezone)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return Settings(options.crc, zone, options.time == "host", keys, mapping.rows), mapping

@@ -1,0 +1,79 @@
+"""`telegraf-p1 run SOURCE`: what Telegraf starts; it reads a meter for ever."""
+
+import argparse
+from typing import Any
+
+from telegraf_p1 import durations
+from telegraf_p1.commands import NO_TELEGRAM, OK, options
+from telegraf_p1.log import Log
+from telegraf_p1.url import UsageError
+
+
+def add(commands: Any) -> None:
+    """Say what it takes."""
+    parser = commands.add_parser(
+        "run",
+        help="what Telegraf starts: read a meter for ever",
+        epilog="Options of a source follow a ?, as in '/dev/ttyUSB0?baudrate=9600&format=7E1'; the README lists them. "
+        "It ends with its stdin, as Telegraf wants it.",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
+    )
+    parser.add_argument("--every", metavar="TIME", help="with http: from one question to the next (default: 1s)")
+    parser.add_argument("--stats", metavar="TIME", help="write what was counted as a second measurement, each 60s")
+    parser.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
+    options.add(parser)
+    parser.set_defaults(main=main)
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
+    from telegraf_p1 import execd, loop
+    from telegraf_p1.interpreter import Interpreter
+    from telegraf_p1.outputs.lines import lines
+    from telegraf_p1.reconnect import Reconnecting
+    from telegraf_p1.sources import open_source
+
+    settings, mapping = options.understood(chosen)
+    stats_every_s = _stats_every_s(chosen)
+    log = Log()
+    lifeline = execd.Lifeline()
+    interpreter = Interpreter(settings, log, chosen.source)
+    outputs = [lines(execd.write_line, mapping)]
+    if not execd.stdout_is_open():
+        return OK
+    try:
+        source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
+        if chosen.publish:
+            from telegraf_p1.outputs.topics import Publisher
+
+            publisher = Publisher(chosen.publish, mapping, log)
+            outputs.append(publisher.publish)
+            publisher.start()
+        lifeline.watch()
+        if stats_every_s:
+            from telegraf_p1.outputs import statistics
+
+            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, execd.write_line)
+        connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
+        loop.run(connection, interpreter, outputs)
+        if not interpreter.accepted and not interpreter.rejected:
+            log.error(f"{chosen.source}: {NO_TELEGRAM}")
+        execd.wait_for_stop()
+    except execd.Stop:
+        lifeline.leaving()
+    except UsageError:
+        lifeline.leaving()
+        raise
+    execd.drain()
+    return OK
+
+
+def _stats_every_s(chosen: argparse.Namespace) -> float:
+    try:
+        return durations.seconds(chosen.stats, least=1) if chosen.stats else 0.0
+    except ValueError as error:
+        raise UsageError(str(error)) from None

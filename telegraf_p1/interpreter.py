@@ -1,0 +1,218 @@
+"""Events of a source become records; what gives none becomes a warning that says why."""
+
+import time
+from collections import Counter
+from typing import Final, NamedTuple
+
+from telegraf_p1 import telegram
+from telegraf_p1.decode import decode
+from telegraf_p1.decrypt import Keys, unseal
+from telegraf_p1.diagnosis import diagnose, no_telegram
+from telegraf_p1.framer import SEALED, Frame, Framer
+from telegraf_p1.log import Log
+from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Data, Event, Lost, Pause, Silence, Trouble
+from telegraf_p1.telegram import CrcMode, TelegramError
+from telegraf_p1.timestamp import Zone
+
+_MOST_STREAMS: Final = 10_000
+_SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
+_WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_NOTHING_CAME: Final = (
+    "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
+    "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+)
+
+
+class Settings(NamedTuple):
+    """What the user chose: see `telegraf-p1 run --help`."""
+
+    crc: CrcMode
+    zone: Zone
+    host_time: bool
+    keys: Keys | None = None
+    rows: Table = DEFAULT
+
+
+class _Stream:
+    """What is remembered of one origin: a cable, or an MQTT topic."""
+
+    def __init__(self, name: str, origin: str) -> None:
+        self.name = name
+        self.tags = {"topic": origin} if origin else {}
+        self.framer = Framer()
+        self.crc_seen = False
+        self.begun = False  # whether a frame came since the connection began
+        self.unexplained = bytearray()  # what came since the last record
+        self.is_silent = False
+        self.recoveries = 0  # how often a record came after silence
+
+
+class Interpreter:
+    """Turns events into records, and says once a minute what was wrong with the others."""
+
+    def __init__(self, settings: Settings, log: Log, name: str) -> None:
+        self.accepted = 0
+        self.rejected = 0
+        self.rejected_by_cause: Counter[str] = Counter()
+        self.bytes = 0
+        self.reconnects = 0
+        self.last_ns = time.time_ns()  # when the last telegram came, or we began
+        self._settings = settings
+        self._log = log
+        self._name = name
+        self._streams: dict[str, _Stream] = {}
+        self._said: set[str] = set()
+
+    def records(self, event: Event, now_ns: int) -> list[Record]:
+        """Give the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
+        accepted = self.accepted
+        found: list[Record] = []
+        match event:
+            case Data():
+                found = self._hear(event, now_ns)
+            case Pause():
+                found = self._pause()
+            case Silence(seconds):
+                self._explain_silence(seconds)
+                found = self._pause()
+            case Trouble(text):
+                self._log.warning_for(text, f"{self._name}: {text}")
+            case Lost():
+                self._forget_what_was_begun()
+        if self.accepted > accepted:
+            self.last_ns = now_ns
+        return found
+
+    def finish(self) -> list[Record]:
+        """Give the records of what the end of the source ends."""
+        streams = self._streams.values()
+        return [record for stream in streams for record in self._believed(stream.framer.flush(), stream)]
+
+    def _hear(self, event: Data, now_ns: int) -> list[Record]:
+        stream = self._stream(event.origin)
+        self.bytes += len(event.data)
+        frames = stream.framer.feed(event.data, None if event.retained else now_ns) if event.data else []
+        if event.ends_message:
+            frames += stream.framer.flush()
+            stream.begun = True
+        return self._judge(frames, stream, event.data, is_message=event.ends_message)
+
+    def _pause(self) -> list[Record]:
+        """End what a pause ends: a telegram without an end mark, or the wait for more of what is not understood."""
+        stream = self._stream("")
+        frames = stream.framer.flush() if self._settings.crc == "off" else []
+        return self._judge(frames, stream, is_pause=True)
+
+    def _judge(
+        self,
+        frames: list[Frame],
+        stream: _Stream,
+        data: bytes = b"",
+        *,
+        is_message: bool = False,
+        is_pause: bool = False,
+    ) -> list[Record]:
+        """Give the records of frames; look at `data` that made none, by and by."""
+        judged = self.accepted + self.rejected
+        found = self._believed(frames, stream)
+        if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
+            stream.unexplained.clear()
+        else:
+            stream.unexplained += data
+            self._explain(stream, is_message=is_message, is_pause=is_pause)
+        return found
+
+    def _forget_what_was_begun(self) -> None:
+        self.reconnects += 1
+        for stream in self._streams.values():
+            stream.framer.reset()
+            stream.unexplained.clear()
+            stream.begun = False
+
+    def _stream(self, origin: str) -> _Stream:
+        if origin not in self._streams:
+            if len(self._streams) >= _MOST_STREAMS:
+                self._streams.pop(next(iter(self._streams)))
+            self._streams[origin] = _Stream(f"{self._name}, topic {origin!r}" if origin else self._name, origin)
+        return self._streams[origin]
+
+    def _believed(self, frames: list[Frame], stream: _Stream) -> list[Record]:
+        return [record for frame in frames if (record := self._record(frame, stream))]
+
+    def _record(self, frame: Frame, stream: _Stream) -> Record | None:
+        settings = self._settings
+        try:
+            parsed = telegram.parse(self._plain(frame), settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
+        except TelegramError as error:
+            self._reject(error, stream)
+            return None
+        finally:
+            stream.begun = True
+        stream.crc_seen |= parsed.checksum is not None
+        stream.recoveries += stream.is_silent
+        stream.is_silent = False
+        self.accepted += 1
+        record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time, rows=settings.rows)
+        self._remark(parsed, record, stream)
+        if record.time_ns is None:
+            self._say_once("stale", f"{stream.name}: a retained telegram without a time of its own is left out")
+            return None
+        return record._replace(tags=record.tags | stream.tags)
+
+    def _plain(self, frame: Frame) -> bytes:
+        if not frame.data.startswith(SEALED):
+            return frame.data
+        if not frame.whole:
+            raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
+        return unseal(frame.data, self._settings.keys)
+
+    def _reject(self, error: TelegramError, stream: _Stream) -> None:
+        if error.cause == "noise" or (error.cause == "half" and not stream.begun):
+            return  # we began to listen in the middle of it
+        self.rejected += 1
+        self.rejected_by_cause[error.cause] += 1
+        self._log.warning_for(error.cause, f"{stream.name}: telegram rejected: {error}")
+
+    def _remark(self, parsed: telegram.Telegram, record: Record, stream: _Stream) -> None:
+        """Say what is odd about a telegram that is believed."""
+        if parsed.damage:
+            self._say_once(
+                "damage",
+                f"{stream.name}: what carries the telegrams {parsed.damage}; they are accepted, since their CRC fits "
+                "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
+            )
+        if parsed.bad_lines:
+            line = parsed.bad_lines[0][:80]
+            self._log.warning_for("line", f"{stream.name}: {line!r} in a telegram is no COSEM object, and is left out")
+        for reference, text in record.remarks:
+            self._say_once(reference, f"{stream.name}: {reference!r}: {text}")
+
+    def _explain_silence(self, seconds: float) -> None:
+        stream = self._stream("")
+        stream.is_silent = True
+        if stream.recoveries >= _SLOW:
+            return
+        if unfinished := stream.framer.unfinished():
+            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
+        else:
+            text = _NOTHING_CAME.format(seconds)
+        self._log.warning_for("silence", f"{stream.name}: {text}")
+
+    def _explain(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
+        """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""
+        data, is_full = bytes(stream.unexplained), len(stream.unexplained) >= _WINDOW
+        if not data or not (is_full or is_message or is_pause):
+            return
+        stream.unexplained.clear()
+        diagnosis = diagnose(data)
+        if is_message or (is_full and b"/" not in data and not stream.framer.unfinished()):
+            diagnosis = diagnosis or no_telegram(data)
+        if diagnosis:
+            self._log.warning_for(diagnosis.cause, f"{stream.name}: {diagnosis.text}")
+
+    def _say_once(self, cause: str, text: str) -> None:
+        if cause not in self._said:
+            self._said.add(cause)
+            self._log.warning(text)

@@ -1,0 +1,25 @@
+"""The loop that everything goes through: events in, records out, and only then `done`."""
+
+import time
+from collections.abc import Sequence
+
+from telegraf_p1.interpreter import Interpreter
+from telegraf_p1.outputs import Output
+from telegraf_p1.sources.connection import Connection
+
+
+def run(connection: Connection, interpreter: Interpreter, outputs: Sequence[Output]) -> None:
+    """Read until the source is at its end; hand each record to each output.
+
+    The events of one `read` are acknowledged together, once the records of all are written.
+    """
+    while events := connection.read():
+        now_ns = time.time_ns()
+        for event in events:
+            for record in interpreter.records(event, now_ns):
+                for output in outputs:
+                    output(record)
+        connection.done()
+    for record in interpreter.finish():
+        for output in outputs:
+            output(record)

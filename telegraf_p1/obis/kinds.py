@@ -1,0 +1,64 @@
+"""The words of the table: a row, its fields, and the kinds of values.
+
+A kind says how what stands in the brackets is read; `decode.py` has one function for each.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+NUMBER: Final = "number"  # (000123.456*kWh)
+LIMIT: Final = "limit"  # the same; all nines means "off"
+INTEGER: Final = "integer"  # (00004), (0000000240*s)
+STATE: Final = "state"  # (1), (ON)
+TARIFF: Final = "tariff"  # (0001), (03), (TARIFF 1)
+TEXT: Final = "text"  # (4B384547), hex when that is printable
+PLAIN: Final = "plain"  # (50217), never hex
+METER: Final = "meter"  # TEXT that becomes the tag `meter`
+METER_PLAIN: Final = "meter-plain"  # PLAIN that becomes the tag `meter`
+TIME: Final = "time"  # (230715120000S), the time of the record
+LIMITER: Final = "limiter"  # LIMIT in A, kW or kVA: the unit picks the field
+CURRENT_LIMITS: Final = "current-limits"  # (100*A)(-063*A): import and export
+PEAK: Final = "peak"  # (200509134558S)(02.589*kW): time and power
+PEAK_HISTORY: Final = "peak-history"  # (3)(1-0:1.6.0)(1-0:1.6.0) and three groups a month
+FAILURE_LOG: Final = "failure-log"  # (2)(0-0:96.7.19) and two groups a failure
+RELAY: Final = "relay"  # STATE of relay n
+MBUS_TYPE: Final = "mbus-type"  # (003): what kind of meter hangs on channel n
+MBUS_ID: Final = "mbus-id"  # TEXT
+MBUS_EAN: Final = "mbus-ean"  # TEXT
+MBUS_VALVE: Final = "mbus-valve"  # STATE
+MBUS_READING: Final = "mbus-reading"  # (101209112500W)(12785.123*m3)
+MBUS_READING_DSMR3: Final = "mbus-reading-dsmr3"  # (090212160000)(00)(60)(1)(0-1:24.2.1)(m3)(00000.000)
+IGNORED: Final = "ignored"  # known, and not worth a field
+
+Type = Literal["float", "integer", "string", "tag"]
+FLOAT: Final = "float"  # the digits that were sent, as a decimal
+INT: Final = "integer"
+STRING: Final = "string"
+TAG: Final = "tag"
+
+
+class Field(NamedTuple):
+    """A field of the record, or the tag `meter`; its type and unit are the same for ever.
+
+    In the name `{n}` is the number of a relay, `{medium}` what an M-Bus meter measures
+    (`gas`, `water`, `mbus_2`, `water_2` …) and `{unit}` the unit of that (`m3`, `gj`, `kwh`).
+    Times are UTC in s since 1970.
+    """
+
+    name: str
+    type: Type
+    unit: str = ""
+
+
+class Row(NamedTuple):
+    """One row of the table.
+
+    `reference` is written A-B:C.D.E, with `n` for any M-Bus channel from 1 on. `kind` is one
+    of the words above. `fields` are what the object gives, in the order in which its kind
+    gives them. `sent_by` names the standards and countries.
+    """
+
+    reference: str
+    kind: str
+    fields: tuple[Field, ...]
+    sent_by: str = ""
+    meaning: str = ""

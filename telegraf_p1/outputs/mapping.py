@@ -1,0 +1,93 @@
+"""How values leave: the measurement, the field or tag, and the MQTT topic of each.
+
+Without a definitions file a record stays as it is and each value has its field's name as topic.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.record import Record
+from telegraf_p1.values import Value
+
+_NS: Final = 1_000_000_000
+_MOST_METERS: Final = 10_000
+
+
+class Place(NamedTuple):
+    """Where a value goes. `topic` is None when it is not published."""
+
+    measurement: str
+    name: str
+    is_tag: bool = False
+    topic: str | None = None
+
+
+class Mapping:
+    """What a definitions file says; see docs/mqtt.md. `rows` is the table with the file's own rows."""
+
+    def __init__(
+        self,
+        measurement: str = "p1",
+        places: dict[str, Place] | None = None,
+        times: dict[str, str] | None = None,
+        *,
+        only: bool = False,
+        rows: Table = DEFAULT,
+    ) -> None:
+        self.measurement = measurement
+        self.rows = rows
+        self._places = places or {}
+        self._times = times or {}  # measurement → the value that is its time
+        self._only = only
+        self._written: dict[tuple[str, ...], Value] = {}  # the time of the last record of each
+
+    def records(self, record: Record) -> Iterator[tuple[str, Record]]:
+        """Give measurement and record: one, unless a row names another measurement.
+
+        A measurement with a time of its own is given when that time has moved on.
+        """
+        if not self._places:
+            yield self.measurement, record
+            return
+        parts: dict[str, Record] = {self.measurement: record._replace(tags={}, fields={})}
+        for value_name, value in (*record.tags.items(), *record.fields.items()):
+            place = self._place(value_name, is_tag=value_name in record.tags)
+            if place is None:
+                continue
+            part = parts.setdefault(place.measurement, record._replace(tags={}, fields={}))
+            if place.is_tag:
+                part.tags[place.name] = _text(value)
+            else:
+                part.fields[place.name] = value
+        for measurement, part in parts.items():
+            if measurement not in self._times:
+                yield measurement, part
+            elif (time := record.fields.get(self._times[measurement])) and self._is_new(measurement, part, time):
+                yield measurement, part._replace(time_ns=int(time) * _NS)
+
+    def topics(self, record: Record) -> Iterator[tuple[str, str]]:
+        """Give topic and text of each value that has a topic."""
+        for name, value in record.fields.items():
+            place = self._place(name, is_tag=False)
+            if place is not None and place.topic is not None:
+                yield place.topic, _text(value)
+
+    def _place(self, name: str, *, is_tag: bool) -> Place | None:
+        if name in self._places or self._only:
+            return self._places.get(name)
+        return Place(self.measurement, name, is_tag, name)
+
+    def _is_new(self, measurement: str, part: Record, time: Value) -> bool:
+        key = (measurement, *map(str, sorted(part.tags.items())))
+        if self._written.get(key) == time:
+            return False
+        if len(self._written) >= _MOST_METERS:
+            self._written.clear()
+        self._written[key] = time
+        return True
+
+
+def _text(value: Value) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,43 @@
+"""`--stats 60s`: a second measurement about the plugin itself, beside the records.
+
+`p1_stats,source=/dev/ttyUSB0 accepted=3600i,rejected=2i,rejected_crc=2i,bytes=3284012i,reconnects=1i,age_s=0.412 …`
+All but the age count from the start of the plugin.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from telegraf_p1 import lineproto
+from telegraf_p1.interpreter import Interpreter
+from telegraf_p1.record import Record
+
+_NS: Final = 1_000_000_000
+
+
+def record(interpreter: Interpreter, source: str, now_ns: int) -> Record:
+    """Give what an interpreter has counted; `age_s` is the time since the last telegram, or since the start."""
+    fields: dict[str, Decimal | int | str] = {"accepted": interpreter.accepted, "rejected": interpreter.rejected}
+    for cause, count in sorted(interpreter.rejected_by_cause.items()):
+        fields[f"rejected_{cause.replace('-', '_')}"] = count
+    age = Decimal(max(0, now_ns - interpreter.last_ns)) / _NS
+    fields |= {"bytes": interpreter.bytes, "reconnects": interpreter.reconnects, "age_s": round(age, 3)}
+    return Record({"source": source}, fields, now_ns, [])
+
+
+def start(
+    interpreter: Interpreter, source: str, measurement: str, every_s: float, write_line: Callable[[str], None]
+) -> None:
+    """Write a line now and then, also while no telegram comes."""
+
+    def write() -> None:
+        while True:
+            time.sleep(every_s)
+            # A stdout that cannot be written is the main thread's to say.
+            with contextlib.suppress(OSError):
+                write_line(lineproto.line(record(interpreter, source, time.time_ns()), f"{measurement}_stats"))
+
+    threading.Thread(target=write, name="stats", daemon=True).start()

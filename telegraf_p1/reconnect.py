@@ -1,0 +1,80 @@
+"""A source that never gives up: the only place where anything is tried again."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from telegraf_p1.log import Log
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.events import Data, Event, Lost
+
+_SHORTEST_WAIT_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 60.0
+
+
+class Reconnecting(Connection):
+    """Opens a source, and opens it again for ever when it is lost; OSError becomes the event `Lost`.
+
+    It logs a line when the connection goes and one when it is back. The waiting time grows to a
+    minute until `accepted`, the number of accepted telegrams so far, has grown on a connection.
+    """
+
+    def __init__(self, source: Source, log: Log, name: str, accepted: Callable[[], int]) -> None:
+        self._source, self._log, self._name, self._accepted = source, log, name, accepted
+        self._connection: Connection | None = None
+        self._accepted_before = 0
+        self._attempt = 0
+        self._wait = 0.0
+        self._troubles: set[str] = set()  # reasons that were said since it went
+        self._ever_read = False
+
+    def read(self) -> list[Event]:
+        """Give what the source tells; `Lost` when it could not be opened or broke."""
+        try:
+            found = self._opened().read()
+        except OSError as error:
+            self._lose(str(error.strerror or error))
+            return [Lost()]
+        if self._troubles and any(isinstance(event, Data) and event.data for event in found):
+            self._log.info(f"{self._name} is back" if self._ever_read else f"{self._name} is there")
+            self._troubles.clear()
+        self._ever_read |= bool(found)
+        return found
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            time.sleep(self._wait)
+            self._accepted_before = self._accepted()
+            self._connection = self._source()
+        return self._connection
+
+    def _lose(self, reason: str) -> None:
+        self.close()
+        self._attempt = 0 if self._accepted() > self._accepted_before else self._attempt + 1
+        self._wait = waiting_time(self._attempt)
+        if not self._troubles:
+            say = self._log.warning if self._ever_read else self._log.error
+            say(f"{self._name}: {reason}; trying again until it is there")
+        elif reason not in self._troubles:
+            self._log.info(f"{self._name}: still not there: {reason}")
+        self._troubles.add(reason)
+
+    def done(self) -> None:
+        """Acknowledge; what was lost since will come again by itself."""
+        if self._connection:
+            self._connection.done()
+
+    def close(self) -> None:
+        """End the connection that is open."""
+        if self._connection:
+            with contextlib.suppress(OSError):  # it is lost anyway
+                self._connection.close()
+        self._connection = None
+
+
+def waiting_time(attempt: int) -> float:
+    """Give the s to wait before an attempt: doubled with each, up to a quarter less by chance."""
+    longest = min(_SHORTEST_WAIT_S * 2.0 ** min(attempt, 10), _LONGEST_WAIT_S)
+    return max(_SHORTEST_WAIT_S, longest * (1 - os.urandom(1)[0] / 1024))

@@ -1,0 +1,43 @@
+"""The countries: which meters they have, what these were tested with, and how a simulated one speaks.
+
+One file a country. To add one, copy the file of a country like it, and put it into the list below;
+`make docs` then writes its meters into the README.
+"""
+
+from typing import Final
+
+from telegraf_p1.simulator.countries import (
+    austria,
+    belgium,
+    finland,
+    germany,
+    hungary,
+    israel,
+    lithuania,
+    luxembourg,
+    netherlands,
+    slovenia,
+    sweden,
+    switzerland,
+)
+from telegraf_p1.simulator.countries.country import Country, Form
+
+# In the order of the README's table.
+COUNTRIES: Final[tuple[Country, ...]] = (
+    netherlands.COUNTRY,
+    belgium.COUNTRY,
+    luxembourg.COUNTRY,
+    sweden.COUNTRY,
+    finland.COUNTRY,
+    lithuania.COUNTRY,
+    hungary.COUNTRY,
+    austria.COUNTRY,
+    germany.COUNTRY,
+    switzerland.COUNTRY,
+    israel.COUNTRY,
+    slovenia.COUNTRY,
+)
+# National form, as in `sim:?form=be` → how a meter of it speaks.
+FORMS: Final[dict[str, Form]] = {
+    meters.form.name: meters.form for country in COUNTRIES for meters in country.meters if meters.form
+}

@@ -1,0 +1,20 @@
+"""Sweden: HAN P1."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from telegraf_p1.simulator.countries.country import Country, Form, Meters
+from telegraf_p1.simulator.countries.lines import nordic
+from telegraf_p1.simulator.house import House
+
+
+def _se(house: House) -> Iterator[str]:
+    time = datetime.fromtimestamp(house.now, UTC) + timedelta(hours=1)  # normal time all year
+    yield from nordic(house, "/TST5SIM-SE", f"{time:%y%m%d%H%M%S}W")
+
+
+COUNTRY = Country(
+    "Sweden",
+    "se",
+    (Meters("HAN P1", "real, document", Form("se", _se), "no identifier: set the tag `meter`"),),
+)

@@ -1,0 +1,71 @@
+"""The contract of all sources, and the clock that most of them need.
+
+A source is a function that opens a connection, or raises OSError when trying again may help.
+What it opens is read until it gives nothing more:
+
+    connection = source()
+    while events := connection.read():
+        ...                  # records of them are written
+        connection.done()    # now the sender may forget them
+
+`read` waits until there is something to tell, and gives all that there is: a hundred messages that
+have come meanwhile are a hundred events. It tells of a pause and of a silence (PAUSE_S, SILENCE_S),
+gives an empty list when there will never be more, and raises OSError when trying again may help.
+A source knows no telegrams, no retry and no log.
+"""
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from telegraf_p1.sources import events
+from telegraf_p1.sources.events import Event, Pause, Silence
+
+
+class Connection(ABC):
+    """A source while it is open."""
+
+    @abstractmethod
+    def read(self) -> list[Event]:
+        """Wait for what comes next; an empty list says that there will never be more.
+
+        Raise OSError when the connection is lost, with the reason as the user should read it.
+        """
+
+    def done(self) -> None:  # noqa: B027  most senders want to hear nothing
+        """Say that all events given so far are dealt with: they may be acknowledged."""
+
+    def close(self) -> None:  # noqa: B027  many have nothing to close
+        """End the connection, before another one is tried; the end of the program does not wait for it."""
+
+
+Source = Callable[[], Connection]
+
+
+class Patience:
+    """How long a source waits until it says that nothing came, or gives up at `limit` (s)."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._limit = limit
+        self._times = [s for s in (events.PAUSE_S, events.SILENCE_S) if limit is None or s < limit]
+        if limit is not None:
+            self._times.append(limit)
+        self._passed = 0
+
+    def wait(self) -> float | None:
+        """Give the s to wait from now on; None: for ever, all has been said."""
+        if self._passed == len(self._times):
+            return None
+        return self._times[self._passed] - (self._times[self._passed - 1] if self._passed else 0.0)
+
+    def event(self) -> Event:
+        """Give the event that says that nothing came; raise OSError at the limit."""
+        passed = self._times[self._passed]
+        self._passed += 1
+        if passed == self._limit:
+            raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {passed:g} s")
+        return Silence(passed) if passed >= events.SILENCE_S else Pause(passed)
+
+    def renew(self) -> None:
+        """Say that a byte came."""
+        self._passed = 0

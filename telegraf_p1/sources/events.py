@@ -1,0 +1,49 @@
+"""What a source tells, each a type of its own.
+
+A source gives `Data` when bytes came, and the others when something else is to be known. `Lost`
+comes from `reconnect.py` alone: a source raises OSError instead.
+"""
+
+from typing import Final, NamedTuple
+
+PAUSE_S: Final = 2.0  # between two telegrams of meters that send each 10 s
+SILENCE_S: Final = 15.0  # longer than the interval of any meter
+
+
+class Data(NamedTuple):
+    """Bytes of a stream, cut anywhere.
+
+    `origin` keeps streams apart: an MQTT topic, empty for a cable. `ends_message` says that a
+    message ends with these bytes, and so does what was begun in it. `retained` bytes were sent
+    at another time than they came.
+    """
+
+    data: bytes
+    origin: str = ""
+    ends_message: bool = False
+    retained: bool = False
+
+
+class Pause(NamedTuple):
+    """No byte came for PAUSE_S: a telegram is over, even without an end mark."""
+
+    seconds: float
+
+
+class Silence(NamedTuple):
+    """No byte came for SILENCE_S or longer: something may be wrong."""
+
+    seconds: float
+
+
+class Trouble(NamedTuple):
+    """A trouble that does not end the connection; the text says what to do."""
+
+    text: str
+
+
+class Lost(NamedTuple):
+    """The connection is over: what was begun on it does not go on."""
+
+
+Event = Data | Pause | Silence | Trouble | Lost

@@ -1,0 +1,29 @@
+"""The settings of a serial line, for those that set one up."""
+
+from typing import Final
+
+from telegraf_p1.url import Url, UsageError, number
+
+_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
+
+
+class Line:
+    """A speed and a format such as `8N1`: data bits, parity, stop bits."""
+
+    def __init__(self, url: Url, baudrate: str, line_format: str) -> None:
+        """Raise UsageError for what is no speed or no format."""
+        data_bits, parity, stop_bits = line_format[:1], line_format[1:2].upper(), line_format[2:]
+        if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
+            raise UsageError(f"source {url.text!r}: format={line_format!r} has to be 8N1 or 7E1, or the like")
+        self._has_seven_bits = data_bits == "7"
+        # pyserial's arguments
+        self.settings: dict[str, object] = {
+            "baudrate": int(number(url, "baudrate", baudrate, 50)),
+            "bytesize": int(data_bits),
+            "parity": parity,
+            "stopbits": int(stop_bits),
+        }
+
+    def characters(self, data: bytes) -> bytes:
+        """Give the characters of what came: not every driver strips the parity bit."""
+        return data.translate(_SEVEN_BITS) if self._has_seven_bits else data

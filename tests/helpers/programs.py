@@ -1,0 +1,126 @@
+"""Programs that tests start: which have to be there, how they begin and end, and waiting for what they do."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+PLUGIN = [sys.executable, "-m", "telegraf_p1"]
+
+
+def component(name: str) -> str:
+    """Give the path of a real part; skip without it, or fail where P1_REQUIRE names it."""
+    path = os.environ.get(f"P1_{name.upper()}") or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
+    if path and Path(path).exists():
+        return path
+    if name in required():
+        pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
+    pytest.skip(f"{name} is not installed")
+
+
+def required() -> list[str]:
+    return [name for name in os.environ.get("P1_REQUIRE", "").split(",") if name]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
+    """Wait until the condition holds and give its value; fail with `what` after a bound."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s for: {what}")
+        time.sleep(0.02)
+    return value
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def program(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program and end it, by its process id, whatever happens."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+@contextmanager
+def plugin(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `telegraf-p1` as Telegraf does, with a pipe as stdin and stdout, its log in a file."""
+    with (
+        log.open("wb") as stderr,
+        program(
+            [*PLUGIN, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+        ) as process,
+    ):
+        yield process
+
+
+def something_to_read(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the process writes to its stdout, or closes it, within this time."""
+    assert process.stdout
+    return bool(select.select([process.stdout], [], [], seconds)[0])
+
+
+def read_line(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the next record, with a bound."""
+    assert process.stdout
+    line = b""
+    while not line.endswith(b"\n"):
+        assert something_to_read(process, 20), "no record came for 20 s"
+        byte = process.stdout.read(1)
+        assert byte, "the plugin closed its stdout"
+        line += byte
+    return line.decode()[:-1]
+
+
+def assert_ends_at_once(running: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]], how: str) -> None:
+    """Stop the plugin, by `eof` or by the name of a signal: within 0.2 s it is gone, with exit code 0.
+
+    It may have three tries: CI has other things to do, too.
+    """
+    took: list[float] = []
+    while not took or (min(took) > 0.2 and len(took) < 3):
+        with running() as process:
+            begun = time.monotonic()
+            if how == "eof":
+                assert process.stdin
+                process.stdin.close()
+            else:
+                process.send_signal(signal.Signals[how])
+            assert process.wait(10) == 0
+            took.append(time.monotonic() - begun)
+    assert min(took) <= 0.2

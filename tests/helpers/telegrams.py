@@ -1,0 +1,62 @@
+"""Telegrams that tests make, and what the program makes of them."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from telegraf_p1.crc import checksum
+from telegraf_p1.decode import decode
+from telegraf_p1.framer import Framer
+from telegraf_p1.record import Record
+from telegraf_p1.simulator.countries import COUNTRIES
+from telegraf_p1.telegram import parse
+from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+
+ROOT = Path(__file__).parent.parent.parent
+GOLDEN = sorted((ROOT / "tests" / "golden").glob("*.telegram"))
+SHARED = ROOT.parent / "shared" / "telegrams"
+
+# When the meters of tests begin to speak: 2023-11-14T22:13:20Z. Golden telegrams that say no time have this one.
+START = 1_700_000_000
+RECEIVED_NS = START * 10**9
+
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/telegrams is not there")
+
+_ZONES = {country.code: country.zone for country in COUNTRIES}
+
+
+def zone_of(form: str) -> str:
+    """Give the time zone of a national form, or of a golden, both of which begin with the letters of their country."""
+    return _ZONES.get(form.partition("-")[0], DEFAULT_ZONE)
+
+
+def with_crc(body: bytes) -> bytes:
+    """Put the right CRC behind a telegram that ends with its `!`."""
+    return body + b"%04X" % checksum(body)
+
+
+def records(data: bytes, zone: str = DEFAULT_ZONE) -> list[Record]:
+    """Give the records of all telegrams in data, which have to be right."""
+    framer = Framer()
+    frames = framer.feed(data) + framer.flush()
+    return [decode(parse(frame.data), RECEIVED_NS, Zone(zone)) for frame in frames]
+
+
+# What a grid company would hand out.
+KEY = bytes(range(16))
+LUXEMBOURG = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
+
+
+def seal(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, counter: int = 1) -> bytes:
+    """Encrypt a telegram as a Smarty meter does (p1.md, section 11)."""
+    head = b"\xdb\x08TST\0\0\0\0\1"
+    number = counter.to_bytes(4, "big")
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(head[2:] + number, min_tag_length=12)).encryptor()
+    encryptor.authenticate_additional_data(b"\x30" + authentication)
+    body = b"\x30" + number + encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:12]
+    if len(body) < 0x80:
+        return head + bytes([len(body)]) + body
+    if len(body) < 0x100:
+        return head + b"\x81" + bytes([len(body)]) + body
+    return head + b"\x82" + len(body).to_bytes(2, "big") + body

@@ -1,0 +1,422 @@
+"""The plugin as a process: when it ends, how it comes back, what it says."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import tty
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.programs import (
+    PLUGIN,
+    answers,
+    assert_ends_at_once,
+    free_port,
+    plugin,
+    program,
+    read_line,
+    something_to_read,
+    wait_until,
+)
+from tests.helpers.telegrams import KEY, START, records, seal
+
+
+class Cable:
+    """A pty in place of a USB cable: its link stands where /dev/ttyUSB0 would."""
+
+    def __init__(self, link: Path) -> None:
+        self.link = link
+        self.meter = Meter()
+        self.now = START
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        self.end, device = pty.openpty()
+        tty.setraw(device)
+        self.device = os.ttyname(device)
+        self.link.symlink_to(self.device)
+        os.close(device)
+
+    def pull_out(self) -> None:
+        self.link.unlink()
+        os.close(self.end)
+
+    def send(self) -> str:
+        """Send a telegram; give the line it has to become."""
+        self.now += 1
+        telegram = self.meter.telegram(self.now)
+        os.write(self.end, telegram)
+        return lineproto.line(records(telegram)[0])
+
+
+@pytest.fixture
+def cable(tmp_path: Path) -> Iterator[Cable]:
+    cable = Cable(tmp_path / "ttyUSB0")
+    yield cable
+    with suppress(OSError):
+        os.close(cable.end)
+
+
+def exchange(process: subprocess.Popen[bytes], cable: Cable) -> None:
+    """Send telegrams until their records come: what was sent before the port was opened is lost."""
+    sent: list[str] = []
+
+    def answered() -> bool:
+        sent.append(cable.send())
+        return something_to_read(process, 0.3)
+
+    wait_until(answered, "a record")
+    while (line := read_line(process)) != sent[-1]:
+        assert line in sent
+
+
+def logged(log: Path, text: str) -> bool:
+    return text in log.read_text()
+
+
+@contextmanager
+def in_state(state: str, cable: Cable, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the plugin and wait until it is in this state."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as peers:
+        address = server.getsockname()
+        server.settimeout(20)
+        source = {
+            "reading": str(cable.link),
+            "silent tcp": f"tcp://127.0.0.1:{address[1]}",
+            "connecting": f"tcp://127.0.0.1:{address[1]}",
+            "back-off": f"{cable.link}-missing",
+            "writing": "sim:?interval=0",
+            "finished": "sim:?interval=0&count=1",
+        }[state]
+        if state == "connecting":
+            for _ in range(4):  # a full queue lets the next one wait
+                waiting = peers.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+        process = peers.enter_context(plugin("run", source, log=log))
+        match state:
+            case "reading":
+                exchange(process, cable)
+            case "silent tcp":
+                peers.enter_context(server.accept()[0])
+            case "connecting":
+                wait_until(lambda: sockets(process.pid), "an attempt to connect")
+            case "back-off":
+                wait_until(lambda: logged(log, "trying again"), "the warning")
+            case "writing":
+                wait_until(lambda: blocked_in_write(process.pid), "a full pipe")
+            case "finished":
+                read_line(process)
+        yield process
+
+
+@pytest.mark.parametrize("how", ["eof", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("state", ["reading", "silent tcp", "connecting", "back-off", "writing", "finished"])
+def test_it_ends_at_once_in_every_state(state: str, how: str, tmp_path: Path, cable: Cable) -> None:
+    log = tmp_path / "log"
+    assert_ends_at_once(lambda: in_state(state, cable, log), how)
+    if state != "back-off":
+        assert log.read_text() == ""
+
+
+def sockets(pid: int) -> bool:
+    return any("socket:" in link for link in open_files(pid))
+
+
+def open_files(pid: int) -> list[str]:
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            links.append(str(link.readlink()))
+    return links
+
+
+def blocked_in_write(pid: int) -> bool:
+    return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or _asleep_with_full_pipe(pid)
+
+
+def _asleep_with_full_pipe(pid: int) -> bool:
+    """Where the kernel hides wchan: the main thread sleeps, though there is always more to write."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return state[0] == "S" and int(state[11]) > 0 and Path(f"/proc/{pid}/syscall").read_text().startswith("1 ")
+
+
+def test_the_port_is_free_after_it_ended(tmp_path: Path, cable: Cable) -> None:
+    for _ in range(2):
+        with plugin("run", str(cable.link), log=tmp_path / "log") as process:
+            exchange(process, cable)
+
+
+def test_it_ends_quietly_when_nobody_reads_stdout(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with plugin("run", "sim:?interval=0.05", log=log) as process:
+        read_line(process)
+        assert process.stdout
+        process.stdout.close()
+        process.wait(10)
+        assert process.returncode == 0
+    assert log.read_text() == ""
+
+
+def test_a_cable_that_is_pulled_out_and_put_back_goes_on(tmp_path: Path, cable: Cable) -> None:
+    log = tmp_path / "log"
+    with plugin("run", str(cable.link), log=log) as process:
+        exchange(process, cable)
+        os.write(cable.end, b"/TST5 half a telegram")
+        cable.pull_out()
+        wait_until(lambda: logged(log, "W! "), "the warning")
+        cable.plug_in()
+        exchange(process, cable)
+        wait_until(lambda: logged(log, "is back"), "the message")
+    assert log.read_text().count("\n") <= 3  # gone, perhaps missing, back
+
+
+def test_a_cable_that_comes_later_is_waited_for(tmp_path: Path, cable: Cable) -> None:
+    cable.pull_out()
+    log = tmp_path / "log"
+    with plugin("run", str(cable.link), log=log) as process:
+        wait_until(lambda: logged(log, "E! "), "the message")
+        assert logged(log, "is the cable plugged in?")
+        cable.plug_in()
+        exchange(process, cable)
+
+
+def test_a_second_reader_is_told_to_use_ser2net(tmp_path: Path, cable: Cable) -> None:
+    with plugin("run", str(cable.link), log=tmp_path / "log") as process:
+        exchange(process, cable)
+        with plugin("run", str(cable.link), log=tmp_path / "second"):
+            wait_until(lambda: logged(tmp_path / "second", "ser2net"), "the advice")
+        exchange(process, cable)
+
+
+def test_parity_bits_are_masked_on_a_line_of_7_bits(tmp_path: Path, cable: Cable) -> None:
+    # A pty keeps 8 bits whatever is set, as some drivers do.
+    with plugin("run", f"{cable.link}?baudrate=9600&format=7E1", log=tmp_path / "log") as process:
+        telegram = Meter("nl-2.2").telegram(START)
+        with_parity = bytes(byte | (0x80 if byte.bit_count() % 2 else 0) for byte in telegram)
+
+        def answered() -> bool:
+            os.write(cable.end, with_parity)
+            return something_to_read(process, 0.3)
+
+        wait_until(answered, "a record")
+        assert read_line(process).rpartition(" ")[0] == lineproto.line(records(telegram)[0]).rpartition(" ")[0]
+
+
+def test_a_tcp_peer_that_closes_or_falls_silent_is_called_again(tmp_path: Path) -> None:
+    log, meter = tmp_path / "log", Meter()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        port = server.getsockname()[1]
+        with plugin("run", f"tcp://127.0.0.1:{port}?timeout=1", log=log) as process:
+            for n, farewell in enumerate(("close", "silence", "close")):
+                connection, _ = server.accept()
+                with connection:
+                    telegram = meter.telegram(START + n)
+                    connection.sendall(b"ser2net banner\r\n\0" + telegram + telegram[:50])
+                    assert read_line(process) == lineproto.line(records(telegram)[0])
+                    if farewell == "silence":
+                        wait_until(lambda: logged(log, "nothing came for 1 s"), "the warning")
+    assert log.read_text().count("is back") == 2
+
+
+def test_a_tcp_peer_that_is_down_is_waited_for(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    with plugin("run", f"tcp://127.0.0.1:{port}", log=log) as process:
+        wait_until(lambda: logged(log, "E! "), "the message")
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.settimeout(20)
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(Meter().telegram(START))
+                assert read_line(process).startswith("p1,meter=")
+    assert not answers(port)
+
+
+def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cable: Cable) -> None:
+    log = tmp_path / "log"
+    with plugin("run", str(cable.link), log=log) as process:
+        exchange(process, cable)
+        good = Meter().telegram(START)
+        for _ in range(3):
+            os.write(cable.end, good.replace(b"kWh", b"kwh"))
+        exchange(process, cable)
+    assert log.read_text().count("telegram rejected") == 1
+    assert log.read_text().startswith("W! ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["run"], "SOURCE"),
+        (["run", "sim:", "--crc", "maybe"], "--crc"),
+        (["run", "sim:", "--timezone", "Mars/Base"], "time zone"),
+        (["run", "sim:", "--measurement", ""], "measurement"),
+        (["run", "gopher://x"], "source 'gopher://x'"),
+        (["run", "tcp://host"], "port"),
+        (["run", "tcp://host:99999"], "Port"),
+        (["run", "tcp://127.0.0.1:1?speed=9600"], "'speed'"),
+        (["run", "/dev/ttyUSB0?baudrate=fast"], "baudrate"),
+        (["run", "/dev/ttyUSB0?format=9X3"], "format"),
+        (["run", "serial://ttyUSB0"], "three slashes"),
+        (["run", "/dev/null"], "no serial port"),
+        (["run", "sim:?form=xx"], "nl-5.0"),
+        (["run", "sim:?interval=1e300"], "interval"),
+        (["run", "sim:", "--stats", "soon"], "60s"),
+        (["run", "sim:", "--stats", "10ms"], "1s or more"),
+        (["run", "sim:form=lu"], "options follow a ?"),
+        (["run", "sim:?form=be&form=lu"], "stands there twice"),
+        (["run", "recording.txt"], "file:NAME"),
+        (["run", "tcp://a..b:23"], "no host name"),
+        (["run", "/dev/ptmx?baudrate=1e12"], "baudrate"),
+        (["run", "/dev"], "no serial port"),
+        (["run", "file:%00"], "null"),
+        (["decode", "/proc/self/mem"], "Input/output error"),
+        (["run", "file:/no/such/file"], "No such file"),
+        (["decode", "/no/such/file"], "No such file"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_a_wrong_option_is_one_error_line_and_exit_code_2(arguments: list[str], word: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with plugin(*arguments, log=log) as process:
+        assert process.wait(20) == 2
+        assert process.stdout
+        assert process.stdout.read() == b""
+    assert log.read_text().startswith("E! ")
+    assert log.read_text().count("\n") == 1
+    assert logged(log, word)
+
+
+def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good?x.raw", tmp_path / "bad.raw"
+    good.write_bytes(Meter().telegram(START) + Meter("be").telegram(START))
+    bad.write_bytes(Meter().telegram(START).replace(b"kWh", b"kwh"))
+
+    def decode(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*PLUGIN, "decode", *arguments], input=data, capture_output=True, timeout=20, check=False)
+
+    done = decode(str(good))
+    assert (done.returncode, done.stdout.count(b"\n"), done.stderr) == (0, 2, b"")
+    assert decode(data=good.read_bytes()).stdout == done.stdout
+    assert decode("--json", str(good)).stdout.startswith(
+        b'{"time_ns": 1700000000000000000, "measurement": "p1", "tags": {"meter": '
+    )
+    mixed = decode(str(bad), str(good))
+    assert (mixed.returncode, mixed.stdout) == (1, done.stdout)
+    assert b"telegrams: 2 accepted, 1 rejected" in mixed.stderr
+
+
+def test_a_meter_that_sends_no_end_mark_is_read_with_crc_off(tmp_path: Path, cable: Cable) -> None:
+    telegram = Meter("nl-2.2").telegram(START).rstrip(b"!\r\n") + b"\r\n"
+    with plugin("run", str(cable.link), "--crc", "off", log=tmp_path / "log") as process:
+        wait_until(lambda: f"{cable.device}" in open_files(process.pid), "the port")
+        os.write(cable.end, telegram)
+        assert read_line(process).startswith("p1,meter=E0001010000000011 ")
+
+
+def test_a_second_reader_that_takes_bytes_away_is_noticed(tmp_path: Path, cable: Cable) -> None:
+    log = tmp_path / "log"
+    with (
+        plugin("run", str(cable.link), log=log) as process,
+        cable.link.open("rb", buffering=0) as other,
+    ):
+        os.set_blocking(other.fileno(), False)
+        exchange(process, cable)
+
+        def noticed() -> bool:
+            process.send_signal(signal.SIGSTOP)  # so that the other one is first
+            os.write(cable.end, b"x")
+            process.send_signal(signal.SIGCONT)
+            with suppress(BlockingIOError):
+                other.read(1)
+            return logged(log, "another program reads this port too")
+
+        wait_until(noticed, "the warning")
+        exchange(process, cable)
+
+
+def test_sealed_telegrams_are_read_with_the_key_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telegram = Meter().telegram(START)
+    (tmp_path / "sealed").write_bytes(seal(telegram))
+    monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
+    with plugin("run", f"file:{tmp_path / 'sealed'}", log=tmp_path / "log") as process:
+        assert read_line(process) == lineproto.line(records(telegram)[0])
+    monkeypatch.setenv("P1_DECRYPTION_KEY", "SECRET")
+    done = subprocess.run([*PLUGIN, "run", "sim:"], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert b"P1_DECRYPTION_KEY has to be 32 hex digits" in done.stderr
+    assert b"SECRET" not in done.stderr
+
+
+def test_statistics_come_also_while_no_telegram_does(tmp_path: Path, cable: Cable) -> None:
+    with plugin("run", str(cable.link), "--stats", "1s", log=tmp_path / "log") as process:
+        silent = read_line(process)
+        assert silent.startswith(f"p1_stats,source={cable.link} accepted=0i,rejected=0i,bytes=0i,reconnects=0i,age_s=")
+        os.write(cable.end, Meter().telegram(START))
+        assert read_line(process).startswith("p1,meter=")
+        assert "accepted=1i,rejected=0i,bytes=911i," in read_line(process)
+
+
+def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_bytes(b"Welcome to the gateway")
+    done = subprocess.run([*PLUGIN, "decode", str(empty)], capture_output=True, timeout=20, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"E! no telegram found")
+    log = tmp_path / "log"
+    with plugin("run", f"file:{empty}", log=log):
+        wait_until(lambda: logged(log, "no telegram found"), "the error")
+
+
+def test_decode_says_so_when_a_telegram_is_cut_off() -> None:
+    telegram = Meter().telegram(START)
+    for data, accepted in ((telegram[:400], 0), (telegram[:400] + telegram, 1), (telegram + telegram[:400], 1)):
+        done = subprocess.run([*PLUGIN, "decode"], input=data, capture_output=True, timeout=20, check=False)
+        assert done.returncode == 1
+        assert done.stdout.count(b"\n") == accepted
+        assert b"cut off after 400 bytes" in done.stderr
+
+
+def test_a_stdout_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    telegram = tmp_path / "telegram"
+    telegram.write_bytes(Meter().telegram(START))
+    for arguments in (["decode", str(telegram)], ["run", "sim:"]):
+        with (
+            Path("/dev/full").open("wb") as full,
+            subprocess.Popen(
+                [*PLUGIN, *arguments], stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
+            ) as process,
+        ):
+            assert process.stderr
+            assert process.stderr.read() == b"E! cannot write to stdout: No space left on device\n"
+            assert process.wait(20) == 1
+
+
+def test_without_a_stdout_it_ends_quietly(cable: Cable) -> None:
+    # Else the port would be opened in its place, and records written to the meter.
+    command = 'exec "$@" >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *PLUGIN, "run", str(cable.link)], capture_output=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_decode_into_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.write_bytes(Meter().telegram(START) * 500)
+    with program([*PLUGIN, "decode", str(many)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""

@@ -1,0 +1,260 @@
+"""The loop: what is remembered of a stream, and what is said about it."""
+
+import pytest
+
+from telegraf_p1 import lineproto
+from telegraf_p1.decrypt import Keys
+from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.log import Log
+from telegraf_p1.outputs import statistics
+from telegraf_p1.record import Record
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources.events import PAUSE_S, SILENCE_S, Data, Lost, Pause, Silence, Trouble
+from telegraf_p1.telegram import CrcMode
+from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, with_crc
+
+
+class Heard:
+    """A interpreter, and what it logged."""
+
+    def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None) -> None:
+        self.log: list[str] = []
+        self.now = 0.0
+        settings = Settings(crc, Zone(), host_time=False, keys=keys)
+        self.interpreter = Interpreter(settings, Log(self.log.append, lambda: self.now), "cable")
+
+    def pause(self) -> list[Record]:
+        return self.interpreter.records(Pause(PAUSE_S), RECEIVED_NS)
+
+    def silence(self) -> list[Record]:
+        return self.interpreter.records(Silence(SILENCE_S), RECEIVED_NS)
+
+    def records(self, *data: bytes, origin: str = "") -> list[Record]:
+        return [r for piece in data for r in self.interpreter.records(Data(piece, origin), RECEIVED_NS)]
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def test_a_stream_that_showed_a_crc_needs_one(heard: Heard) -> None:
+    old = Meter("nl-2.2").telegram(START)
+    body = old.rstrip()
+    assert len(heard.records(old)) == 1
+    assert len(heard.records(with_crc(body) + b"\r\n")) == 1
+    assert heard.records(old) == []
+    assert len(heard.records(old, origin="another meter")) == 1
+
+
+def test_noise_behind_the_mark_does_not_deafen_an_old_meter(heard: Heard) -> None:
+    old = Meter("nl-2.2").telegram(START)
+    assert len(heard.records(old, old.rstrip() + b"1\r\n", old, old)) == 3
+    assert heard.interpreter.rejected == 1
+
+
+def test_half_a_telegram_at_the_start_is_passed_over_in_silence(heard: Heard) -> None:
+    half = b"/abc) of it)\r\n1-0:1.8.0(1*kWh)\r\n!ABCD\r\n"
+    assert heard.records(half) == []
+    assert (heard.interpreter.rejected, heard.log) == (0, [])
+    assert heard.records(half) == []
+    assert (heard.interpreter.rejected, len(heard.log)) == (1, 1)
+
+
+def test_the_time_of_an_old_meter_is_that_of_the_first_byte(heard: Heard) -> None:
+    old = Meter("nl-2.2").telegram(START)
+    heard.interpreter.records(Data(old[:10]), 5)
+    (record,) = heard.interpreter.records(Data(old[10:]), 9)
+    assert record.time_ns == 5
+
+
+def test_a_line_that_is_no_object_is_named_once_a_minute(heard: Heard) -> None:
+    for n in range(100):
+        body = b"/TST5\r\nTime %d\r\n!" % n
+        assert len(heard.records(with_crc(body) + b"\r\n")) == 1
+    assert heard.log == ["W! cable: 'Time 0' in a telegram is no COSEM object, and is left out\n"]
+
+
+def test_an_unreadable_value_is_named_once(heard: Heard) -> None:
+    for n in range(100):
+        body = b"/TST5\r\n1-0:1.8.0(x%d)\r\n!" % n
+        heard.records(with_crc(body) + b"\r\n")
+    assert heard.log == ["W! cable: '1-0:1.8.0': 'x0' is no number\n"]
+
+
+def test_rewritten_line_ends_are_named_once_and_accepted(heard: Heard) -> None:
+    telegram = Meter().telegram(START).replace(b"\r\n", b"\n")
+    assert len(heard.records(telegram, telegram)) == 2
+    (line,) = heard.log
+    assert "rewrites line endings" in line
+
+
+def test_the_end_of_the_source_ends_the_last_telegram(heard: Heard) -> None:
+    telegram = Meter("nl-2.2").telegram(START)
+    assert heard.records(telegram.rstrip()) == []
+    assert len(heard.interpreter.finish()) == 1
+
+
+def test_a_telegram_that_is_cut_off_in_a_line_is_told_from_the_next_one(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert heard.records(*[telegram[:400]] * 5) == []
+    assert heard.interpreter.rejected == 4
+    assert len(heard.records(telegram)) == 1
+    assert heard.interpreter.finish() == []
+    assert (heard.interpreter.rejected, len(heard.log)) == (5, 1)
+    assert "cut off after 400 bytes" in heard.log[0]
+
+
+def test_a_telegram_that_the_end_of_a_recording_cuts_off_is_rejected(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert len(heard.records(telegram, telegram[:300])) == 1
+    assert heard.interpreter.finish() == []
+    assert heard.interpreter.rejected == 1
+    assert "cut off after 300 bytes" in heard.log[0]
+
+
+def test_a_telegram_that_is_cut_off_is_warned_of_with_its_length(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    cut = telegram[: telegram.index(b"\r\n", 300) + 2]
+    assert len(heard.records(telegram, cut, telegram)) == 2
+    assert heard.interpreter.rejected == 1
+    (line,) = heard.log
+    assert f"cut off after {len(cut)} bytes" in line
+
+
+def test_old_meters_without_an_end_mark_are_read_with_crc_off() -> None:
+    heard = Heard("off")
+    telegram = Meter("nl-2.2").telegram(START).rstrip(b"!\r\n") + b"\r\n"
+    assert heard.records(telegram) == []
+    assert len(heard.pause()) == 1  # the pause ends it,
+    assert heard.records(telegram[:100], telegram[100:]) == []
+    assert len(heard.records(telegram)) == 1  # or the next one
+    assert len(heard.interpreter.finish()) == 1
+    assert heard.log == []
+
+
+def test_a_pause_ends_no_telegram_that_has_an_end_mark(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert heard.records(telegram[:300]) == []
+    assert heard.pause() == []
+    assert len(heard.records(telegram[300:])) == 1
+    assert heard.log == []
+
+
+def test_silence_is_explained(heard: Heard) -> None:
+    heard.pause()
+    assert heard.log == []
+    heard.silence()
+    heard.silence()
+    assert len(heard.log) == 1
+    assert "switch the port on" in heard.log[0]
+    heard.records(Meter().telegram(START)[:300])
+    heard.now = 61
+    heard.silence()
+    assert "cut off after 300 bytes" in heard.log[1]
+    assert "(1 more like it were held back)" in heard.log[1]
+
+
+def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Heard) -> None:
+    for n in range(100):
+        heard.now = n * 61
+        heard.silence()
+        assert len(heard.records(Meter().telegram(START + n * 61))) == 1
+    assert len(heard.log) == 3
+
+
+def test_what_was_counted_becomes_a_line(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    heard.records(telegram, telegram.replace(b"kWh", b"kwh"), telegram)
+    heard.interpreter.records(Lost(), RECEIVED_NS)
+    line = lineproto.line(
+        statistics.record(heard.interpreter, "/dev/my cable", RECEIVED_NS + 1_500_000_000), "p1_stats"
+    )
+    assert line == (
+        "p1_stats,source=/dev/my\\ cable accepted=2i,rejected=1i,rejected_crc=1i,"
+        f"bytes={3 * len(telegram)}i,reconnects=1i,age_s=1.500 1700000001500000000"
+    )
+
+
+def test_what_a_source_noticed_is_said(heard: Heard) -> None:
+    heard.interpreter.records(Trouble("another program reads this port"), RECEIVED_NS)
+    assert heard.log == ["W! cable: another program reads this port\n"]
+
+
+def test_sealed_telegrams_are_opened() -> None:
+    plain = Meter().telegram(START)
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    (record,) = heard.records(b"\xdbnoise/", seal(plain)[:100], seal(plain)[100:])
+    assert [record] == Heard().records(plain)
+    assert heard.log == []
+
+
+def test_a_sealed_telegram_needs_its_own_crc_too() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    assert heard.records(seal(Meter().telegram(START).replace(b"kWh", b"kwh"))) == []
+    assert "the CRC does not fit" in heard.log[0]
+    assert heard.records(seal(b"no telegram")) == []
+
+
+def test_a_sealed_stream_without_a_key_says_so_and_nothing_else(heard: Heard) -> None:
+    for _ in range(9):
+        frame = seal(Meter("be").telegram(START))
+        heard.records(*(frame[n : n + 61] for n in range(0, len(frame), 61)))
+    (line,) = heard.log
+    assert "P1_DECRYPTION_KEY" in line
+
+
+def test_a_sealed_telegram_that_is_cut_off_is_said() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    frame = seal(Meter().telegram(START))
+    assert len(heard.records(frame, frame[:200], frame)) == 2
+    assert "sealed telegram was cut off after 200 bytes" in heard.log[0]
+
+
+def test_a_stream_that_gives_no_telegram_is_diagnosed(heard: Heard) -> None:
+    for _ in range(100):
+        heard.records(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" + b"\x76\x05\x01" * 30)
+    (line,) = heard.log
+    assert "SML" in line
+
+
+def test_text_without_a_telegram_is_said(heard: Heard) -> None:
+    for _ in range(30):
+        heard.records(b"Welcome to the gateway, firmware 1.2\r\n")
+    (line,) = heard.log
+    assert "text comes, but no telegram" in line
+
+
+def test_a_message_without_a_telegram_is_said(heard: Heard) -> None:
+    for n, message in enumerate((b"offline", b"/", b"/TST5\r\n", Meter().telegram(START)[:300])):
+        heard.now = n * 61
+        assert heard.interpreter.records(Data(message, ends_message=True), RECEIVED_NS) == []
+    assert ["no telegram" in line for line in heard.log] == [True, True, False, False]
+    assert "cut off after 7 bytes" in heard.log[2]
+    assert "cut off after 300 bytes" in heard.log[3]
+    heard.interpreter.records(Data(b"", ends_message=True), RECEIVED_NS)
+    assert len(heard.log) == 4
+
+
+def test_a_few_strange_bytes_are_diagnosed_at_the_next_pause(heard: Heard) -> None:
+    heard.records(b"\x9f" * 100)
+    assert heard.log == []
+    heard.pause()
+    assert "the bytes are no text" in heard.log[0]
+
+
+def test_long_telegrams_in_small_pieces_are_not_diagnosed(heard: Heard) -> None:
+    body = b"/AUX5\r\n0-0:96.13.0(" + b"FF" * 2048 + b")\r\n!"
+    telegram = with_crc(body) + b"\r\n"
+    assert len(heard.records(*(telegram[n : n + 9] for n in range(0, len(telegram), 9)))) == 1
+    assert heard.log == []
+
+
+def test_what_was_begun_before_a_connection_was_lost_is_forgotten(heard: Heard) -> None:
+    telegram = Meter().telegram(START)
+    assert heard.records(telegram[:300]) == []
+    heard.interpreter.records(Lost(), RECEIVED_NS)
+    assert heard.records(telegram[300:]) == []
+    assert len(heard.records(telegram)) == 1
+    assert heard.log == []
