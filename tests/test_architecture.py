@@ -23,6 +23,7 @@ MAY_KNOW = {
     "diagnosis": "",
     "telegram": "crc",
     "decrypt": "telegram",
+    "scrub": "crc obis.kinds obis.table telegram values",
     # the table
     "obis": "",
     "obis.kinds": "",
@@ -73,14 +74,15 @@ MAY_KNOW = {
     "commands.options": "decrypt interpreter lineproto outputs.definitions_file outputs.mapping timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.lines outputs.statistics "
     "outputs.topics reconnect sources url",
-    "commands.decode": "commands commands.options interpreter lineproto log loop outputs.lines sources.file",
+    "commands.decode": "commands commands.options decrypt framer interpreter lineproto log loop outputs.lines scrub "
+    "sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",
 }
 COUNTRY = "simulator.countries.country simulator.countries.lines simulator.house timestamp"
 PURE = ["framer", "crc", "telegram", "decrypt", "diagnosis", "obis.rows", "obis.table", "values", "timestamp", "mbus"]
-PURE += ["record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
+PURE += ["scrub", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 
 MODULES = {

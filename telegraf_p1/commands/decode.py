@@ -1,17 +1,28 @@
 """`telegraf-p1 decode [FILE …]`: telegrams in files to lines."""
 
 import argparse
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from telegraf_p1.commands import NO_TELEGRAM, OK, REJECTED, options
 from telegraf_p1.log import Log
+
+if TYPE_CHECKING:
+    from telegraf_p1.decrypt import Keys
 
 
 def add(commands: Any) -> None:
     """Say what it takes."""
     parser = commands.add_parser("decode", help="telegrams in files to lines; exit 1 when one was rejected")
     parser.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="- is stdin")
-    parser.add_argument("--json", action="store_true", help="one JSON object per telegram")
+    result = parser.add_mutually_exclusive_group()
+    result.add_argument("--json", action="store_true", help="one JSON object per telegram")
+    result.add_argument(
+        "--scrub",
+        action="store_true",
+        help="the telegrams themselves, with identifiers and messages replaced and the CRC kept right: "
+        "to show them to others",
+    )
     options.add(parser)
     parser.set_defaults(main=main)
 
@@ -25,6 +36,8 @@ def main(chosen: argparse.Namespace) -> int:
 
     settings, mapping = options.understood(chosen)
     log = Log()
+    if chosen.scrub:
+        return _scrub(chosen.files, settings.keys, log)
     output = lines(print, mapping, lineproto.as_json if chosen.json else lineproto.line)
     accepted = rejected = 0
     for name in chosen.files:
@@ -40,3 +53,31 @@ def main(chosen: argparse.Namespace) -> int:
     if rejected:
         log.info(f"telegrams: {accepted} accepted, {rejected} rejected")
     return REJECTED if rejected else OK
+
+
+def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
+    """Write all that is or was a telegram to stdout, without what identifies a meter."""
+    from telegraf_p1.decrypt import unseal
+    from telegraf_p1.framer import SEALED, Framer
+    from telegraf_p1.scrub import Scrubber
+    from telegraf_p1.sources.file import Recording
+    from telegraf_p1.telegram import TelegramError
+
+    scrubber = Scrubber()
+    found = rejected = 0
+    for name in files:
+        framer, recording = Framer(), Recording(0 if name == "-" else name)
+        frames = [frame for data in recording.pieces() for frame in framer.feed(data)] + framer.flush()
+        recording.close()
+        for frame in frames:
+            try:
+                plain = unseal(frame.data, keys) if frame.data.startswith(SEALED) else frame.data
+            except TelegramError as error:
+                rejected += 1
+                log.warning_for(error.cause, f"{name}: {error}")
+                continue
+            found += 1
+            sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
+    if not found and not rejected:
+        log.error(NO_TELEGRAM)
+    return OK if found and not rejected else REJECTED

@@ -31,9 +31,16 @@ class Recording(Connection):
 
     def read(self) -> list[Event]:
         """Give the next piece."""
+        return [Data(data)] if (data := self._next()) else []
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give all of it, for who needs no events."""
+        while data := self._next():
+            yield data
+
+    def _next(self) -> bytes:
         with self._advice():
-            data = self._file.read(_PIECE)
-        return [Data(data)] if data else []
+            return self._file.read(_PIECE) or b""
 
     def close(self) -> None:
         """Close it, unless it was opened by somebody else."""

@@ -420,3 +420,30 @@ def test_decode_into_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_decode_scrubs_a_recording_and_keeps_the_crc_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording, scrubbed = tmp_path / "recording", tmp_path / "scrubbed"
+    first, second = Meter().telegram(START), Meter("be").telegram(START)
+    recording.write_bytes(first[300:] + first + b"noise" + second + seal(first) + first[:200])
+    monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
+    with scrubbed.open("wb") as out:
+        done = subprocess.run(
+            [*PLUGIN, "decode", "--scrub", str(recording)], stdout=out, stderr=subprocess.PIPE, timeout=20, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = subprocess.run([*PLUGIN, "decode", str(scrubbed)], capture_output=True, timeout=20, check=False)
+    assert lines.stdout.count(b"\n") == 3
+    assert b"cut off after 200 bytes" in lines.stderr
+    for meter in (Meter(), Meter("be")):
+        for secret in (str(meter.serial).encode(), str(meter.serial).encode().hex().encode()):
+            assert secret not in scrubbed.read_bytes()
+            assert secret not in lines.stdout
+
+
+def test_decode_cannot_scrub_what_it_cannot_open(tmp_path: Path) -> None:
+    (tmp_path / "sealed").write_bytes(seal(Meter().telegram(START)))
+    for data, said in (((tmp_path / "sealed").read_bytes(), b"W! -: the telegrams are sealed"), (b"x", b"E! no tel")):
+        done = subprocess.run([*PLUGIN, "decode", "--scrub"], input=data, capture_output=True, timeout=20, check=False)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.startswith(said)
