@@ -9,6 +9,7 @@ the telegram is the meter's, and its own CRC is checked after that like any othe
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from telegraf_p1.framer import SEALED, Frame
 from telegraf_p1.telegram import TelegramError, parse
 
 KEY: Final = "P1_DECRYPTION_KEY"
@@ -60,6 +61,15 @@ def _key(environment: Mapping[str, str], name: str, default: str = "") -> bytes:
         )
         raise ValueError(message)
     return key
+
+
+def opened(frame: Frame, found: Keys | None) -> bytes:
+    """Give the plain bytes of any frame; raise TelegramError for a sealed one that cannot be opened."""
+    if not frame.data.startswith(SEALED):
+        return frame.data
+    if not frame.whole:
+        raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
+    return unseal(frame.data, found)
 
 
 def unseal(frame: bytes, found: Keys | None) -> bytes:

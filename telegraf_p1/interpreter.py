@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from telegraf_p1 import telegram
 from telegraf_p1.decode import decode
-from telegraf_p1.decrypt import Keys, unseal
+from telegraf_p1.decrypt import Keys, opened
 from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
@@ -144,7 +144,8 @@ class Interpreter:
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
         try:
-            parsed = telegram.parse(self._plain(frame), settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
+            data = opened(frame, settings.keys)
+            parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
         except TelegramError as error:
             self._reject(error, stream)
             return None
@@ -160,13 +161,6 @@ class Interpreter:
             self._say_once("stale", f"{stream.name}: a retained telegram without a time of its own is left out")
             return None
         return record._replace(tags=record.tags | stream.tags)
-
-    def _plain(self, frame: Frame) -> bytes:
-        if not frame.data.startswith(SEALED):
-            return frame.data
-        if not frame.whole:
-            raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
-        return unseal(frame.data, self._settings.keys)
 
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
         if error.cause == "noise" or (error.cause == "half" and not stream.begun):

@@ -48,11 +48,6 @@ class Zone:
         return self._rules
 
 
-def is_timestamp(text: str) -> bool:
-    """Whether `text` has the form of a meter's time, be it valid or not."""
-    return _TST.fullmatch(text) is not None
-
-
 @lru_cache(64)  # most times are those of the telegram before
 def epoch(text: str, zone: Zone) -> int | None:
     """UTC of a meter's time in seconds since 1970; None for what is no valid time.

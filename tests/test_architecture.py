@@ -22,7 +22,7 @@ MAY_KNOW = {
     "crc": "",
     "diagnosis": "",
     "telegram": "crc",
-    "decrypt": "telegram",
+    "decrypt": "framer telegram",
     "scrub": "crc obis.kinds obis.table telegram values",
     # the table
     "obis": "",

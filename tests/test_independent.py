@@ -1,6 +1,5 @@
 """Every number of a telegram is in its record: read here by other means than the decoder's."""
 
-import csv
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
+from telegraf_p1.obis.rows import ROWS
 from telegraf_p1.record import Record
 from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode
@@ -27,15 +27,12 @@ _TYPE = re.compile(r"^0-(\d):24\.1\.0\((\d+)\)\s*$", re.MULTILINE)
 _MEDIA = {"2": "sub", "3": "gas", "4": "heat", "7": "water", "10": "cooling", "12": "heat"}
 
 
-def table() -> dict[str, str]:
-    """Give reference → field of the numbers in obis.csv that stand alone in brackets."""
-    with (SHARED.parent / "reference" / "obis.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        row["obis"]: row["field"]
-        for row in rows
-        if row["influx_type"] in ("float", "integer") and row["role"] == "field" and " | " not in row["field"]
-    }
+# Reference → field of the numbers that stand alone in brackets.
+FIELDS = {
+    row.reference: row.fields[0].name
+    for row in ROWS
+    if len(row.fields) == 1 and row.fields[0].type in ("float", "integer") and "{" not in row.fields[0].name
+}
 
 
 def read(path: Path, crc: CrcMode) -> Record | None:
@@ -56,7 +53,6 @@ def scaled(number: str, unit: str, field: str) -> Decimal:
 
 def expected(text: str) -> dict[str, Decimal]:
     """Give field → value of what stands in a telegram."""
-    fields = table()
     found: dict[str, Decimal] = {}
     objects = {reference.replace(":", "."): (number, unit) for reference, number, unit in _NUMBER.findall(text)}
     for dotted, (number, unit) in objects.items():
@@ -65,8 +61,8 @@ def expected(text: str) -> dict[str, Decimal]:
             continue  # a limit of nines is switched off
         if reference == "0-0:17.0.0" and unit:
             found[f"limiter_threshold_{unit.lower()}"] = Decimal(number)
-        elif reference in fields:
-            found.setdefault(fields[reference], scaled(number, unit, fields[reference]))
+        elif reference in FIELDS:
+            found.setdefault(FIELDS[reference], scaled(number, unit, FIELDS[reference]))
     return found
 
 

@@ -24,6 +24,10 @@ class Heard:
         settings = Settings(crc, Zone(), host_time=False, keys=keys)
         self.interpreter = Interpreter(settings, Log(self.log.append, lambda: self.now), "cable")
 
+    def said(self, words: str) -> list[str]:
+        """Give the lines of the log that hold these words; what else was said is another test's."""
+        return [line for line in self.log if words in line]
+
     def pause(self) -> list[Record]:
         return self.interpreter.records(Pause(PAUSE_S), RECEIVED_NS)
 
@@ -57,9 +61,9 @@ def test_noise_behind_the_mark_does_not_deafen_an_old_meter(heard: Heard) -> Non
 def test_half_a_telegram_at_the_start_is_passed_over_in_silence(heard: Heard) -> None:
     half = b"/abc) of it)\r\n1-0:1.8.0(1*kWh)\r\n!ABCD\r\n"
     assert heard.records(half) == []
-    assert (heard.interpreter.rejected, heard.log) == (0, [])
+    assert (heard.interpreter.rejected, heard.said("rejected")) == (0, [])
     assert heard.records(half) == []
-    assert (heard.interpreter.rejected, len(heard.log)) == (1, 1)
+    assert (heard.interpreter.rejected, len(heard.said("rejected"))) == (1, 1)
 
 
 def test_the_time_of_an_old_meter_is_that_of_the_first_byte(heard: Heard) -> None:
@@ -73,21 +77,20 @@ def test_a_line_that_is_no_object_is_named_once_a_minute(heard: Heard) -> None:
     for n in range(100):
         body = b"/TST5\r\nTime %d\r\n!" % n
         assert len(heard.records(with_crc(body) + b"\r\n")) == 1
-    assert heard.log == ["W! cable: 'Time 0' in a telegram is no COSEM object, and is left out\n"]
+    assert heard.said("no COSEM object") == ["W! cable: 'Time 0' in a telegram is no COSEM object, and is left out\n"]
 
 
 def test_an_unreadable_value_is_named_once(heard: Heard) -> None:
     for n in range(100):
         body = b"/TST5\r\n1-0:1.8.0(x%d)\r\n!" % n
         heard.records(with_crc(body) + b"\r\n")
-    assert heard.log == ["W! cable: '1-0:1.8.0': 'x0' is no number\n"]
+    assert heard.said("no number") == ["W! cable: '1-0:1.8.0': 'x0' is no number\n"]
 
 
 def test_rewritten_line_ends_are_named_once_and_accepted(heard: Heard) -> None:
     telegram = Meter().telegram(START).replace(b"\r\n", b"\n")
     assert len(heard.records(telegram, telegram)) == 2
-    (line,) = heard.log
-    assert "rewrites line endings" in line
+    assert len(heard.said("rewrites line endings")) == 1
 
 
 def test_the_end_of_the_source_ends_the_last_telegram(heard: Heard) -> None:
@@ -102,8 +105,7 @@ def test_a_telegram_that_is_cut_off_in_a_line_is_told_from_the_next_one(heard: H
     assert heard.interpreter.rejected == 4
     assert len(heard.records(telegram)) == 1
     assert heard.interpreter.finish() == []
-    assert (heard.interpreter.rejected, len(heard.log)) == (5, 1)
-    assert "cut off after 400 bytes" in heard.log[0]
+    assert (heard.interpreter.rejected, len(heard.said("cut off after 400 bytes"))) == (5, 1)
 
 
 def test_a_telegram_that_the_end_of_a_recording_cuts_off_is_rejected(heard: Heard) -> None:
@@ -111,7 +113,7 @@ def test_a_telegram_that_the_end_of_a_recording_cuts_off_is_rejected(heard: Hear
     assert len(heard.records(telegram, telegram[:300])) == 1
     assert heard.interpreter.finish() == []
     assert heard.interpreter.rejected == 1
-    assert "cut off after 300 bytes" in heard.log[0]
+    assert len(heard.said("cut off after 300 bytes")) == 1
 
 
 def test_a_telegram_that_is_cut_off_is_warned_of_with_its_length(heard: Heard) -> None:
@@ -119,8 +121,7 @@ def test_a_telegram_that_is_cut_off_is_warned_of_with_its_length(heard: Heard) -
     cut = telegram[: telegram.index(b"\r\n", 300) + 2]
     assert len(heard.records(telegram, cut, telegram)) == 2
     assert heard.interpreter.rejected == 1
-    (line,) = heard.log
-    assert f"cut off after {len(cut)} bytes" in line
+    assert len(heard.said(f"cut off after {len(cut)} bytes")) == 1
 
 
 def test_old_meters_without_an_end_mark_are_read_with_crc_off() -> None:
@@ -131,7 +132,7 @@ def test_old_meters_without_an_end_mark_are_read_with_crc_off() -> None:
     assert heard.records(telegram[:100], telegram[100:]) == []
     assert len(heard.records(telegram)) == 1  # or the next one
     assert len(heard.interpreter.finish()) == 1
-    assert heard.log == []
+    assert heard.interpreter.rejected == 0
 
 
 def test_a_pause_ends_no_telegram_that_has_an_end_mark(heard: Heard) -> None:
@@ -139,21 +140,20 @@ def test_a_pause_ends_no_telegram_that_has_an_end_mark(heard: Heard) -> None:
     assert heard.records(telegram[:300]) == []
     assert heard.pause() == []
     assert len(heard.records(telegram[300:])) == 1
-    assert heard.log == []
+    assert heard.interpreter.rejected == 0
 
 
 def test_silence_is_explained(heard: Heard) -> None:
     heard.pause()
-    assert heard.log == []
+    assert heard.said("nothing came") == []
     heard.silence()
     heard.silence()
-    assert len(heard.log) == 1
-    assert "switch the port on" in heard.log[0]
+    assert len(heard.said("switch the port on")) == 1
     heard.records(Meter().telegram(START)[:300])
     heard.now = 61
     heard.silence()
-    assert "cut off after 300 bytes" in heard.log[1]
-    assert "(1 more like it were held back)" in heard.log[1]
+    (line,) = heard.said("cut off after 300 bytes")
+    assert "(1 more like it were held back)" in line
 
 
 def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Heard) -> None:
@@ -161,7 +161,7 @@ def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Hear
         heard.now = n * 61
         heard.silence()
         assert len(heard.records(Meter().telegram(START + n * 61))) == 1
-    assert len(heard.log) == 3
+    assert len(heard.said("nothing came")) == 3
 
 
 def test_what_was_counted_becomes_a_line(heard: Heard) -> None:
@@ -179,7 +179,7 @@ def test_what_was_counted_becomes_a_line(heard: Heard) -> None:
 
 def test_what_a_source_noticed_is_said(heard: Heard) -> None:
     heard.interpreter.records(Trouble("another program reads this port"), RECEIVED_NS)
-    assert heard.log == ["W! cable: another program reads this port\n"]
+    assert heard.said("another program") == ["W! cable: another program reads this port\n"]
 
 
 def test_sealed_telegrams_are_opened() -> None:
@@ -187,13 +187,13 @@ def test_sealed_telegrams_are_opened() -> None:
     heard = Heard(keys=Keys(KEY, LUXEMBOURG))
     (record,) = heard.records(b"\xdbnoise/", seal(plain)[:100], seal(plain)[100:])
     assert [record] == Heard().records(plain)
-    assert heard.log == []
+    assert heard.said("sealed") == []
 
 
 def test_a_sealed_telegram_needs_its_own_crc_too() -> None:
     heard = Heard(keys=Keys(KEY, LUXEMBOURG))
     assert heard.records(seal(Meter().telegram(START).replace(b"kWh", b"kwh"))) == []
-    assert "the CRC does not fit" in heard.log[0]
+    assert len(heard.said("the CRC does not fit")) == 1
     assert heard.records(seal(b"no telegram")) == []
 
 
@@ -201,54 +201,50 @@ def test_a_sealed_stream_without_a_key_says_so_and_nothing_else(heard: Heard) ->
     for _ in range(9):
         frame = seal(Meter("be").telegram(START))
         heard.records(*(frame[n : n + 61] for n in range(0, len(frame), 61)))
-    (line,) = heard.log
-    assert "P1_DECRYPTION_KEY" in line
+    assert len(heard.said("P1_DECRYPTION_KEY")) == 1
+    assert heard.said("no text") == heard.said("no telegram") == []
 
 
 def test_a_sealed_telegram_that_is_cut_off_is_said() -> None:
     heard = Heard(keys=Keys(KEY, LUXEMBOURG))
     frame = seal(Meter().telegram(START))
     assert len(heard.records(frame, frame[:200], frame)) == 2
-    assert "sealed telegram was cut off after 200 bytes" in heard.log[0]
+    assert len(heard.said("sealed telegram was cut off after 200 bytes")) == 1
 
 
 def test_a_stream_that_gives_no_telegram_is_diagnosed(heard: Heard) -> None:
     for _ in range(100):
         heard.records(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" + b"\x76\x05\x01" * 30)
-    (line,) = heard.log
-    assert "SML" in line
+    assert len(heard.said("SML")) == 1
 
 
 def test_text_without_a_telegram_is_said(heard: Heard) -> None:
     for _ in range(30):
         heard.records(b"Welcome to the gateway, firmware 1.2\r\n")
-    (line,) = heard.log
-    assert "text comes, but no telegram" in line
+    assert len(heard.said("text comes, but no telegram")) == 1
 
 
 def test_a_message_without_a_telegram_is_said(heard: Heard) -> None:
     for n, message in enumerate((b"offline", b"/", b"/TST5\r\n", Meter().telegram(START)[:300])):
         heard.now = n * 61
         assert heard.interpreter.records(Data(message, ends_message=True), RECEIVED_NS) == []
-    assert ["no telegram" in line for line in heard.log] == [True, True, False, False]
-    assert "cut off after 7 bytes" in heard.log[2]
-    assert "cut off after 300 bytes" in heard.log[3]
     heard.interpreter.records(Data(b"", ends_message=True), RECEIVED_NS)
-    assert len(heard.log) == 4
+    assert len(heard.said("no telegram")) == 2
+    assert len(heard.said("cut off after 7 bytes")) == len(heard.said("cut off after 300 bytes")) == 1
 
 
 def test_a_few_strange_bytes_are_diagnosed_at_the_next_pause(heard: Heard) -> None:
     heard.records(b"\x9f" * 100)
-    assert heard.log == []
+    assert heard.said("no text") == []
     heard.pause()
-    assert "the bytes are no text" in heard.log[0]
+    assert len(heard.said("the bytes are no text")) == 1
 
 
 def test_long_telegrams_in_small_pieces_are_not_diagnosed(heard: Heard) -> None:
     body = b"/AUX5\r\n0-0:96.13.0(" + b"FF" * 2048 + b")\r\n!"
     telegram = with_crc(body) + b"\r\n"
     assert len(heard.records(*(telegram[n : n + 9] for n in range(0, len(telegram), 9)))) == 1
-    assert heard.log == []
+    assert heard.said("text") == []
 
 
 def test_what_was_begun_before_a_connection_was_lost_is_forgotten(heard: Heard) -> None:
@@ -257,4 +253,4 @@ def test_what_was_begun_before_a_connection_was_lost_is_forgotten(heard: Heard) 
     heard.interpreter.records(Lost(), RECEIVED_NS)
     assert heard.records(telegram[300:]) == []
     assert len(heard.records(telegram)) == 1
-    assert heard.log == []
+    assert heard.interpreter.rejected == 0

@@ -190,5 +190,4 @@ def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> Non
             with pytest.raises(OSError, match="nothing came for 1 s"):
                 read_on()
         connection.close()
-    (line,) = log
-    assert "a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line
+    assert any("a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line for line in log)

@@ -57,8 +57,8 @@ def main(chosen: argparse.Namespace) -> int:
 
 def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
     """Write all that is or was a telegram to stdout, without what identifies a meter."""
-    from telegraf_p1.decrypt import unseal
-    from telegraf_p1.framer import SEALED, Framer
+    from telegraf_p1.decrypt import opened
+    from telegraf_p1.framer import Framer
     from telegraf_p1.scrub import Scrubber
     from telegraf_p1.sources.file import Recording
     from telegraf_p1.telegram import TelegramError
@@ -71,7 +71,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
         recording.close()
         for frame in frames:
             try:
-                plain = unseal(frame.data, keys) if frame.data.startswith(SEALED) else frame.data
+                plain = opened(frame, keys)
             except TelegramError as error:
                 rejected += 1
                 log.warning_for(error.cause, f"{name}: {error}")

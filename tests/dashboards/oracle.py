@@ -81,19 +81,19 @@ class Oracle:
                     found[hour] += grown
         return found
 
-    def periods(self, field: str, start: float, form: str, factor: float = 1) -> Numbers:
+    def periods(self, field: str, start: float, pattern: str, factor: float = 1) -> Numbers:
         """Give what a counter grew by on each day, or in each month."""
         found: Numbers = defaultdict(float)
         for hour, grown in self.hours(field, start).items():
-            found[f"{datetime.fromtimestamp(hour, ZONE):{form}}"] += grown * factor
+            found[f"{datetime.fromtimestamp(hour, ZONE):{pattern}}"] += grown * factor
         return found
 
     def bars(self, title: str, start: float) -> Expected:
         """Give the bars of a panel of days or months."""
-        what, _, form = title.partition(" per ")
-        form = _MONTH if form.startswith("month") else _DAY
-        sold = [self.periods(field, start, form) for field in self.registers("export").values()]
-        bought = {t: self.periods(field, start, form) for t, field in self.registers("import").items()}
+        what, _, pattern = title.partition(" per ")
+        pattern = _MONTH if pattern.startswith("month") else _DAY
+        sold = [self.periods(field, start, pattern) for field in self.registers("export").values()]
+        bought = {t: self.periods(field, start, pattern) for t, field in self.registers("import").items()}
         if what == "Electricity":
             return {tariff_name(t): one for t, one in bought.items()}
         if what.startswith("Import"):
@@ -101,10 +101,10 @@ class Oracle:
             return {"Import": add(*bought.values()), "Export": add(*sold), "Net": net}
         if what == "Cost":
             costs = {tariff_name(t): times(one, PRICES[t]) for t, one in bought.items()}
-            gas = self.periods("gas_m3", start, form, PRICES["gas"])
+            gas = self.periods("gas_m3", start, pattern, PRICES["gas"])
             return costs | {"Gas": gas, "Export": times(add(*sold), -PRICES["export"])}
         factor = GAS_KWH if title.endswith("kWh") else 1
-        return {name: self.periods(field, start, form, factor) for name, field in MEDIA[what].items()}
+        return {name: self.periods(field, start, pattern, factor) for name, field in MEDIA[what].items()}
 
     def windows(self, fields: list[tuple[str, int]], edges: list[tuple[float, float]], how: str) -> Numbers:
         """Give for each window the sum over fields and meters of their means, or the extreme of all.

@@ -24,7 +24,7 @@ def test_each_telegram_is_taken_once_over_one_connection(tmp_path: Path) -> None
             wait_until(lambda before=before: len(device.seen) > before + 3, "more questions")  # type: ignore[misc]
         assert not something_to_read(process, 0.1)
         assert len(device.clients) == 1
-    assert log.read_text() == ""
+    assert "trying again" not in log.read_text()
 
 
 def test_a_device_that_closes_its_connection_costs_nothing(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_device_that_closes_its_connection_costs_nothing(tmp_path: Path) -> No
         for _ in range(3):
             sent = device.telegram()
             assert read_line(process) == sent
-    assert log.read_text() == ""
+    assert "trying again" not in log.read_text()
 
 
 def test_homewizard_2_is_asked_with_token_and_version_and_pinned(

@@ -123,7 +123,7 @@ def test_it_ends_at_once_in_every_state(state: str, how: str, tmp_path: Path, ca
     log = tmp_path / "log"
     assert_ends_at_once(lambda: in_state(state, cable, log), how)
     if state != "back-off":
-        assert log.read_text() == ""
+        assert not logged(log, "E! ")
 
 
 def sockets(pid: int) -> bool:
@@ -162,7 +162,7 @@ def test_it_ends_quietly_when_nobody_reads_stdout(tmp_path: Path) -> None:
         process.stdout.close()
         process.wait(10)
         assert process.returncode == 0
-    assert log.read_text() == ""
+    assert not logged(log, "E! ")
 
 
 def test_a_cable_that_is_pulled_out_and_put_back_goes_on(tmp_path: Path, cable: Cable) -> None:
@@ -304,7 +304,7 @@ def test_decode_gives_lines_json_and_an_exit_code(tmp_path: Path) -> None:
         return subprocess.run([*PLUGIN, "decode", *arguments], input=data, capture_output=True, timeout=20, check=False)
 
     done = decode(str(good))
-    assert (done.returncode, done.stdout.count(b"\n"), done.stderr) == (0, 2, b"")
+    assert (done.returncode, done.stdout.count(b"\n"), b"rejected" in done.stderr) == (0, 2, False)
     assert decode(data=good.read_bytes()).stdout == done.stdout
     assert decode("--json", str(good)).stdout.startswith(
         b'{"time_ns": 1700000000000000000, "measurement": "p1", "tags": {"meter": '
@@ -398,7 +398,7 @@ def test_a_stdout_that_cannot_be_written_is_said(tmp_path: Path) -> None:
             ) as process,
         ):
             assert process.stderr
-            assert process.stderr.read() == b"E! cannot write to stdout: No space left on device\n"
+            assert process.stderr.read().endswith(b"E! cannot write to stdout: No space left on device\n")
             assert process.wait(20) == 1
 
 
@@ -419,7 +419,7 @@ def test_decode_into_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         assert process.stderr
         process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert b"E! " not in process.stderr.read()
 
 
 def test_decode_scrubs_a_recording_and_keeps_the_crc_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mos
     late = Listener(broker)
     wait_until(lambda: f"{root}/p1_version" in late.messages, "a retained value")
     late.stop()
-    assert [text[:2] for text in log.read_text().splitlines()] == ["W!", "I!"]
+    assert log.read_text().count("trying again") == log.read_text().count("is back") == 1
 
 
 def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosquitto) -> None:
