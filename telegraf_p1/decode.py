@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import Final
 
 from telegraf_p1 import mbus, timestamp, values
-from telegraf_p1.obis import kinds, table
+from telegraf_p1.obis import kinds
 from telegraf_p1.obis.kinds import Field, Row
+from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record, Remark
 from telegraf_p1.telegram import Telegram
 from telegraf_p1.values import Unreadable, Value
@@ -30,7 +31,7 @@ def decode(
     zone: timestamp.Zone,
     *,
     host_time: bool = False,
-    rows: table.Table = table.DEFAULT,
+    rows: Table = DEFAULT,
 ) -> Record:
     """Turn a telegram into a record.
 
@@ -59,7 +60,7 @@ class _Decoding:
         self.channels: dict[int, mbus.Channel] = {}
         self.remarks: list[Remark] = []
 
-    def objects(self, telegram: Telegram, rows: table.Table) -> None:
+    def objects(self, telegram: Telegram, rows: Table) -> None:
         """Read all objects in the order of the table."""
         sent: dict[str, list[str]] = {_IDENTIFICATION: [telegram.identification]}
         for reference, groups in telegram.objects:

@@ -1,4 +1,4 @@
-"""Events of a source become records; what gives none becomes a warning that says why."""
+"""Events of a source become records; what gave none is counted, and `warn.py` says why."""
 
 import time
 from collections import Counter
@@ -7,22 +7,18 @@ from typing import Final, NamedTuple
 from telegraf_p1 import telegram
 from telegraf_p1.decode import decode
 from telegraf_p1.decrypt import Keys, opened
-from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
-from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
 from telegraf_p1.sources.events import Data, Event, Lost, Pause, Silence, Trouble
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
+from telegraf_p1.warn import Warner
 
 _MOST_STREAMS: Final = 10_000
 _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
-_NOTHING_CAME: Final = (
-    "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
-    "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
-)
 
 
 class Settings(NamedTuple):
@@ -50,7 +46,7 @@ class _Stream:
 
 
 class Interpreter:
-    """Turns events into records, and says once a minute what was wrong with the others."""
+    """Turns events into records, and counts them."""
 
     def __init__(self, settings: Settings, log: Log, name: str) -> None:
         self.accepted = 0
@@ -60,10 +56,9 @@ class Interpreter:
         self.reconnects = 0
         self.last_ns = time.time_ns()  # when the last telegram came, or we began
         self._settings = settings
-        self._log = log
+        self._warn = Warner(log)
         self._name = name
         self._streams: dict[str, _Stream] = {}
-        self._said: set[str] = set()
 
     def records(self, event: Event, now_ns: int) -> list[Record]:
         """Give the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
@@ -75,10 +70,10 @@ class Interpreter:
             case Pause():
                 found = self._pause()
             case Silence(seconds):
-                self._explain_silence(seconds)
+                self._notice_silence(seconds)
                 found = self._pause()
             case Trouble(text):
-                self._log.warning_for(text, f"{self._name}: {text}")
+                self._warn.of_trouble(self._name, text)
             case Lost():
                 self._forget_what_was_begun()
         if self.accepted > accepted:
@@ -121,7 +116,7 @@ class Interpreter:
             stream.unexplained.clear()
         else:
             stream.unexplained += data
-            self._explain(stream, is_message=is_message, is_pause=is_pause)
+            self._look_at(stream, is_message=is_message, is_pause=is_pause)
         return found
 
     def _forget_what_was_begun(self) -> None:
@@ -156,9 +151,8 @@ class Interpreter:
         stream.is_silent = False
         self.accepted += 1
         record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time, rows=settings.rows)
-        self._remark(parsed, record, stream)
+        self._warn.of_telegram(stream.name, parsed, record)
         if record.time_ns is None:
-            self._say_once("stale", f"{stream.name}: a retained telegram without a time of its own is left out")
             return None
         return record._replace(tags=record.tags | stream.tags)
 
@@ -167,46 +161,19 @@ class Interpreter:
             return  # we began to listen in the middle of it
         self.rejected += 1
         self.rejected_by_cause[error.cause] += 1
-        self._log.warning_for(error.cause, f"{stream.name}: telegram rejected: {error}")
+        self._warn.of_rejected(stream.name, error)
 
-    def _remark(self, parsed: telegram.Telegram, record: Record, stream: _Stream) -> None:
-        """Say what is odd about a telegram that is believed."""
-        if parsed.damage:
-            self._say_once(
-                "damage",
-                f"{stream.name}: what carries the telegrams {parsed.damage}; they are accepted, since their CRC fits "
-                "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
-            )
-        if parsed.bad_lines:
-            line = parsed.bad_lines[0][:80]
-            self._log.warning_for("line", f"{stream.name}: {line!r} in a telegram is no COSEM object, and is left out")
-        for reference, text in record.remarks:
-            self._say_once(reference, f"{stream.name}: {reference!r}: {text}")
-
-    def _explain_silence(self, seconds: float) -> None:
+    def _notice_silence(self, seconds: float) -> None:
         stream = self._stream("")
         stream.is_silent = True
-        if stream.recoveries >= _SLOW:
-            return
-        if unfinished := stream.framer.unfinished():
-            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
-        else:
-            text = _NOTHING_CAME.format(seconds)
-        self._log.warning_for("silence", f"{stream.name}: {text}")
+        if stream.recoveries < _SLOW:
+            self._warn.of_silence(stream.name, stream.framer.unfinished(), seconds)
 
-    def _explain(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
+    def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
         """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""
         data, is_full = bytes(stream.unexplained), len(stream.unexplained) >= _WINDOW
         if not data or not (is_full or is_message or is_pause):
             return
         stream.unexplained.clear()
-        diagnosis = diagnose(data)
-        if is_message or (is_full and b"/" not in data and not stream.framer.unfinished()):
-            diagnosis = diagnosis or no_telegram(data)
-        if diagnosis:
-            self._log.warning_for(diagnosis.cause, f"{stream.name}: {diagnosis.text}")
-
-    def _say_once(self, cause: str, text: str) -> None:
-        if cause not in self._said:
-            self._said.add(cause)
-            self._log.warning(text)
+        holds_none = is_full and b"/" not in data and not stream.framer.unfinished()
+        self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)

@@ -14,7 +14,7 @@ from typing import Final
 
 from telegraf_p1 import crc, telegram, values
 from telegraf_p1.obis import kinds
-from telegraf_p1.obis.table import DEFAULT
+from telegraf_p1.obis.lookup import DEFAULT
 
 # Texts that name a model or a state, and nobody.
 _HARMLESS: Final = {

@@ -16,72 +16,73 @@ MAY_KNOW = {
     "durations": "",
     "execd": "",
     "url": "durations",
-    "broker": "url",
+    "mqtt_options": "url",
     # bytes → a Telegram that may be believed, or why not
     "framer": "",
     "crc": "",
     "diagnosis": "",
     "telegram": "crc",
     "decrypt": "framer telegram",
-    "scrub": "crc obis.kinds obis.table telegram values",
+    "scrub": "crc obis.kinds obis.lookup telegram values",
     # the table
     "obis": "",
     "obis.kinds": "",
-    "obis.rows": "obis.kinds",
-    "obis.table": "obis.kinds obis.rows",
-    "obis.listing": "obis.kinds obis.rows",
+    "obis.table": "obis.kinds",
+    "obis.lookup": "obis.kinds obis.table",
+    "obis.listing": "obis.kinds obis.table",
     # a Telegram → a Record → a line
     "values": "",
     "timestamp": "values",
     "mbus": "values",
     "record": "values",
-    "decode": "mbus obis.kinds obis.table record telegram timestamp values",
+    "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
     # sources: no telegram, no retry, no log
     "sources.events": "",
     "sources.connection": "sources.events",
     "sources.envelope": "",
-    "sources.line": "url",
+    "sources.serial_settings": "url",
     "sources": "sources.connection url",
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "sources.connection sources.events url",
-    "sources.serial_port": "sources.connection sources.events sources.line url",
-    "sources.rfc2217": "sources.connection sources.events sources.line url",
+    "sources.serial_port": "sources.connection sources.events sources.serial_settings url",
+    "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.http_get": " sources.connection sources.envelope sources.events url",
-    "sources.mqtt": "broker sources.connection sources.envelope sources.events url",
+    "sources.mqtt": "mqtt_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
-    "interpreter": "decode decrypt diagnosis framer log obis.table record sources.events telegram timestamp",
+    "warn": "diagnosis log record telegram",
+    "interpreter": "decode decrypt framer log obis.lookup record sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics
     "outputs": "record",
-    "outputs.mapping": "obis.table record values",
-    "outputs.definitions_file": "lineproto obis.kinds obis.rows obis.table outputs.mapping values",
-    "outputs.lines": "lineproto outputs outputs.mapping record",
+    "outputs.mapping": "obis.lookup record values",
+    "outputs.definitions_file": "lineproto obis.kinds obis.table obis.lookup outputs.mapping values",
+    "outputs.stdout": "lineproto outputs outputs.mapping record",
     "outputs.statistics": "interpreter lineproto record",
-    "outputs.topics": "broker log outputs.mapping record url",
+    "outputs.mqtt": "mqtt_options log outputs.mapping record url",
     # simulated meters
     "simulator": "",
     "simulator.house": "",
     "simulator.countries.country": "simulator.house timestamp",
-    "simulator.countries.lines": "simulator.house timestamp",
+    "simulator.countries.common_lines": "simulator.house timestamp",
     "simulator.countries": "simulator.countries.*",
     "simulator.meter": "crc simulator.countries simulator.house",
-    "simulator.targets": "broker simulator.countries simulator.meter",
+    "simulator.targets": "mqtt_options simulator.countries simulator.meter",
     # the command line
     "commands": "",
     "commands.options": "decrypt interpreter lineproto outputs.definitions_file outputs.mapping timestamp url",
-    "commands.run": "commands commands.options durations execd interpreter log loop outputs.lines outputs.statistics "
-    "outputs.topics reconnect sources url",
-    "commands.decode": "commands commands.options decrypt framer interpreter lineproto log loop outputs.lines scrub "
+    "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
+    "outputs.mqtt reconnect sources url",
+    "commands.decode": "commands commands.options decrypt framer interpreter lineproto log loop outputs.stdout scrub "
     "sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",
 }
-COUNTRY = "simulator.countries.country simulator.countries.lines simulator.house timestamp"
-PURE = ["framer", "crc", "telegram", "decrypt", "diagnosis", "obis.rows", "obis.table", "values", "timestamp", "mbus"]
+COUNTRY = "simulator.countries.country simulator.countries.common_lines simulator.house timestamp"
+PURE = ["framer", "crc", "telegram", "decrypt", "diagnosis", "obis.table", "obis.lookup", "values", "timestamp", "mbus"]
 PURE += ["scrub", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 

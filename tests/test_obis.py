@@ -10,8 +10,8 @@ from telegraf_p1 import decode
 from telegraf_p1.obis import kinds
 from telegraf_p1.obis.kinds import Field, Row
 from telegraf_p1.obis.listing import plain
-from telegraf_p1.obis.rows import ROWS
-from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.obis.lookup import DEFAULT, Table
+from telegraf_p1.obis.table import ROWS
 from tests.helpers.telegrams import ROOT
 
 FIELDS = [(field, row) for row in ROWS for field in row.fields]

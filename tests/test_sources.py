@@ -16,8 +16,8 @@ from telegraf_p1.sources.connection import Connection, Patience
 from telegraf_p1.sources.events import Data, Event, Pause, Silence
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
+from tests.helpers.devices import STANDS, Stand
 from tests.helpers.programs import wait_until
-from tests.helpers.stands import STANDS, Stand
 from tests.helpers.telegrams import START
 
 ENDLESS = sorted(STANDS)

@@ -31,7 +31,7 @@ def main(chosen: argparse.Namespace) -> int:
     """Write the records of all files; one that cannot be read ends it."""
     from telegraf_p1 import lineproto, loop
     from telegraf_p1.interpreter import Interpreter
-    from telegraf_p1.outputs.lines import lines
+    from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
     settings, mapping = options.understood(chosen)

@@ -33,7 +33,7 @@ def main(chosen: argparse.Namespace) -> int:
     """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
     from telegraf_p1 import execd, loop
     from telegraf_p1.interpreter import Interpreter
-    from telegraf_p1.outputs.lines import lines
+    from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.reconnect import Reconnecting
     from telegraf_p1.sources import open_source
 
@@ -48,7 +48,7 @@ def main(chosen: argparse.Namespace) -> int:
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
         if chosen.publish:
-            from telegraf_p1.outputs.topics import Publisher
+            from telegraf_p1.outputs.mqtt import Publisher
 
             publisher = Publisher(chosen.publish, mapping, log)
             outputs.append(publisher.publish)

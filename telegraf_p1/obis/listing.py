@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from telegraf_p1.obis.kinds import Field, Row
-from telegraf_p1.obis.rows import ROWS
+from telegraf_p1.obis.table import ROWS
 
 # OBIS reference → what ESPHome and dsmr_parser call it; several names are parted by `|`.
-_PEERS: Final = Path(__file__).with_name("peers.csv")
+_PEERS: Final = Path(__file__).with_name("other_names.csv")
 
 
 def _fields() -> list[tuple[Field, Row]]:
@@ -27,7 +27,7 @@ def plain() -> str:
 _HEAD: Final = """\
 # Fields
 
-Written by `telegraf-p1 fields --markdown` from the table in `telegraf_p1/obis/rows.py`; a test keeps both equal.
+Written by `telegraf-p1 fields --markdown` from the table in `telegraf_p1/obis/table.py`; a test keeps both equal.
 
 `{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water`, `sub` (a second electricity meter) or, when the meter does
 not say, `mbus_1` with the number of its channel; `{unit}` is `m3`, `gj` or `kwh`. A second meter of one kind has its

@@ -1,81 +1,297 @@
-"""Finds the row of an OBIS reference, M-Bus channels included, and the field of a value."""
+"""The rows of the table: one line an OBIS reference.
 
-import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Final, NamedTuple
+To add a field, add a row; types and units stand here and nowhere else. Of two references that
+mean one field the upper one counts, and a record has its fields in this order.
+Sources: DSMR 2.2 to 5.0.2 P1 Companion Standards (NL), e-MUCS P1 (BE, through field telegrams),
+Smarty P1 1.1.3 (LU), Swedish HAN with Aidon 1.7A (SE, FI), ESO data model (LT), IEC 62056-61.
+"""
 
-from telegraf_p1.obis.kinds import Field, Row
-from telegraf_p1.obis.rows import ROWS
+from typing import Final
 
-_CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
-_REMEMBERED: Final = 1024
-# What stands for the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
-_WORDS: Final = {
-    "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
-    "{unit}": "(?:m3|gj|kwh)",
-    "{n}": r"\d+",
-}
+from telegraf_p1.obis.kinds import (
+    CURRENT_LIMITS,
+    FAILURE_LOG,
+    FLOAT,
+    IGNORED,
+    INT,
+    INTEGER,
+    LIMIT,
+    LIMITER,
+    MBUS_EAN,
+    MBUS_ID,
+    MBUS_READING,
+    MBUS_READING_DSMR3,
+    MBUS_TYPE,
+    MBUS_VALVE,
+    METER,
+    METER_PLAIN,
+    NUMBER,
+    PEAK,
+    PEAK_HISTORY,
+    PLAIN,
+    RELAY,
+    STATE,
+    STRING,
+    TAG,
+    TARIFF,
+    TEXT,
+    TIME,
+    Field,
+    Row,
+)
 
-
-class Entry(NamedTuple):
-    """A row and where it stands.
-
-    The place settles which of two references that mean one field is taken, and the order of the
-    fields. `channel` is the M-Bus channel, 0 for none.
-    """
-
-    place: int
-    channel: int
-    row: Row
-
-
-class Table:
-    """Rows by their references.
-
-    Raise ValueError, which names both rows, when two have one reference, or when a field would
-    have two types or two units: a database takes one type, and a graph one unit.
-    """
-
-    def __init__(self, rows: Iterable[Row] = ROWS) -> None:
-        self._places: dict[str, tuple[int, Row]] = {}
-        self._fields: dict[str, tuple[Field, Row]] = {}
-        for place, row in enumerate(rows):
-            self._add(place, row)
-        # Gives the entry of a reference, None for an unknown one.
-        self.lookup: Callable[[str], Entry | None] = lru_cache(_REMEMBERED)(self._search)
-
-    def _add(self, place: int, row: Row) -> None:
-        _, other = self._places.setdefault(row.reference, (place, row))
-        if other is not row:
-            raise ValueError(f"two rows have the reference {row.reference}: {other} and {row}")
-        for field in row.fields:
-            known, other = self._fields.setdefault(field.name, (field, row))
-            if known != field:
-                raise ValueError(f"{field.name!r} has two types or two units, in {other} and in {row}")
-
-    def _search(self, reference: str) -> Entry | None:
-        if reference in self._places:
-            return Entry(self._places[reference][0], 0, self._places[reference][1])
-        match = _CHANNEL.fullmatch(reference)
-        if match is None or f"0-n:{match[2]}" not in self._places:
-            return None
-        place, row = self._places[f"0-n:{match[2]}"]
-        return Entry(place, int(match[1]), row)
-
-    def row(self, reference: str) -> Row | None:
-        """Give the row with exactly this reference, such as `0-n:24.1.0`."""
-        return self._places[reference][1] if reference in self._places else None
-
-    def field(self, name: str) -> Field | None:
-        """Give the field that a value of a record belongs to, such as `{medium}_m3` for `gas_m3`."""
-        for field, _ in self._fields.values():
-            pattern = field.name
-            for word, expression in _WORDS.items():
-                pattern = pattern.replace(word, expression)
-            if re.fullmatch(pattern, name):
-                return field
-        return None
-
-
-DEFAULT: Final = Table()
+# fmt: off
+ROWS: Final[tuple[Row, ...]] = (
+    # Who speaks, and when
+    Row("/", PLAIN, (Field("identification", STRING),), "all", "Identification: FLAG letters of the maker, one character, free text"),
+    Row("1-3:0.2.8", PLAIN, (Field("p1_version", STRING),), "NL4.0.x NL4.2.2 NL5.0.2 LU AT IL HU(Holley)", "P1 output version, two digits: 40, 42, 50"),
+    Row("0-0:96.1.4", PLAIN, (Field("p1_version", STRING),), "BE(all e-MUCS) CH(Groupe E)", "P1/e-MUCS version: 502 (= DSMR 5.0.2) + two digits of e-MUCS (50213 = 1.3, 50217 = 1.7, 50221 = 2.1)"),
+    Row("0-0:1.0.0", TIME, (), "NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT CH IL", "Date and time of the telegram"),
+    Row("0-0:96.1.1", METER, (Field("meter", TAG),), "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT", "Serial number of the electricity meter, hex-coded text"),
+    Row("0-0:96.1.0", METER, (Field("meter", TAG),), "HU SE(some) BE(Iskra IE)", "Serial number of the electricity meter (channel 0!) in the variants that lack 96.1.1"),
+    Row("0-0:96.1.2", TEXT, (Field("ean", STRING),), "BE(2.x) CH(Groupe E, all spaces)", "EAN of the electricity connection, hex-coded digits"),
+    Row("0-0:42.0.0", TEXT, (Field("logical_device_name", STRING),), "NL2.2 LU HU BE(Iskra IE7)", "COSEM logical device name (3-letter maker + number), hex-coded"),
+    Row("0-0:0.0.0", PLAIN, (Field("device_address", STRING),), "CH(Groupe E)", "Device address / meter number"),
+    Row("1-0:0.0.0", PLAIN, (Field("device_address", STRING),), "DE(Q3D) BE(Iskra IE)", "Device address / owner number"),
+    Row("0-0:96.1.255", METER_PLAIN, (Field("meter", TAG),), "DE(Q3D)", "Serial number, plain text"),
+    Row("1-1:0.2.129", IGNORED, (), "NO/SE Aidon (DLMS push only)", "Push-list id (AIDON_V0001 ...)"),
+    Row("1-0:0.2.0", PLAIN, (Field("fw_core_version", STRING),), "LT", "Active firmware version (core)"),
+    Row("1-0:0.2.8", PLAIN, (Field("fw_core_checksum", STRING),), "LT", "Signature/checksum of the core firmware"),
+    Row("1-1:0.2.0", PLAIN, (Field("fw_module_version", STRING),), "LT", "Active firmware version (module)"),
+    Row("1-1:0.2.8", PLAIN, (Field("fw_module_checksum", STRING),), "LT", "Signature/checksum of the module firmware"),
+    Row("1-0:94.32.1", INTEGER, (Field("grid_configuration", INT),), "BE(2.x)", "Grid layout: 230 = 3x230 V without neutral, 400 = 3x400/230 V"),
+    Row("1-0:96.5.5", PLAIN, (Field("device_status", STRING),), "DE(Q3D)", "Status byte, two hex digits"),
+    # Tariff, switches, limits
+    Row("0-0:96.14.0", TARIFF, (Field("tariff", INT),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE HU CH", "Active tariff"),
+    Row("0-0:96.14.1", TARIFF, (Field("tariff", INT),), "IL", "Active tariff, two digits"),
+    Row("0-0:96.3.10", STATE, (Field("breaker_state", INT),), "NL3.0 NL4.0.0-4.0.4 BE LU HU CH?", "Main breaker: 0 disconnected, 1 connected, 2 released / ready for reconnection"),
+    Row("0-n:96.3.10", RELAY, (Field("relay_{n}_state", INT),), "LU BE(2.x)", "Relay n of the electricity meter: 0 off, 1 on (n=1..2 LU, 1..4 BE 2.x)"),
+    Row("0-0:96.50.68", STATE, (Field("breaker_state", INT),), "HU(Sanxing/AUX)", "Main breaker as a word: ON / OFF"),
+    Row("0-0:24.4.0", STATE, (Field("breaker_state", INT),), "NL2.2", "Main breaker in/out (2.2 text only)"),
+    Row("1-0:96.3.10", STATE, (Field("breaker_state", INT),), "NL2.1 (openHAB only)", "Main breaker (2.1 form)"),
+    Row("0-0:17.0.0", LIMITER, (Field("limiter_threshold_kw", FLOAT, "kW"), Field("limiter_threshold_a", FLOAT, "A"), Field("limiter_threshold_kva", FLOAT, "kVA")), "NL2.2 NL3.0 NL4.0.0-4.0.4 BE LU HU", "Limiter threshold of the connection"),
+    Row("1-0:17.0.0", LIMIT, (Field("limiter_threshold_a", FLOAT, "A"),), "NL2.1 (openHAB only)", "Limiter threshold (2.1 form)"),
+    Row("1-0:31.4.0", LIMIT, (Field("fuse_threshold_l1_a", FLOAT, "A"),), "BE HU", "Fuse supervision threshold, L1 (in BE valid for all phases)"),
+    Row("1-0:51.4.0", LIMIT, (Field("fuse_threshold_l2_a", FLOAT, "A"),), "HU", "Fuse supervision threshold, L2"),
+    Row("1-0:71.4.0", LIMIT, (Field("fuse_threshold_l3_a", FLOAT, "A"),), "HU", "Fuse supervision threshold, L3"),
+    Row("1-1:31.4.0", CURRENT_LIMITS, (Field("current_limit_import_a", FLOAT, "A"), Field("current_limit_export_a", FLOAT, "A")), "LU", "Current limits: first group import, second group export (negative number)"),
+    Row("1-1:34.4.0", CURRENT_LIMITS, (Field("current_limit_import_a", FLOAT, "A"), Field("current_limit_export_a", FLOAT, "A")), "LU (document only)", "Misprint of 1-1:31.4.0 in the LU table"),
+    # Messages of the grid company
+    Row("0-0:96.13.0", TEXT, (Field("message", STRING),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU LT HU CH IL", "Long text message"),
+    Row("0-0:96.13.1", TEXT, (Field("message_code", STRING),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 CH", "Short numeric message (up to 8 digits)"),
+    Row("0-0:96.13.2", TEXT, (Field("message_2", STRING),), "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 1)"),
+    Row("0-0:96.13.3", TEXT, (Field("message_3", STRING),), "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 2)"),
+    Row("0-0:96.13.4", TEXT, (Field("message_4", STRING),), "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 3)"),
+    Row("0-0:96.13.5", TEXT, (Field("message_5", STRING),), "LU", "Long text message of M-Bus channel (LU example has 2..5 for four channels, so probably channel 4)"),
+    # Power failures, voltage sags and swells
+    Row("0-0:96.7.21", INTEGER, (Field("power_failures", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of power failures in any phase"),
+    Row("0-0:96.7.9", INTEGER, (Field("long_power_failures", INT),), "NL4.0.x NL4.2.2 NL5.0.2 CH", "Number of long power failures in any phase"),
+    Row("1-0:99.97.0", FAILURE_LOG, (Field("power_failure_log_count", INT), Field("power_failure_last_timestamp", INT, "s"), Field("power_failure_last_duration_s", INT, "s")), "NL4.0.x NL4.2.2 NL5.0.2 CH", "Log of long power failures: (count)(0-0:96.7.19) then count times (end time)(duration*s)"),
+    Row("0-0:96.7.19", IGNORED, (), "NL4.0.x NL4.2.2 NL5.0.2", "Duration of a long power failure: appears only INSIDE 99.97.0"),
+    Row("1-0:99.1.0", IGNORED, (), "IL", "Load profile, last 30-minute entry: (count)(ids...)(end time)(status)(import*kWh)(export*kWh)"),
+    Row("0-0:96.10.7", IGNORED, (), "IL", "Capture-object id inside 1-0:99.1.0 (status)"),
+    Row("1-0:1.29.0", IGNORED, (), "IL", "Capture-object id inside 1-0:99.1.0 (import energy in the recording period)"),
+    Row("1-0:2.29.0", IGNORED, (), "IL", "Capture-object id inside 1-0:99.1.0 (export energy in the recording period)"),
+    Row("1-0:32.32.0", INTEGER, (Field("voltage_sags_l1", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L1"),
+    Row("1-0:32.36.0", INTEGER, (Field("voltage_swells_l1", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L1"),
+    Row("1-0:32.33.0", INTEGER, (Field("voltage_sag_duration_l1_s", INT, "s"),), "LT(max)", "Duration of the last voltage sag L1"),
+    Row("1-0:32.34.0", NUMBER, (Field("voltage_sag_l1_v", FLOAT, "V"),), "LT(max)", "Voltage during the last sag L1"),
+    Row("1-0:32.37.0", INTEGER, (Field("voltage_swell_duration_l1_s", INT, "s"),), "LT(max)", "Duration of the last voltage swell L1"),
+    Row("1-0:32.38.0", NUMBER, (Field("voltage_swell_l1_v", FLOAT, "V"),), "LT(max)", "Voltage during the last swell L1"),
+    Row("1-0:52.32.0", INTEGER, (Field("voltage_sags_l2", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L2"),
+    Row("1-0:52.36.0", INTEGER, (Field("voltage_swells_l2", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L2"),
+    Row("1-0:52.33.0", INTEGER, (Field("voltage_sag_duration_l2_s", INT, "s"),), "LT(max)", "Duration of the last voltage sag L2"),
+    Row("1-0:52.34.0", NUMBER, (Field("voltage_sag_l2_v", FLOAT, "V"),), "LT(max)", "Voltage during the last sag L2"),
+    Row("1-0:52.37.0", INTEGER, (Field("voltage_swell_duration_l2_s", INT, "s"),), "LT(max)", "Duration of the last voltage swell L2"),
+    Row("1-0:52.38.0", NUMBER, (Field("voltage_swell_l2_v", FLOAT, "V"),), "LT(max)", "Voltage during the last swell L2"),
+    Row("1-0:72.32.0", INTEGER, (Field("voltage_sags_l3", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage sags L3"),
+    Row("1-0:72.36.0", INTEGER, (Field("voltage_swells_l3", INT),), "NL4.0.x NL4.2.2 NL5.0.2 LU LT CH", "Number of voltage swells L3"),
+    Row("1-0:72.33.0", INTEGER, (Field("voltage_sag_duration_l3_s", INT, "s"),), "LT(max)", "Duration of the last voltage sag L3"),
+    Row("1-0:72.34.0", NUMBER, (Field("voltage_sag_l3_v", FLOAT, "V"),), "LT(max)", "Voltage during the last sag L3"),
+    Row("1-0:72.37.0", INTEGER, (Field("voltage_swell_duration_l3_s", INT, "s"),), "LT(max)", "Duration of the last voltage swell L3"),
+    Row("1-0:72.38.0", NUMBER, (Field("voltage_swell_l3_v", FLOAT, "V"),), "LT(max)", "Voltage during the last swell L3"),
+    # Energy, active and reactive
+    Row("1-0:1.8.0", NUMBER, (Field("energy_import_kwh", FLOAT, "kWh"),), "LU SE FI LT HU AT DE NL(some 5.x)", "Active energy imported, all tariffs"),
+    Row("1-0:1.8.1", NUMBER, (Field("energy_import_t1_kwh", FLOAT, "kWh"),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT HU AT", "Active energy imported, tariff 1"),
+    Row("1-0:1.8.2", NUMBER, (Field("energy_import_t2_kwh", FLOAT, "kWh"),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT HU AT", "Active energy imported, tariff 2"),
+    Row("1-0:1.8.3", NUMBER, (Field("energy_import_t3_kwh", FLOAT, "kWh"),), "LT HU DE", "Active energy imported, tariff 3"),
+    Row("1-0:1.8.4", NUMBER, (Field("energy_import_t4_kwh", FLOAT, "kWh"),), "LT HU DE", "Active energy imported, tariff 4"),
+    Row("1-0:1.8.5", NUMBER, (Field("energy_import_t5_kwh", FLOAT, "kWh"),), "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 5"),
+    Row("1-0:1.8.6", NUMBER, (Field("energy_import_t6_kwh", FLOAT, "kWh"),), "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 6"),
+    Row("1-0:1.8.7", NUMBER, (Field("energy_import_t7_kwh", FLOAT, "kWh"),), "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 7"),
+    Row("1-0:1.8.8", NUMBER, (Field("energy_import_t8_kwh", FLOAT, "kWh"),), "DE (Iskra MT382, 8 tariffs)", "Active energy imported, tariff 8"),
+    Row("1-0:2.8.0", NUMBER, (Field("energy_export_kwh", FLOAT, "kWh"),), "LU SE FI LT HU AT DE", "Active energy exported, all tariffs"),
+    Row("1-0:2.8.1", NUMBER, (Field("energy_export_t1_kwh", FLOAT, "kWh"),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT(max) HU AT", "Active energy exported, tariff 1"),
+    Row("1-0:2.8.2", NUMBER, (Field("energy_export_t2_kwh", FLOAT, "kWh"),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LT(max) HU AT", "Active energy exported, tariff 2"),
+    Row("1-0:2.8.3", NUMBER, (Field("energy_export_t3_kwh", FLOAT, "kWh"),), "LT(max) HU", "Active energy exported, tariff 3"),
+    Row("1-0:2.8.4", NUMBER, (Field("energy_export_t4_kwh", FLOAT, "kWh"),), "LT(max) HU", "Active energy exported, tariff 4"),
+    Row("1-0:1.8.11", NUMBER, (Field("energy_import_t1_kwh", FLOAT, "kWh"),), "IL", "Active energy imported, Israeli tariff 1"),
+    Row("1-0:1.8.12", NUMBER, (Field("energy_import_t2_kwh", FLOAT, "kWh"),), "IL", "Active energy imported, Israeli tariff 2"),
+    Row("1-0:1.8.13", NUMBER, (Field("energy_import_t3_kwh", FLOAT, "kWh"),), "IL", "Active energy imported, Israeli tariff 3"),
+    Row("1-0:2.8.11", NUMBER, (Field("energy_export_t1_kwh", FLOAT, "kWh"),), "IL", "Active energy exported, Israeli tariff 1"),
+    Row("1-0:2.8.12", NUMBER, (Field("energy_export_t2_kwh", FLOAT, "kWh"),), "IL", "Active energy exported, Israeli tariff 2"),
+    Row("1-0:2.8.13", NUMBER, (Field("energy_export_t3_kwh", FLOAT, "kWh"),), "IL", "Active energy exported, Israeli tariff 3"),
+    Row("1-1:1.8.0", NUMBER, (Field("energy_import_kwh", FLOAT, "kWh"),), "CH", "Active energy imported, all tariffs (channel 1)"),
+    Row("1-1:1.8.1", NUMBER, (Field("energy_import_t1_kwh", FLOAT, "kWh"),), "CH(Groupe E XT211)", "Active energy imported, tariff 1 (channel 1)"),
+    Row("1-1:1.8.2", NUMBER, (Field("energy_import_t2_kwh", FLOAT, "kWh"),), "CH(Groupe E XT211)", "Active energy imported, tariff 2 (channel 1)"),
+    Row("1-1:2.8.0", NUMBER, (Field("energy_export_kwh", FLOAT, "kWh"),), "CH", "Active energy exported, all tariffs (channel 1)"),
+    Row("1-1:2.8.1", NUMBER, (Field("energy_export_t1_kwh", FLOAT, "kWh"),), "CH(Groupe E XT211)", "Active energy exported, tariff 1 (channel 1)"),
+    Row("1-1:2.8.2", NUMBER, (Field("energy_export_t2_kwh", FLOAT, "kWh"),), "CH(Groupe E XT211)", "Active energy exported, tariff 2 (channel 1)"),
+    Row("1-0:3.8.0", NUMBER, (Field("reactive_energy_import_kvarh", FLOAT, "kvarh"),), "LU SE FI LT HU AT", "Reactive energy +R (QI+QII), all tariffs"),
+    Row("1-0:3.8.1", NUMBER, (Field("reactive_energy_import_t1_kvarh", FLOAT, "kvarh"),), "LT(max) AT", "Reactive energy +R, tariff 1"),
+    Row("1-0:3.8.2", NUMBER, (Field("reactive_energy_import_t2_kvarh", FLOAT, "kvarh"),), "LT(max) AT", "Reactive energy +R, tariff 2"),
+    Row("1-0:3.8.3", NUMBER, (Field("reactive_energy_import_t3_kvarh", FLOAT, "kvarh"),), "LT(max)", "Reactive energy +R, tariff 3"),
+    Row("1-0:3.8.4", NUMBER, (Field("reactive_energy_import_t4_kvarh", FLOAT, "kvarh"),), "LT(max)", "Reactive energy +R, tariff 4"),
+    Row("1-0:4.8.0", NUMBER, (Field("reactive_energy_export_kvarh", FLOAT, "kvarh"),), "LU SE FI LT HU AT", "Reactive energy -R (QIII+QIV), all tariffs"),
+    Row("1-0:4.8.1", NUMBER, (Field("reactive_energy_export_t1_kvarh", FLOAT, "kvarh"),), "LT(max) AT", "Reactive energy -R, tariff 1"),
+    Row("1-0:4.8.2", NUMBER, (Field("reactive_energy_export_t2_kvarh", FLOAT, "kvarh"),), "LT(max) AT", "Reactive energy -R, tariff 2"),
+    Row("1-0:4.8.3", NUMBER, (Field("reactive_energy_export_t3_kvarh", FLOAT, "kvarh"),), "LT(max)", "Reactive energy -R, tariff 3"),
+    Row("1-0:4.8.4", NUMBER, (Field("reactive_energy_export_t4_kvarh", FLOAT, "kvarh"),), "LT(max)", "Reactive energy -R, tariff 4"),
+    Row("1-0:5.8.0", NUMBER, (Field("reactive_energy_q1_kvarh", FLOAT, "kvarh"),), "HU", "Reactive energy quadrant 1"),
+    Row("1-0:6.8.0", NUMBER, (Field("reactive_energy_q2_kvarh", FLOAT, "kvarh"),), "HU", "Reactive energy quadrant 2"),
+    Row("1-0:7.8.0", NUMBER, (Field("reactive_energy_q3_kvarh", FLOAT, "kvarh"),), "HU", "Reactive energy quadrant 3"),
+    Row("1-0:8.8.0", NUMBER, (Field("reactive_energy_q4_kvarh", FLOAT, "kvarh"),), "HU", "Reactive energy quadrant 4"),
+    Row("1-0:15.8.0", NUMBER, (Field("energy_abs_kwh", FLOAT, "kWh"),), "HU ACE4000(openHAB)", "Active energy |+A|+|-A|"),
+    Row("1-0:15.8.1", NUMBER, (Field("energy_abs_t1_kwh", FLOAT, "kWh"),), "ACE4000(openHAB) P0", "Active energy |+A|+|-A|, tariff 1"),
+    Row("1-0:15.8.2", NUMBER, (Field("energy_abs_t2_kwh", FLOAT, "kWh"),), "ACE4000(openHAB) P0", "Active energy |+A|+|-A|, tariff 2"),
+    # Power, active, reactive and apparent
+    Row("1-0:1.7.0", NUMBER, (Field("power_import_kw", FLOAT, "kW"),), "NL2.2 NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT IL DE", "Active power imported, sum of phases"),
+    Row("1-0:2.7.0", NUMBER, (Field("power_export_kw", FLOAT, "kW"),), "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU SE FI LT HU AT IL", "Active power exported, sum of phases"),
+    Row("1-1:1.7.0", NUMBER, (Field("power_import_kw", FLOAT, "kW"),), "CH(Groupe E XT211)", "Active power imported (channel 1)"),
+    Row("1-1:2.7.0", NUMBER, (Field("power_export_kw", FLOAT, "kW"),), "CH(Groupe E XT211)", "Active power exported (channel 1)"),
+    Row("1-0:3.7.0", NUMBER, (Field("reactive_power_import_kvar", FLOAT, "kvar"),), "LU SE FI LT AT", "Reactive power +R, sum of phases"),
+    Row("1-0:4.7.0", NUMBER, (Field("reactive_power_export_kvar", FLOAT, "kvar"),), "LU SE FI LT AT", "Reactive power -R, sum of phases"),
+    Row("1-0:5.7.0", NUMBER, (Field("reactive_power_q1_kvar", FLOAT, "kvar"),), "HU", "Reactive power quadrant 1"),
+    Row("1-0:6.7.0", NUMBER, (Field("reactive_power_q2_kvar", FLOAT, "kvar"),), "HU", "Reactive power quadrant 2"),
+    Row("1-0:7.7.0", NUMBER, (Field("reactive_power_q3_kvar", FLOAT, "kvar"),), "HU", "Reactive power quadrant 3"),
+    Row("1-0:8.7.0", NUMBER, (Field("reactive_power_q4_kvar", FLOAT, "kvar"),), "HU", "Reactive power quadrant 4"),
+    Row("1-0:9.7.0", NUMBER, (Field("apparent_power_import_kva", FLOAT, "kVA"),), "LU LT(max)", "Apparent power imported"),
+    Row("1-0:10.7.0", NUMBER, (Field("apparent_power_export_kva", FLOAT, "kVA"),), "LU LT(max)", "Apparent power exported"),
+    Row("1-0:15.7.0", NUMBER, (Field("power_abs_kw", FLOAT, "kW"),), "LT(max) ACE4000", "Active power |+A|+|-A|"),
+    Row("1-0:16.7.0", NUMBER, (Field("power_net_kw", FLOAT, "kW"),), "DE P0, CH(some)", "Active power net, import minus export (signed)"),
+    Row("1-0:21.7.0", NUMBER, (Field("power_import_l1_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L1"),
+    Row("1-0:22.7.0", NUMBER, (Field("power_export_l1_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L1"),
+    Row("1-0:23.7.0", NUMBER, (Field("reactive_power_import_l1_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power +R L1"),
+    Row("1-0:24.7.0", NUMBER, (Field("reactive_power_export_l1_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power -R L1"),
+    Row("1-0:29.7.0", NUMBER, (Field("apparent_power_import_l1_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power imported L1"),
+    Row("1-0:30.7.0", NUMBER, (Field("apparent_power_export_l1_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power exported L1"),
+    Row("1-0:36.7.0", NUMBER, (Field("power_net_l1_kw", FLOAT, "kW"),), "DE P0", "Active power net L1 (signed)"),
+    Row("1-0:41.7.0", NUMBER, (Field("power_import_l2_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L2"),
+    Row("1-0:42.7.0", NUMBER, (Field("power_export_l2_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L2"),
+    Row("1-0:43.7.0", NUMBER, (Field("reactive_power_import_l2_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power +R L2"),
+    Row("1-0:44.7.0", NUMBER, (Field("reactive_power_export_l2_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power -R L2"),
+    Row("1-0:49.7.0", NUMBER, (Field("apparent_power_import_l2_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power imported L2"),
+    Row("1-0:50.7.0", NUMBER, (Field("apparent_power_export_l2_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power exported L2"),
+    Row("1-0:56.7.0", NUMBER, (Field("power_net_l2_kw", FLOAT, "kW"),), "DE P0", "Active power net L2 (signed)"),
+    Row("1-0:61.7.0", NUMBER, (Field("power_import_l3_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL DE", "Active power imported L3"),
+    Row("1-0:62.7.0", NUMBER, (Field("power_export_l3_kw", FLOAT, "kW"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT IL", "Active power exported L3"),
+    Row("1-0:63.7.0", NUMBER, (Field("reactive_power_import_l3_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power +R L3"),
+    Row("1-0:64.7.0", NUMBER, (Field("reactive_power_export_l3_kvar", FLOAT, "kvar"),), "LU SE FI LT", "Reactive power -R L3"),
+    Row("1-0:69.7.0", NUMBER, (Field("apparent_power_import_l3_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power imported L3"),
+    Row("1-0:70.7.0", NUMBER, (Field("apparent_power_export_l3_kva", FLOAT, "kVA"),), "LT(max)", "Apparent power exported L3"),
+    Row("1-0:76.7.0", NUMBER, (Field("power_net_l3_kw", FLOAT, "kW"),), "DE P0", "Active power net L3 (signed)"),
+    # Voltage, current, power factor, frequency
+    Row("1-0:32.7.0", NUMBER, (Field("voltage_l1_v", FLOAT, "V"),), "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L1"),
+    Row("1-0:31.7.0", NUMBER, (Field("current_l1_a", FLOAT, "A"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L1"),
+    Row("1-0:32.24.0", NUMBER, (Field("voltage_average_l1_v", FLOAT, "V"),), "LT(max)", "Voltage L1, average of 600 s"),
+    Row("1-0:33.7.0", NUMBER, (Field("power_factor_l1", FLOAT),), "LT HU", "Power factor L1"),
+    Row("1-0:52.7.0", NUMBER, (Field("voltage_l2_v", FLOAT, "V"),), "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L2"),
+    Row("1-0:51.7.0", NUMBER, (Field("current_l2_a", FLOAT, "A"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L2"),
+    Row("1-0:52.24.0", NUMBER, (Field("voltage_average_l2_v", FLOAT, "V"),), "LT(max)", "Voltage L2, average of 600 s"),
+    Row("1-0:53.7.0", NUMBER, (Field("power_factor_l2", FLOAT),), "LT HU", "Power factor L2"),
+    Row("1-0:72.7.0", NUMBER, (Field("voltage_l3_v", FLOAT, "V"),), "NL5.0.2 BE LU SE FI LT HU IL CH", "Voltage L3"),
+    Row("1-0:71.7.0", NUMBER, (Field("current_l3_a", FLOAT, "A"),), "NL4.0.4+ NL4.2.2 NL5.0.2 BE LU SE FI LT HU IL CH", "Current L3"),
+    Row("1-0:72.24.0", NUMBER, (Field("voltage_average_l3_v", FLOAT, "V"),), "LT(max)", "Voltage L3, average of 600 s"),
+    Row("1-0:73.7.0", NUMBER, (Field("power_factor_l3", FLOAT),), "LT HU", "Power factor L3"),
+    Row("1-0:12.7.0", NUMBER, (Field("voltage_max_v", FLOAT, "V"),), "LT(max)", "Voltage, highest phase"),
+    Row("1-0:11.7.0", NUMBER, (Field("current_max_a", FLOAT, "A"),), "LT(max)", "Current, highest phase"),
+    Row("1-0:90.7.0", NUMBER, (Field("current_sum_a", FLOAT, "A"),), "LT(max)", "Current, sum of the phases"),
+    Row("1-0:91.7.0", NUMBER, (Field("current_n_a", FLOAT, "A"),), "LT(max)", "Current in the neutral"),
+    Row("1-0:14.7.0", NUMBER, (Field("frequency_hz", FLOAT, "Hz"),), "LT HU", "Mains frequency"),
+    Row("1-0:13.7.0", NUMBER, (Field("power_factor", FLOAT),), "LT HU", "Power factor, total"),
+    Row("1-0:13.3.0", NUMBER, (Field("power_factor_min", FLOAT),), "LT(max)", "Lowest power factor in 10 minutes"),
+    # Of the meter itself
+    Row("1-0:0.8.2", INTEGER, (Field("measurement_period_3_s", INT, "s"),), "LT(max)", "Measurement period 3"),
+    Row("1-0:0.4.2", NUMBER, (Field("ct_ratio", FLOAT),), "SE(Aidon 6560)", "Current-transformer ratio"),
+    Row("1-0:0.4.3", NUMBER, (Field("vt_ratio", FLOAT),), "SE(Aidon 6560)", "Voltage-transformer ratio"),
+    Row("1-0:1.4.2", NUMBER, (Field("ct_ratio", FLOAT),), "SE (document only)", "Alias of 1-0:0.4.2 in the Aidon push table"),
+    Row("1-0:1.4.3", NUMBER, (Field("vt_ratio", FLOAT),), "SE (document only)", "Alias of 1-0:0.4.3 in the Aidon push table"),
+    # Demand: mean powers and their peaks
+    Row("1-0:1.4.0", NUMBER, (Field("power_import_quarter_kw", FLOAT, "kW"),), "BE(1.7+) CH LT(max)", "Active import, average power of the running quarter-hour"),
+    Row("1-0:1.5.0", NUMBER, (Field("power_import_last_quarter_kw", FLOAT, "kW"),), "esphome only", "Active import, average power of the last completed quarter-hour"),
+    Row("1-0:2.4.0", NUMBER, (Field("power_export_quarter_kw", FLOAT, "kW"),), "BE? LT(max)", "Active export, average power of the running quarter-hour"),
+    Row("1-0:2.5.0", NUMBER, (Field("power_export_last_quarter_kw", FLOAT, "kW"),), "esphome only", "Active export, average power of the last completed quarter-hour"),
+    Row("1-0:3.4.0", NUMBER, (Field("reactive_power_import_quarter_kvar", FLOAT, "kvar"),), "LT(max)", "Reactive import, average power of the running quarter-hour"),
+    Row("1-0:3.5.0", NUMBER, (Field("reactive_power_import_last_quarter_kvar", FLOAT, "kvar"),), "esphome only", "Reactive import, average power of the last completed quarter-hour"),
+    Row("1-0:4.4.0", NUMBER, (Field("reactive_power_export_quarter_kvar", FLOAT, "kvar"),), "LT(max)", "Reactive export, average power of the running quarter-hour"),
+    Row("1-0:4.5.0", NUMBER, (Field("reactive_power_export_last_quarter_kvar", FLOAT, "kvar"),), "esphome only", "Reactive export, average power of the last completed quarter-hour"),
+    Row("1-0:9.4.0", NUMBER, (Field("apparent_power_import_quarter_kva", FLOAT, "kVA"),), "LT(max)", "Apparent import, average power of the running quarter-hour"),
+    Row("1-0:9.5.0", NUMBER, (Field("apparent_power_import_last_quarter_kva", FLOAT, "kVA"),), "esphome only", "Apparent import, average power of the last completed quarter-hour"),
+    Row("1-0:10.4.0", NUMBER, (Field("apparent_power_export_quarter_kva", FLOAT, "kVA"),), "LT(max)", "Apparent export, average power of the running quarter-hour"),
+    Row("1-0:10.5.0", NUMBER, (Field("apparent_power_export_last_quarter_kva", FLOAT, "kVA"),), "esphome only", "Apparent export, average power of the last completed quarter-hour"),
+    Row("1-0:1.6.0", PEAK, (Field("power_import_month_peak_kw", FLOAT, "kW"), Field("power_import_month_peak_timestamp", INT, "s")), "BE(1.7+)", "Highest quarter-hour import power of the running month with its end time"),
+    Row("1-1:1.6.0", PEAK, (Field("power_import_month_peak_kw", FLOAT, "kW"), Field("power_import_month_peak_timestamp", INT, "s")), "CH(Groupe E XT211)", "Same, channel 1"),
+    Row("1-0:2.6.0", PEAK, (Field("power_export_month_peak_kw", FLOAT, "kW"), Field("power_export_month_peak_timestamp", INT, "s")), "BE? (one peer)", "Highest quarter-hour export power of the running month"),
+    Row("0-0:98.1.0", PEAK_HISTORY, (Field("power_import_year_peak_average_kw", FLOAT, "kW"), Field("power_import_year_peak_months", INT)), "BE(1.7+) HU CH (only the count: 0-0:98.1.0(12))", "BE: history of monthly peaks (up to 13). HU: 20 registers of last month"),
+    Row("1-0:1.24.0", NUMBER, (Field("power_import_average_kw", FLOAT, "kW"),), "LT(max)", "Active import, average of 600 s"),
+    Row("1-0:15.24.0", NUMBER, (Field("power_abs_average_kw", FLOAT, "kW"),), "LT(max)", "|+A|+|-A|, average of 600 s"),
+    Row("1-0:16.24.0", NUMBER, (Field("power_net_average_kw", FLOAT, "kW"),), "LT(max)", "Import minus export, average of 600 s (signed)"),
+    Row("1-0:1.2.0", NUMBER, (Field("power_import_cumulative_peak_kw", FLOAT, "kW"),), "DE/P0 (Iskra MT382)", "Cumulative maximum import demand"),
+    # Meters behind M-Bus channels
+    Row("0-n:24.1.0", MBUS_TYPE, (), "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 BE LU", "M-Bus device type of channel n (EN 13757-3, sent in decimal): 2 electricity, 3 gas, 4/12/13 heat, 6/21 hot water, 7/22 water, 10/11 cooling"),
+    Row("0-n:96.1.0", MBUS_ID, (Field("{medium}_meter_id", STRING),), "NL3.0 NL4.0.x NL4.2.2 NL5.0.2 LU", "Serial number of the M-Bus meter, hex-coded"),
+    Row("0-n:96.1.1", MBUS_ID, (Field("{medium}_meter_id", STRING),), "BE", "Serial number of the M-Bus meter, hex-coded (BE)"),
+    Row("0-n:96.1.2", MBUS_EAN, (Field("{medium}_ean", STRING),), "BE(2.x)", "EAN of the M-Bus meter connection (BE)"),
+    Row("0-n:24.2.1", MBUS_READING, (Field("{medium}_{unit}", FLOAT), Field("{medium}_timestamp", INT, "s")), "NL4.0.x NL4.2.2 NL5.0.2 BE(water) LU", "Last reading of M-Bus meter n: (capture time)(value*unit)"),
+    Row("0-n:24.2.3", MBUS_READING, (Field("{medium}_{unit}", FLOAT), Field("{medium}_timestamp", INT, "s")), "BE", "Last reading, gas NOT temperature-corrected"),
+    Row("0-n:24.2.2", IGNORED, (), "not on P1 (P3 only)", "M-Bus device configuration"),
+    Row("0-n:24.3.0", MBUS_READING_DSMR3, (Field("{medium}_{unit}", FLOAT), Field("{medium}_timestamp", INT, "s")), 'NL3.0 and the meters called "2.2"', "3.0 reading line: (TST12)(status)(period min)(count)(obis)(unit) CRLF (value)"),
+    Row("0-n:24.3.1", MBUS_READING_DSMR3, (Field("cooling_gj", FLOAT, "GJ"),), "NL3.0 (table 5-3 only)", "Cold reading in the 3.0 telegram table"),
+    Row("0-n:24.4.0", MBUS_VALVE, (Field("{medium}_valve_state", INT),), "NL3.0 NL4.0.0-4.0.4 BE LU", "Valve or breaker of the M-Bus meter: 0 closed/off, 1 open/on, 2 released"),
+    # The same in DSMR 2.1 and 2.2, by medium: 7 gas, 5 heat, 6 cooling, 8 water
+    Row("7-0:0.0.0", TEXT, (Field("gas_meter_id", STRING),), "NL2.1 NL2.2(text)", "Gas meter serial (2.2 text)"),
+    Row("7-0:23.1.0", NUMBER, (Field("gas_m3", FLOAT, "m3"),), "NL2.1 NL2.2(text)", "Gas, 24 hourly readings, uncorrected (2.2 text)"),
+    Row("7-0:23.2.0", NUMBER, (Field("gas_m3", FLOAT, "m3"),), "NL2.1 NL2.2(text)", "Gas, 24 hourly readings, temperature-corrected (2.2 text)"),
+    Row("7-0:24.4.0", STATE, (Field("gas_valve_state", INT),), "NL2.2(text)", "Gas valve (2.2 text)"),
+    Row("7-0:96.3.10", STATE, (Field("gas_valve_state", INT),), "NL2.1 (openHAB only)", "Gas valve (2.1)"),
+    Row("5-0:0.0.0", TEXT, (Field("heat_meter_id", STRING),), "NL2.2(text)", "Heat meter serial (2.2 text)"),
+    Row("5-0:1.0.0", NUMBER, (Field("heat_gj", FLOAT, "GJ"),), "NL2.2(text)", "Heat reading (2.2 text)"),
+    Row("6-0:0.0.0", TEXT, (Field("cooling_meter_id", STRING),), "NL2.2(text)", "Cooling meter serial (2.2 text)"),
+    Row("6-0:1.0.0", NUMBER, (Field("cooling_gj", FLOAT, "GJ"),), "NL2.2(text)", "Cooling reading (2.2 text)"),
+    Row("8-0:0.0.0", TEXT, (Field("water_meter_id", STRING),), "NL2.2(text)", "Water meter serial (2.2 text)"),
+    Row("8-0:1.0.0", NUMBER, (Field("water_m3", FLOAT, "m3"),), "NL2.2(text)", "Water reading (2.2 text)"),
+    # Other spellings, and what other channels send
+    Row("0-0:32.32.0", INTEGER, (Field("voltage_sags_l1", INT),), "LU (document only)", "Misprint of 1-0:32.32.0 in the LU table (voltage sags L1)"),
+    Row("0-0:32.36.0", INTEGER, (Field("voltage_swells_l1", INT),), "LU (document only)", "Misprint of 1-0:32.36.0 in the LU table (voltage swells L1)"),
+    Row("0-0:52.32.0", INTEGER, (Field("voltage_sags_l2", INT),), "LU (document only)", "Misprint of 1-0:52.32.0 in the LU table (voltage sags L2)"),
+    Row("0-0:52.36.0", INTEGER, (Field("voltage_swells_l2", INT),), "LU (document only)", "Misprint of 1-0:52.36.0 in the LU table (voltage swells L2)"),
+    Row("0-0:72.32.0", INTEGER, (Field("voltage_sags_l3", INT),), "LU (document only)", "Misprint of 1-0:72.32.0 in the LU table (voltage sags L3)"),
+    Row("0-0:72.36.0", INTEGER, (Field("voltage_swells_l3", INT),), "LU (document only)", "Misprint of 1-0:72.36.0 in the LU table (voltage swells L3)"),
+    Row("1-0:96.7.19", IGNORED, (), "NL4.0.4 (example)", "Capture-object id inside 1-0:99.97.0 as printed in the 4.0.4 example"),
+    Row("1-1:3.7.0", NUMBER, (Field("reactive_power_import_kvar", FLOAT, "kvar"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive power +R (channel 1)"),
+    Row("1-1:4.7.0", NUMBER, (Field("reactive_power_export_kvar", FLOAT, "kvar"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive power -R (channel 1)"),
+    Row("1-1:3.8.0", NUMBER, (Field("reactive_energy_import_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy +R (channel 1)"),
+    Row("1-1:4.8.0", NUMBER, (Field("reactive_energy_export_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy -R (channel 1)"),
+    Row("1-1:5.8.0", NUMBER, (Field("reactive_energy_q1_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1 (channel 1)"),
+    Row("1-1:5.8.1", NUMBER, (Field("reactive_energy_q1_t1_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1, tariff 1 (channel 1)"),
+    Row("1-1:5.8.2", NUMBER, (Field("reactive_energy_q1_t2_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 1, tariff 2 (channel 1)"),
+    Row("1-1:6.8.0", NUMBER, (Field("reactive_energy_q2_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2 (channel 1)"),
+    Row("1-1:6.8.1", NUMBER, (Field("reactive_energy_q2_t1_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2, tariff 1 (channel 1)"),
+    Row("1-1:6.8.2", NUMBER, (Field("reactive_energy_q2_t2_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 2, tariff 2 (channel 1)"),
+    Row("1-1:7.8.0", NUMBER, (Field("reactive_energy_q3_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3 (channel 1)"),
+    Row("1-1:7.8.1", NUMBER, (Field("reactive_energy_q3_t1_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3, tariff 1 (channel 1)"),
+    Row("1-1:7.8.2", NUMBER, (Field("reactive_energy_q3_t2_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 3, tariff 2 (channel 1)"),
+    Row("1-1:8.8.0", NUMBER, (Field("reactive_energy_q4_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4 (channel 1)"),
+    Row("1-1:8.8.1", NUMBER, (Field("reactive_energy_q4_t1_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4, tariff 1 (channel 1)"),
+    Row("1-1:8.8.2", NUMBER, (Field("reactive_energy_q4_t2_kvarh", FLOAT, "kvarh"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Reactive energy quadrant 4, tariff 2 (channel 1)"),
+    Row("1-1:31.7.0", NUMBER, (Field("current_l1_a", FLOAT, "A"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L1 (channel 1)"),
+    Row("1-1:51.7.0", NUMBER, (Field("current_l2_a", FLOAT, "A"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L2 (channel 1)"),
+    Row("1-1:71.7.0", NUMBER, (Field("current_l3_a", FLOAT, "A"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Current L3 (channel 1)"),
+    Row("1-1:32.7.0", NUMBER, (Field("voltage_l1_v", FLOAT, "V"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L1 (channel 1)"),
+    Row("1-1:52.7.0", NUMBER, (Field("voltage_l2_v", FLOAT, "V"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L2 (channel 1)"),
+    Row("1-1:72.7.0", NUMBER, (Field("voltage_l3_v", FLOAT, "V"),), "CH (DLMS/HDLC push; not seen in ASCII P1)", "Voltage L3 (channel 1)"),
+    Row("1-1:96.1.1", METER_PLAIN, (Field("meter", TAG),), "CH (DLMS/HDLC push, not ASCII P1)", "Meter serial number, channel 1"),
+    Row("1-1:0.0.5", IGNORED, (), "NO SE DK Kamstrup (DLMS push only)", "Kamstrup push-list / device id"),
+    Row("1-0:42.1.0", IGNORED, (), "NL (one field telegram)", "Seen once in an Ene5 telegram; meaning not found"),
+)
+# fmt: on

@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn
 from telegraf_p1 import lineproto, values
 from telegraf_p1.obis import kinds
 from telegraf_p1.obis.kinds import Field, Row, Type
-from telegraf_p1.obis.rows import ROWS
-from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.obis.lookup import DEFAULT, Table
+from telegraf_p1.obis.table import ROWS
 from telegraf_p1.outputs.mapping import Mapping, Place
 
 # What a row may have as its type: how its value is read.

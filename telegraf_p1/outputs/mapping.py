@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from telegraf_p1.obis.table import DEFAULT, Table
+from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
 from telegraf_p1.values import Value
 

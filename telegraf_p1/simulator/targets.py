@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from telegraf_p1.broker import PORTS, password
+from telegraf_p1.mqtt_options import PORTS, password
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 

@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.broker import PASSWORD, PORTS, password, tls_context
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
 from telegraf_p1.sources.events import Data, Event

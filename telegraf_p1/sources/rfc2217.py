@@ -14,7 +14,7 @@ from serial import rfc2217
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event
-from telegraf_p1.sources.line import Line
+from telegraf_p1.sources.serial_settings import Line
 from telegraf_p1.url import Url, duration, host_and_port, options
 
 _STEP_S: Final = 1.0  # setting pyserial's timeout anew would set up the far port anew

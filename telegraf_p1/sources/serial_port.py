@@ -16,7 +16,7 @@ import serial
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event, Trouble
-from telegraf_p1.sources.line import Line
+from telegraf_p1.sources.serial_settings import Line
 from telegraf_p1.url import Url, UsageError, options
 
 _ADVICE: dict[object, str] = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from telegraf_p1.simulator.countries.common_lines import PHASES
 from telegraf_p1.simulator.countries.country import Country, Form, Meters
-from telegraf_p1.simulator.countries.lines import PHASES
 from telegraf_p1.simulator.house import House
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from telegraf_p1.simulator.countries.common_lines import in_hex, kilo, mbus, mbus_reading, phases, powers, registers
 from telegraf_p1.simulator.countries.country import Country, Form, Meters
-from telegraf_p1.simulator.countries.lines import in_hex, kilo, mbus, mbus_reading, phases, powers, registers
 from telegraf_p1.simulator.house import House
 from telegraf_p1.timestamp import tst
 

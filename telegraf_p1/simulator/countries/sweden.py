@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from telegraf_p1.simulator.countries.common_lines import nordic
 from telegraf_p1.simulator.countries.country import Country, Form, Meters
-from telegraf_p1.simulator.countries.lines import nordic
 from telegraf_p1.simulator.house import House
 
 

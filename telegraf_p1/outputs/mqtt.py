@@ -12,8 +12,8 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from telegraf_p1.broker import PASSWORD, PORTS, password, tls_context
 from telegraf_p1.log import Log
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
 from telegraf_p1.outputs.mapping import Mapping
 from telegraf_p1.record import Record
 from telegraf_p1.url import UsageError, options, parse

@@ -8,7 +8,7 @@ import pytest
 
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
-from telegraf_p1.obis.rows import ROWS
+from telegraf_p1.obis.table import ROWS
 from telegraf_p1.record import Record
 from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode

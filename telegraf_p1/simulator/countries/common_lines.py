@@ -1,6 +1,6 @@
 """The lines that telegrams of several countries share.
 
-Layouts: as in `obis/rows.py`, after the documents named there and field telegrams.
+Layouts: as in `obis/table.py`, after the documents named there and field telegrams.
 """
 
 from collections.abc import Callable, Iterator

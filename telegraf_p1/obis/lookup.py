@@ -1,0 +1,81 @@
+"""Finds the row of an OBIS reference, M-Bus channels included, and the field of a value."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from telegraf_p1.obis.kinds import Field, Row
+from telegraf_p1.obis.table import ROWS
+
+_CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
+_REMEMBERED: Final = 1024
+# What stands for the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
+_WORDS: Final = {
+    "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
+    "{unit}": "(?:m3|gj|kwh)",
+    "{n}": r"\d+",
+}
+
+
+class Entry(NamedTuple):
+    """A row and where it stands.
+
+    The place settles which of two references that mean one field is taken, and the order of the
+    fields. `channel` is the M-Bus channel, 0 for none.
+    """
+
+    place: int
+    channel: int
+    row: Row
+
+
+class Table:
+    """Rows by their references.
+
+    Raise ValueError, which names both rows, when two have one reference, or when a field would
+    have two types or two units: a database takes one type, and a graph one unit.
+    """
+
+    def __init__(self, rows: Iterable[Row] = ROWS) -> None:
+        self._places: dict[str, tuple[int, Row]] = {}
+        self._fields: dict[str, tuple[Field, Row]] = {}
+        for place, row in enumerate(rows):
+            self._add(place, row)
+        # Gives the entry of a reference, None for an unknown one.
+        self.lookup: Callable[[str], Entry | None] = lru_cache(_REMEMBERED)(self._search)
+
+    def _add(self, place: int, row: Row) -> None:
+        _, other = self._places.setdefault(row.reference, (place, row))
+        if other is not row:
+            raise ValueError(f"two rows have the reference {row.reference}: {other} and {row}")
+        for field in row.fields:
+            known, other = self._fields.setdefault(field.name, (field, row))
+            if known != field:
+                raise ValueError(f"{field.name!r} has two types or two units, in {other} and in {row}")
+
+    def _search(self, reference: str) -> Entry | None:
+        if reference in self._places:
+            return Entry(self._places[reference][0], 0, self._places[reference][1])
+        match = _CHANNEL.fullmatch(reference)
+        if match is None or f"0-n:{match[2]}" not in self._places:
+            return None
+        place, row = self._places[f"0-n:{match[2]}"]
+        return Entry(place, int(match[1]), row)
+
+    def row(self, reference: str) -> Row | None:
+        """Give the row with exactly this reference, such as `0-n:24.1.0`."""
+        return self._places[reference][1] if reference in self._places else None
+
+    def field(self, name: str) -> Field | None:
+        """Give the field that a value of a record belongs to, such as `{medium}_m3` for `gas_m3`."""
+        for field, _ in self._fields.values():
+            pattern = field.name
+            for word, expression in _WORDS.items():
+                pattern = pattern.replace(word, expression)
+            if re.fullmatch(pattern, name):
+                return field
+        return None
+
+
+DEFAULT: Final = Table()

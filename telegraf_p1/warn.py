@@ -1,0 +1,64 @@
+"""What is said about a stream whose telegrams are odd, wrong or missing: once, or at most once a minute."""
+
+from typing import Final
+
+from telegraf_p1.diagnosis import diagnose, no_telegram
+from telegraf_p1.log import Log
+from telegraf_p1.record import Record
+from telegraf_p1.telegram import Telegram, TelegramError
+
+_NOTHING_CAME: Final = (
+    "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
+    "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+)
+
+
+class Warner:
+    """Warns in the log; `name` is always that of the stream, as the user knows it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._said: set[str] = set()
+
+    def of_trouble(self, name: str, text: str) -> None:
+        """Say what a source noticed."""
+        self._log.warning_for(text, f"{name}: {text}")
+
+    def of_rejected(self, name: str, error: TelegramError) -> None:
+        """Say why a telegram is not believed."""
+        self._log.warning_for(error.cause, f"{name}: telegram rejected: {error}")
+
+    def of_telegram(self, name: str, telegram: Telegram, record: Record) -> None:
+        """Say what is odd about a telegram that is believed."""
+        if telegram.damage:
+            self._once(
+                "damage",
+                f"{name}: what carries the telegrams {telegram.damage}; they are accepted, since their CRC fits "
+                "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
+            )
+        if telegram.bad_lines:
+            line = telegram.bad_lines[0][:80]
+            self._log.warning_for("line", f"{name}: {line!r} in a telegram is no COSEM object, and is left out")
+        for reference, text in record.remarks:
+            self._once(reference, f"{name}: {reference!r}: {text}")
+        if record.time_ns is None:
+            self._once("stale", f"{name}: a retained telegram without a time of its own is left out")
+
+    def of_silence(self, name: str, unfinished: bytes, seconds: float) -> None:
+        """Say that nothing came, and where to look; `unfinished` is the telegram that had begun."""
+        if unfinished:
+            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
+        else:
+            text = _NOTHING_CAME.format(seconds)
+        self._log.warning_for("silence", f"{name}: {text}")
+
+    def of_bytes(self, name: str, data: bytes, *, hold_no_telegram: bool) -> None:
+        """Say what is wrong with bytes that gave no telegram, or that they hold none."""
+        diagnosis = diagnose(data) or (no_telegram(data) if hold_no_telegram else None)
+        if diagnosis:
+            self._log.warning_for(diagnosis.cause, f"{name}: {diagnosis.text}")
+
+    def _once(self, cause: str, text: str) -> None:
+        if cause not in self._said:
+            self._said.add(cause)
+            self._log.warning(text)

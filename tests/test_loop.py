@@ -1,0 +1,59 @@
+"""Records first, acknowledgement second."""
+
+import pytest
+
+from telegraf_p1 import loop
+from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.log import Log
+from telegraf_p1.record import Record
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources.connection import Connection
+from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.timestamp import Zone
+from tests.helpers.telegrams import START
+
+
+class Broker(Connection):
+    """Gives messages, many at once, and notes when they are acknowledged."""
+
+    def __init__(self, notes: list[str], *messages: list[Event]) -> None:
+        self._notes, self._messages = notes, list(messages)
+
+    def read(self) -> list[Event]:
+        return self._messages.pop(0) if self._messages else []
+
+    def done(self) -> None:
+        self._notes.append("done")
+
+
+def message(number: int) -> Data:
+    return Data(Meter(seed=number).telegram(START), f"p1/{number}", ends_message=True)
+
+
+def interpreter() -> Interpreter:
+    return Interpreter(Settings("auto", Zone(), host_time=False), Log(lambda _: None), "broker")
+
+
+def test_messages_that_came_together_are_acknowledged_together_when_all_are_written() -> None:
+    notes: list[str] = []
+    broker = Broker(notes, [message(1), message(2), message(3)], [message(4)])
+    loop.run(broker, interpreter(), [lambda record: notes.append(record.tags["topic"])])
+    assert notes == ["p1/1", "p1/2", "p1/3", "done", "p1/4", "done"]
+
+
+def test_nothing_is_acknowledged_that_could_not_be_written() -> None:
+    notes: list[str] = []
+
+    def full(_record: Record) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        loop.run(Broker(notes, [message(1)]), interpreter(), [full])
+    assert notes == []
+
+
+def test_the_end_of_a_source_ends_the_last_telegram() -> None:
+    notes: list[str] = []
+    old = Meter("nl-2.2").telegram(START).rstrip()  # what follows its `!` might be a CRC
+    loop.run(Broker(notes, [Data(old)]), interpreter(), [lambda record: notes.append(record.tags["meter"])])
+    assert notes == ["done", "E0001010000000011"]
