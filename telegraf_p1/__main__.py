@@ -20,18 +20,19 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(_USAGE)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="telegraf-p1", description="P1 telegrams of smart meters to InfluxDB line protocol.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of the command line; the options it gives know what to do: `chosen.main(chosen)`."""
+    root = _Parser(prog="telegraf-p1", description="P1 telegrams of smart meters to InfluxDB line protocol.")
+    root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = root.add_subparsers(dest="command", required=True)
     for command in (run, decode, simulate, fields):
         command.add(commands)
-    return parser
+    return root
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; give its exit code: 0, 1 (decode: one was rejected), 2 (wrong option)."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     try:
         return int(chosen.main(chosen))
     except UsageError as error:
@@ -50,7 +51,7 @@ def console(arguments: list[str] | None = None) -> int:
         return OK
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except OSError as error:  # a source's own is tried again, so this is stdout
+    except OSError as error:  # a source's is tried again, an output deals with its own: so this is stdout
         Log().error(f"cannot write to stdout: {error.strerror}")
         os._exit(REJECTED)  # what is left in the buffer would fail again
     except Exception as error:  # noqa: BLE001  a bug: Telegraf would log a traceback as thirty errors

@@ -16,7 +16,7 @@ from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, w
 
 
 class Heard:
-    """A interpreter, and what it logged."""
+    """An interpreter, and what it logged."""
 
     def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None) -> None:
         self.log: list[str] = []

@@ -1,8 +1,6 @@
 """The table keeps its promises: one reference, one row; one field, one type, one unit; one kind, one reader."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -12,7 +10,6 @@ from telegraf_p1.obis.kinds import Field, Row
 from telegraf_p1.obis.listing import plain
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.obis.table import ROWS
-from tests.helpers.telegrams import ROOT
 
 FIELDS = [(field, row) for row in ROWS for field in row.fields]
 UNIT_OF_ENDING = {
@@ -72,10 +69,3 @@ def test_a_value_has_the_field_of_its_name(value: str, name: str | None) -> None
 
 def test_the_table_for_people_names_every_field() -> None:
     assert {field.name for field, _ in FIELDS} == {line.split()[0] for line in plain().splitlines()[1:]}
-
-
-def test_the_pages_for_people_are_up_to_date() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "write-docs", "--check"], capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, b"")

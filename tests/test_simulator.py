@@ -4,10 +4,6 @@ from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.telegrams import START, records, zone_of
 
-# What some forms do not send.
-WITHOUT_TIME = {"nl-2.2", "de"}
-WITHOUT_METER = {"se", "fi", "at", "ch"}
-
 
 @pytest.mark.parametrize("form", FORMS)
 def test_its_telegrams_are_read_without_a_remark(form: str) -> None:
@@ -16,11 +12,11 @@ def test_its_telegrams_are_read_without_a_remark(form: str) -> None:
     for now in range(1_698_537_600, 1_698_537_600 + 7200, 600):
         (record,) = records(meter.telegram(now), zone_of(form))
         assert record.remarks == []
-        assert record.tags.keys() == (set() if form in WITHOUT_METER else {"meter"})
+        assert record.tags.keys() == ({"meter"} if FORMS[form].has_identifier else set())
         wanted = {"heat_gj"} if form == "heat" else {"power_import_kw"}
         assert wanted <= record.fields.keys()
         assert form == "heat" or any(field.startswith("energy_import") for field in record.fields)
-        if form not in WITHOUT_TIME:
+        if FORMS[form].has_time:
             assert record.time_ns == now * 10**9
 
 

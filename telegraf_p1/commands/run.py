@@ -1,12 +1,17 @@
 """`telegraf-p1 run SOURCE`: what Telegraf starts; it reads a meter for ever."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telegraf_p1 import durations
 from telegraf_p1.commands import NO_TELEGRAM, OK, options
 from telegraf_p1.log import Log
+from telegraf_p1.sources import EXAMPLES
 from telegraf_p1.url import UsageError
+
+if TYPE_CHECKING:
+    from telegraf_p1.outputs import Output
+    from telegraf_p1.outputs.mapping import Mapping
 
 
 def add(commands: Any) -> None:
@@ -17,11 +22,7 @@ def add(commands: Any) -> None:
         epilog="Options of a source follow a ?, as in '/dev/ttyUSB0?baudrate=9600&format=7E1'; the README lists them. "
         "It ends with its stdin, as Telegraf wants it.",
     )
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="/dev/ttyUSB0, tcp://host:port, rfc2217://host:port, mqtt://host/topic, http://host/path, file:NAME, sim:",
-    )
+    parser.add_argument("source", metavar="SOURCE", help=", ".join(EXAMPLES))
     parser.add_argument("--every", metavar="TIME", help="with http: from one question to the next (default: 1s)")
     parser.add_argument("--stats", metavar="TIME", help="write what was counted as a second measurement, each 60s")
     parser.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
@@ -33,7 +34,6 @@ def main(chosen: argparse.Namespace) -> int:
     """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
     from telegraf_p1 import execd, loop
     from telegraf_p1.interpreter import Interpreter
-    from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.reconnect import Reconnecting
     from telegraf_p1.sources import open_source
 
@@ -42,17 +42,11 @@ def main(chosen: argparse.Namespace) -> int:
     log = Log()
     lifeline = execd.Lifeline()
     interpreter = Interpreter(settings, log, chosen.source)
-    outputs = [lines(execd.write_line, mapping)]
     if not execd.stdout_is_open():
         return OK
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
-        if chosen.publish:
-            from telegraf_p1.outputs.mqtt import Publisher
-
-            publisher = Publisher(chosen.publish, mapping, log)
-            outputs.append(publisher.publish)
-            publisher.start()
+        outputs = _outputs(chosen, mapping, log)
         lifeline.watch()
         if stats_every_s:
             from telegraf_p1.outputs import statistics
@@ -70,6 +64,21 @@ def main(chosen: argparse.Namespace) -> int:
         raise
     execd.drain()
     return OK
+
+
+def _outputs(chosen: argparse.Namespace, mapping: "Mapping", log: Log) -> "list[Output]":
+    """Give where each record goes, in this order: Telegraf first."""
+    from telegraf_p1 import execd
+    from telegraf_p1.outputs.stdout import lines
+
+    outputs = [lines(execd.write_line, mapping)]
+    if chosen.publish:
+        from telegraf_p1.outputs.mqtt import Publisher
+
+        publisher = Publisher(chosen.publish, mapping, log)
+        publisher.start()
+        outputs.append(publisher.publish)
+    return outputs
 
 
 def _stats_every_s(chosen: argparse.Namespace) -> float:

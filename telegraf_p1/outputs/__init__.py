@@ -1,7 +1,9 @@
 """Where records go: lines on stdout, MQTT topics, and statistics beside them.
 
-An output is a function that takes a record. To add one: a file here, an option in
-`commands/run.py`, and its place in the list of outputs there.
+An output is a function that takes a record. It raises UsageError when it is made, for what the user has to
+change. Its own trouble it deals with itself, since a record must not be lost for it: an OSError that leaves it
+means that stdout cannot be written. Nothing tells it of the end, which does not wait.
+To add one: a file here, an option in `commands/run.py`, and its place in `_outputs` there.
 """
 
 from collections.abc import Callable

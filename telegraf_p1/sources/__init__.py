@@ -1,28 +1,37 @@
 """Where telegrams come from: one file a kind, chosen by the scheme of a URL.
 
 To add one: a file with a function `source(url)` that checks the URL and gives a source as
-`connection.py` describes it, and a line in `_SCHEMES`; `tests/test_sources.py` asks of all of them what the
-contract promises.
+`connection.py` describes it, and a line in `_KINDS`; `tests/test_sources.py` asks of all of them
+what the contract promises.
 """
 
 import importlib
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from telegraf_p1.sources.connection import Source
 from telegraf_p1.url import UsageError, parse
 
-# Scheme → module; loaded when it is used, so that nobody pays for another's library.
-_SCHEMES: Final = {
-    "serial": "serial_port",
-    "tcp": "tcp",
-    "rfc2217": "rfc2217",
-    "mqtt": "mqtt",
-    "mqtts": "mqtt",
-    "http": "http_get",
-    "https": "http_get",
-    "file": "file",
-    "sim": "sim",
+
+class _Kind(NamedTuple):
+    """The module of a kind of source, and how its URL looks."""
+
+    module: str
+    example: str
+
+
+# By scheme. A module is loaded when it is used, so that nobody pays for another's library.
+_KINDS: Final = {
+    "serial": _Kind("serial_port", "/dev/ttyUSB0"),
+    "tcp": _Kind("tcp", "tcp://host:port"),
+    "rfc2217": _Kind("rfc2217", "rfc2217://host:port"),
+    "mqtt": _Kind("mqtt", "mqtt://host/topic"),
+    "mqtts": _Kind("mqtt", "mqtt://host/topic"),
+    "http": _Kind("http_get", "http://host/path"),
+    "https": _Kind("http_get", "http://host/path"),
+    "file": _Kind("file", "file:NAME"),
+    "sim": _Kind("sim", "sim:"),
 }
+EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 
 
 def open_source(text: str, **more: str) -> Source:
@@ -32,10 +41,10 @@ def open_source(text: str, **more: str) -> Source:
     """
     url = parse(text)
     url.query.update(more)
-    if url.scheme not in _SCHEMES:
-        known = ", ".join(sorted(_SCHEMES))
+    if url.scheme not in _KINDS:
+        known = ", ".join(sorted(_KINDS))
         raise UsageError(
             f"source {text!r}: write a device such as /dev/ttyUSB0, file:NAME, or a URL with one of: {known}"
         )
-    module = importlib.import_module(f"{__name__}.{_SCHEMES[url.scheme]}")
+    module = importlib.import_module(f"{__name__}.{_KINDS[url.scheme].module}")
     return cast("Source", module.source(url))

@@ -6,7 +6,6 @@ its power says nothing, so silence is the only sign.
 
 import errno
 import socket
-from functools import partial
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event
@@ -21,12 +20,13 @@ def source(url: Url) -> Source:
     """Read a TCP connection; a closed or a silent one raises OSError."""
     address = host_and_port(url)
     (timeout,) = options(url, timeout=30)
-    return partial(_Bridge, address, duration(url, "timeout", timeout, 1))
+    patience_s = duration(url, "timeout", timeout, 1)
+    return lambda: _Bridge(socket.create_connection(address, _CONNECT_S), patience_s)
 
 
 class _Bridge(Connection):
-    def __init__(self, address: tuple[str, int], timeout: float) -> None:
-        self._socket = socket.create_connection(address, _CONNECT_S)
+    def __init__(self, opened: socket.socket, timeout: float) -> None:
+        self._socket = opened
         self._patience = Patience(timeout)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE.items():

@@ -11,12 +11,15 @@ class Form(NamedTuple):
     """A national form: how a meter puts the house into the lines of a telegram.
 
     `lines` gives them from the identification to the last object; the `!` and the CRC follow by
-    themselves, the latter unless `has_crc` is False.
+    themselves, the latter unless `has_crc` is False. `has_time` and `has_identifier` say whether it
+    tells the time, and which meter it is.
     """
 
     name: str
     lines: Callable[[House], Iterator[str]]
     has_crc: bool = True
+    has_time: bool = True
+    has_identifier: bool = True
 
 
 class Meters(NamedTuple):

@@ -12,4 +12,9 @@ def _fi(house: House) -> Iterator[str]:
     yield from nordic(house, "/TST9 SIM-FI", tst(house.now, standard=2))
 
 
-COUNTRY = Country("Finland", "fi", (Meters("HAN P1", "real", Form("fi", _fi), "no identifier"),), "Europe/Helsinki")
+COUNTRY = Country(
+    "Finland",
+    "fi",
+    (Meters("HAN P1", "real", Form("fi", _fi, has_identifier=False), "no identifier"),),
+    "Europe/Helsinki",
+)

@@ -80,7 +80,7 @@ COUNTRY = Country(
         Meters(
             "DSMR 2.2, 3.0",
             "real, document",
-            Form("nl-2.2", _nl_2_2, has_crc=False),
+            Form("nl-2.2", _nl_2_2, has_crc=False, has_time=False),
             "9600 7E1; no CRC and no time in the telegram",
         ),
         Meters("Warmtelink and other heat meters", "real", Form("heat", _heat)),

@@ -16,5 +16,5 @@ def _se(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Sweden",
     "se",
-    (Meters("HAN P1", "real, document", Form("se", _se), "no identifier: set the tag `meter`"),),
+    (Meters("HAN P1", "real, document", Form("se", _se, has_identifier=False), "no identifier: set the tag `meter`"),),
 )

@@ -19,4 +19,6 @@ def _ch(house: House) -> Iterator[str]:
         yield f"1-0:{code}2.7.0({dv / 10:05.1f}*V)"
 
 
-COUNTRY = Country("Switzerland", "ch", (Meters("Groupe E", "made", Form("ch", _ch), "no identifier"),))
+COUNTRY = Country(
+    "Switzerland", "ch", (Meters("Groupe E", "made", Form("ch", _ch, has_identifier=False), "no identifier"),)
+)
