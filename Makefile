@@ -45,7 +45,7 @@ fuzz: $(VENV)/.test
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
 
-# docs/fields.md and the README's table of meters, from the table and the countries.
+# docs/commands.md, docs/fields.md and the README's table of meters, from the parser, the table and the countries.
 docs: $(VENV)/.installed
 	$(BIN)/python scripts/write-docs
 
