@@ -107,6 +107,7 @@ def _reads(kind: str) -> Callable[[_Reader], _Reader]:
 @_reads(kinds.NUMBER)
 def _number(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     field = row.fields[0]
+    # Three of four objects: `put` would ask each number whether it is an empty text.
     decoding.fields.setdefault(field.name, values.number(groups[0], field.unit))
 
 
@@ -117,8 +118,8 @@ def _limit(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> N
         decoding.put(row.fields[0], value)
 
 
-@_reads(kinds.INTEGER)
-def _integer(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+@_reads(kinds.COUNTER)
+def _counter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.integer(groups[0], row.fields[0].unit))
 
 
@@ -249,14 +250,18 @@ def _mbus_reading(decoding: _Decoding, _row: Row, channel: int, groups: list[str
 
 
 @_reads(kinds.MBUS_READING_DSMR3)
-def _mbus_reading_dsmr3(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
-    if row.fields[0].name == "cooling_gj":
-        decoding.channel(channel).medium = "cooling"
+def _mbus_reading_dsmr3(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     if len(groups) > 6:  # time, status, period, number of values, their codes and units, the values
         first_value = 4 + 2 * values.integer(groups[3])
         _reading(decoding, channel, groups[:1], groups[min(first_value, len(groups) - 1)], groups[5])
     else:
         _reading(decoding, channel, groups[:-1], groups[-1], "")
+
+
+@_reads(kinds.MBUS_COLD_DSMR3)
+def _mbus_cold_dsmr3(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+    decoding.channel(channel).medium = "cooling"
+    _mbus_reading_dsmr3(decoding, row, channel, groups)
 
 
 def _reading(decoding: _Decoding, number: int, times: list[str], text: str, unit: str) -> None:

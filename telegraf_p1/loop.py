@@ -14,9 +14,8 @@ def run(connection: Connection, interpreter: Interpreter, outputs: Sequence[Outp
     The events of one `read` are acknowledged together, once the records of all are written.
     """
     while events := connection.read():
-        now_ns = time.time_ns()
-        for event in events:
-            for record in interpreter.records(event, now_ns):
+        for event in events:  # each with a time of its own, or one would take the other's place in the database
+            for record in interpreter.records(event, time.time_ns()):
                 for output in outputs:
                     output(record)
         connection.done()

@@ -1,19 +1,20 @@
 r"""A telegram without what identifies its meter, to be shown to others: `telegraf-p1 decode --scrub`.
 
-In identifiers and messages digits become other digits, and letters X. All else stays byte for byte,
-lengths and line ends too, and so does what the CRC says: one that fits still fits, also when the
-transport has changed the bytes, and one that does not still does not.
+In identifiers, in messages, and in whatever is not certainly something else, digits become other digits and
+letters X. Readings, times and references stay byte for byte, lengths and line ends too, and so does what the
+CRC says: one that fits still fits, also when the transport has changed the bytes, and one that does not still
+does not.
 
     in:  0-0:96.1.1(4530303437303030303132333435363135)   E0047000012345615
-    out: 0-0:96.1.1(5831323334353637383930313233343536)   X1234567890123456
+    out: 0-0:96.1.1(5834393131383830303239383639323231)   X4911880029869221
 """
 
 import re
-from itertools import count
+from random import Random
 from typing import Final
 
 from telegraf_p1 import crc, telegram, values
-from telegraf_p1.obis import kinds
+from telegraf_p1.framer import Frame
 from telegraf_p1.obis.lookup import DEFAULT
 
 # Texts that name a model or a state, and nobody.
@@ -27,12 +28,18 @@ _HARMLESS: Final = {
     "device_status",
 }
 _LINE_END: Final = re.compile(r"([\r\n]+)")
-# Of a row that nobody knows: a number with a unit or of few digits, a time, an OBIS reference, a unit, a word.
-_ORDINARY: Final = re.compile(r"-?\d+(\.\d+)?\*\w+|-?\d{1,3}\.\d+|\d{0,5}|\d{12}[SWsw]|\d+-\d+:[\d.]+|[A-Za-z]\w{0,4}")
-# Of a line that is no object, since bytes were lost or a message was wrapped.
-_LONG: Final = re.compile(r"[0-9A-Za-z]{8,}")
+# What stays in brackets: a number with a point, a unit, or few digits; a time; an OBIS reference; a short word.
+_NUMBER: Final = r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4})?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,5}"
+_REFERENCE: Final = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}"
+_TIME: Final = r"\d{12}[SWsw]?"
+_ORDINARY: Final = re.compile(rf"(?:{_NUMBER}|{_REFERENCE}|{_TIME}|[A-Za-z]\w{{0,4}}|TARIFF \d|)\s*")
+# What stays in a line that is no object, since bytes were lost.
+_READING: Final = r"\d{1,9}\.\d{1,3}(?:\*[A-Za-z]\w{0,4})?|\d{1,5}(?:\*[A-Za-z]\w{0,4})?"
+_KEPT: Final = re.compile(rf"((?<!\w)(?:{_REFERENCE}|{_TIME}|{_READING})(?![\w.]))")
 # Of an identification: `/AUX59903218166` ends with the number of the meter, `/ISK5\2M550T-1012` with its model.
 _NUMBERED: Final = re.compile(r"\d{6,}")
+# No version and no state is that long.
+_LONG: Final = re.compile(r"[0-9A-Fa-f]{9,}")
 _FILLER: Final = "\0\xff \t"
 
 
@@ -42,50 +49,76 @@ class Scrubber:
     def __init__(self) -> None:
         self._replaced: dict[str, str] = {}
 
-    def scrub(self, frame: bytes) -> bytes:
+    def scrub(self, frame: Frame) -> bytes:
         """Give a plain frame, be it right, damaged or cut off, with its identifiers replaced."""
-        body, mark, digits = frame.rpartition(b"!")
-        if not mark:
-            return self._lines(frame)
+        body, mark, digits = frame.data.rpartition(b"!")
+        if not (frame.whole and mark):
+            return self._lines(frame.data)
         scrubbed = self._lines(body)
         return scrubbed + mark + _same_verdict(body + mark, scrubbed + mark, digits)
 
     def _lines(self, body: bytes) -> bytes:
         identification, *rest = _LINE_END.split(body.decode("latin-1"))  # lines and their ends, in turn
-        found = [_NUMBERED.sub(lambda run: self._text(run[0]), identification)]
-        is_open = False  # a message is wrapped: its bracket has not come
+        found = [self._identification(identification)]
+        above, is_open = "", False  # the object above, and whether its last bracket has not come
         for line in rest:
-            if _LINE_END.fullmatch(line):
+            if _LINE_END.fullmatch(line) or not line.strip(_FILLER):
                 found.append(line)
                 continue
-            found.append(self._line(line, is_open=is_open))
-            is_open = ")" not in line and (is_open or found[-1] != line)
+            reference = telegram.reference(line.partition("(")[0].strip(_FILLER))
+            if reference is not None:
+                above = reference
+                found.append(self._object(line, reference))
+            elif above and (is_open or line.strip(_FILLER).startswith("(")):
+                found.append(self._continued(line, above))
+            else:
+                found.append(self._remains(line))
+            is_open = not line.rstrip(_FILLER).endswith(")") and (reference is not None or is_open)
         return "".join(found).encode("latin-1")
 
-    def _line(self, line: str, *, is_open: bool) -> str:
+    def _identification(self, line: str) -> str:
+        if "(" in line or ")" in line:  # bytes were lost: an object is glued to it
+            return self._remains(line)
+        return _NUMBERED.sub(lambda run: self._text(run[0]), line)
+
+    def _object(self, line: str, reference: str) -> str:
         head, bracket, rest = line.partition("(")
-        reference = telegram.reference(head.strip(_FILLER))
-        if reference is None and is_open:
-            inside, end, behind = _up_to_bracket(line)
-            return self._text(inside) + end + behind
-        if reference is None or not bracket:
-            return _LONG.sub(lambda run: self._text(run[0]), line)
-        inside, end, behind = _up_to_bracket(rest)
+        return head + bracket + self._groups(rest, reference)
+
+    def _continued(self, line: str, reference: str) -> str:
+        """Give a line that belongs to the object above: a value in brackets, or more of a message."""
+        before, bracket, rest = line.partition("(")
+        if before.strip(_FILLER):
+            return self._groups(line, reference)
+        return before + bracket + self._groups(rest, reference)
+
+    def _groups(self, text: str, reference: str) -> str:
+        inside, end, behind = text.rpartition(")")
+        if not end:
+            inside, behind = behind, ""
         groups = (self._group(reference, group) for group in inside.split(")("))
-        return f"{head}({')('.join(groups)}{end}{behind}"
+        return ")(".join(groups) + end + self._remains(behind)
 
     def _group(self, reference: str, text: str) -> str:
         entry = DEFAULT.lookup(reference)
-        if entry is None or entry.row.kind == kinds.IGNORED:
-            return text if _ORDINARY.fullmatch(text) else self._text(text)
-        names = {field.name for field in entry.row.fields if field.type in ("string", "tag")}
-        return self._text(text) if names - _HARMLESS else text
+        names = {field.name for field in entry.row.fields if field.type in ("string", "tag")} if entry else set()
+        if names - _HARMLESS:
+            return self._text(text)
+        if names:
+            return self._text(text) if _LONG.search(text) else text
+        return text if _ORDINARY.fullmatch(text) else self._text(text)
+
+    def _remains(self, text: str) -> str:
+        """Give what is no object any more, with nothing in it but what an object could hold."""
+        parts = _KEPT.split(text)
+        parts[::2] = map(self._text, parts[::2])
+        return "".join(parts)
 
     def _text(self, text: str) -> str:
         """Replace a text, hex-coded or plain, by one of the same length and coding."""
-        if not text.strip("0Ff \xff\0"):
-            return text  # no meter is there
         octets = values.hex_coded(text)
+        if not text.strip("0Ff \xff\0") or (octets is not None and not octets.strip(b"0 ")):
+            return text  # no meter is there
         if octets is None:
             return self._characters(text)
         coded = self._characters(octets.decode("ascii")).encode("ascii").hex()
@@ -93,31 +126,30 @@ class Scrubber:
 
     def _characters(self, text: str) -> str:
         if text not in self._replaced:
-            digits = count(len(self._replaced) + 1)
-            self._replaced[text] = "".join(
-                str(next(digits) % 10) if character.isdigit() else "X" if character.isalpha() else character
-                for character in text
-            )
+            random = Random(len(self._replaced))  # noqa: S311  what it gives tells nothing of the text
+            replaced = "".join(_other(character, random) for character in text)
+            self._replaced[text] = replaced
         return self._replaced[text]
 
 
-def _up_to_bracket(text: str) -> tuple[str, str, str]:
-    """Part a text at its last closing bracket, which may be missing."""
-    inside, end, behind = text.rpartition(")")
-    return (inside, end, behind) if end else (behind, "", "")
+def _other(character: str, random: Random) -> str:
+    if character in "0123456789":
+        return random.choice("0123456789")
+    return "X" if character.isalpha() or character >= "\x80" else character
 
 
 def _same_verdict(before: bytes, after: bytes, digits: bytes) -> bytes:
     """Give the CRC digits with which `after` is judged as `before` was with its own.
 
     Where they fit once something is undone, the same is undone for the new ones. Where they never do,
-    they differ from the right ones in the same bits, since a CRC is linear.
+    they differ from the right ones in the same bits, since a CRC is linear; 0000, which some meters
+    always send, stays.
     """
     match = re.search(rb"[0-9A-Fa-f]{1,4}", digits)
-    sent = int(match[0], 16) if match else 0
-    if match is None or sent == 0:  # 0000 is what some meters always send
+    if match is None:
         return digits
-    new = sent ^ crc.checksum(before) ^ crc.checksum(after)
+    sent = int(match[0], 16)
+    new = sent ^ crc.checksum(before) ^ crc.checksum(after) if sent else 0
     for start in (0, *telegram.later_starts(before)):
         for undo in (bytes, *(undo for undo, _ in crc.UNDO)):
             for function in (crc.checksum, crc.x25):

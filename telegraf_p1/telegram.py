@@ -98,8 +98,13 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
     return telegram
 
 
+def is_begun(frame: bytes) -> bool:
+    """Whether bytes that were cut off are the beginning of a telegram, and no noise."""
+    return _IDENTIFICATION.match(frame) is not None
+
+
 def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
-    if not _IDENTIFICATION.match(frame):
+    if not is_begun(frame):
         raise TelegramError("noise", f"{frame[:40]!r} is no telegram")
     if crc_mode != "off":
         raise TelegramError(

@@ -24,7 +24,7 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
 from telegraf_p1.timestamp import Zone
-from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, SHARED, seal
+from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, SHARED, START, seal
 
 PER_STREAM = 50
 MODES: tuple[CrcMode, ...] = ("auto", "auto", "auto", "require", "x25", "off")
@@ -68,7 +68,7 @@ def _versions(data: bytes) -> list[bytes]:
 def telegrams() -> list[bytes]:
     """Give what is damaged: one of each form, the goldens, and the public ones where they are there."""
     paths = [*GOLDEN, *sorted(SHARED.glob("good/*.telegram"))]
-    made = [Meter(form).telegram(1_700_000_000) for form in FORMS]
+    made = [Meter(form).telegram(START) for form in FORMS]
     return [*made, *(path.read_bytes() for path in paths), *(seal(telegram) for telegram in made[:3])]
 
 

@@ -4,9 +4,9 @@ from telegraf_p1 import decrypt
 from telegraf_p1.decrypt import Keys, unseal
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
-from tests.helpers.telegrams import KEY, LUXEMBOURG, seal
+from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal
 
-TELEGRAM = Meter().telegram(1_700_000_000)
+TELEGRAM = Meter().telegram(START)
 KEYS = Keys(KEY, LUXEMBOURG)
 
 

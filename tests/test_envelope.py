@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.envelope import unwrap
-from tests.helpers.telegrams import seal
+from tests.helpers.telegrams import START, seal
 
-TELEGRAM = Meter().telegram(1_700_000_000)
-OLD = Meter("nl-2.2").telegram(1_700_000_000)
+TELEGRAM = Meter().telegram(START)
+OLD = Meter("nl-2.2").telegram(START)
 TEXT = TELEGRAM.decode("ascii")
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from telegraf_p1.framer import LIMIT, Framer
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
-from tests.helpers.telegrams import seal
+from tests.helpers.telegrams import START, seal
 
 A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
 B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"
@@ -138,7 +138,7 @@ STREAM = st.lists(
                 b"/CCC5\r\n\r\n",
             ]
         ),
-        st.sampled_from([Meter(form).telegram(1_700_000_000) for form in FORMS]),
+        st.sampled_from([Meter(form).telegram(START) for form in FORMS]),
         st.sampled_from([seal(A), seal(A.ljust(300)), seal(A)[:30], b"\xdb\x08", b"\xdb", b"0"]),
         st.binary(max_size=8),
         st.just(b"/" + b"y" * LIMIT),

@@ -1,4 +1,4 @@
-"""The loop: what is remembered of a stream, and what is said about it."""
+"""What is remembered of a stream, and what is said about it."""
 
 import pytest
 

@@ -41,6 +41,13 @@ def test_messages_that_came_together_are_acknowledged_together_when_all_are_writ
     assert notes == ["p1/1", "p1/2", "p1/3", "done", "p1/4", "done"]
 
 
+def test_telegrams_without_a_time_that_came_together_have_times_of_their_own() -> None:
+    times: list[int | None] = []
+    old = [Data(Meter("nl-2.2").telegram(START + n), "p1/1", ends_message=True) for n in range(20)]
+    loop.run(Broker([], [*old]), interpreter(), [lambda record: times.append(record.time_ns)])
+    assert len(set(times)) == 20
+
+
 def test_nothing_is_acknowledged_that_could_not_be_written() -> None:
     notes: list[str] = []
 

@@ -38,10 +38,34 @@ def test_references_are_spelled_one_way() -> None:
 
 
 def test_every_kind_has_its_reader_and_every_row_its_kind() -> None:
-    known = {value for name, value in vars(kinds).items() if name.isupper()}
-    known -= {kinds.FLOAT, kinds.INT, kinds.STRING, kinds.TAG} - {kinds.INTEGER}
-    assert decode._READERS.keys() == known  # noqa: SLF001
-    assert {row.kind for row in ROWS} == known
+    assert decode._READERS.keys() == kinds.GIVES.keys()  # noqa: SLF001
+    assert {row.kind for row in ROWS} == kinds.GIVES.keys()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row("1-0:1.7.0", kinds.NUMBER, (POWER._replace(type="integer"),)),
+        Row("0-0:96.7.21", kinds.COUNTER, (Field("power_failures", "float"),)),
+        Row("1-0:1.6.0", kinds.PEAK, (POWER, Field("peak_timestamp", "float", "s"))),
+        Row("1-1:0.0.5", kinds.IGNORED, (POWER,)),
+    ],
+)
+def test_a_row_whose_kind_gives_another_type_fails(row: Row) -> None:
+    with pytest.raises(ValueError, match=f"gives .*{row.reference}"):
+        Table([row])
+
+
+def test_a_field_that_another_ones_pattern_covers_has_its_type() -> None:
+    for field, row in FIELDS:
+        if "{" not in field.name:
+            others = [other for other, _ in FIELDS if "{" in other.name and Table([_alone(other)]).field(field.name)]
+            assert all(other.type == field.type for other in others), (field, row, others)
+
+
+def _alone(field: Field) -> Row:
+    kind = next(kind for kind, types in kinds.GIVES.items() if types[:1] == (field.type,))
+    return Row("0-n:0.0.0", kind, (field,))
 
 
 def test_the_name_of_a_field_ends_in_its_unit() -> None:

@@ -61,7 +61,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
     from telegraf_p1.framer import Framer
     from telegraf_p1.scrub import Scrubber
     from telegraf_p1.sources.file import Recording
-    from telegraf_p1.telegram import TelegramError
+    from telegraf_p1.telegram import TelegramError, is_begun
 
     scrubber = Scrubber()
     found = rejected = 0
@@ -71,13 +71,14 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
         recording.close()
         for frame in frames:
             try:
-                plain = opened(frame, keys)
+                plain = frame._replace(data=opened(frame, keys))
             except TelegramError as error:
                 rejected += 1
                 log.warning_for(error.cause, f"{name}: {error}")
                 continue
-            found += 1
-            sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
+            if is_begun(plain.data):
+                found += 1
+                sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
     if not found and not rejected:
         log.error(NO_TELEGRAM)
     return OK if found and not rejected else REJECTED

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 NUMBER: Final = "number"  # (000123.456*kWh)
 LIMIT: Final = "limit"  # the same; all nines means "off"
-INTEGER: Final = "integer"  # (00004), (0000000240*s)
+COUNTER: Final = "counter"  # (00004), (0000000240*s)
 STATE: Final = "state"  # (1), (ON)
 TARIFF: Final = "tariff"  # (0001), (03), (TARIFF 1)
 TEXT: Final = "text"  # (4B384547), hex when that is printable
@@ -27,6 +27,7 @@ MBUS_EAN: Final = "mbus-ean"  # TEXT
 MBUS_VALVE: Final = "mbus-valve"  # STATE
 MBUS_READING: Final = "mbus-reading"  # (101209112500W)(12785.123*m3)
 MBUS_READING_DSMR3: Final = "mbus-reading-dsmr3"  # (090212160000)(00)(60)(1)(0-1:24.2.1)(m3)(00000.000)
+MBUS_COLD_DSMR3: Final = "mbus-cold-dsmr3"  # the same, of a cooling meter
 IGNORED: Final = "ignored"  # known, and not worth a field
 
 Type = Literal["float", "integer", "string", "tag"]
@@ -34,6 +35,34 @@ FLOAT: Final = "float"  # the digits that were sent, as a decimal
 INT: Final = "integer"
 STRING: Final = "string"
 TAG: Final = "tag"
+
+# What a kind gives, in this order; of more fields the last one's type is that of all. A row may name fewer.
+GIVES: Final[dict[str, tuple[Type, ...]]] = {
+    NUMBER: (FLOAT,),
+    LIMIT: (FLOAT,),
+    COUNTER: (INT,),
+    STATE: (INT,),
+    TARIFF: (INT,),
+    TEXT: (STRING,),
+    PLAIN: (STRING,),
+    METER: (TAG,),
+    METER_PLAIN: (TAG,),
+    TIME: (),
+    LIMITER: (FLOAT,),
+    CURRENT_LIMITS: (FLOAT,),
+    PEAK: (FLOAT, INT),
+    PEAK_HISTORY: (FLOAT, INT),
+    FAILURE_LOG: (INT,),
+    RELAY: (INT,),
+    MBUS_TYPE: (),
+    MBUS_ID: (STRING,),
+    MBUS_EAN: (STRING,),
+    MBUS_VALVE: (INT,),
+    MBUS_READING: (FLOAT, INT),
+    MBUS_READING_DSMR3: (FLOAT, INT),
+    MBUS_COLD_DSMR3: (FLOAT,),
+    IGNORED: (),
+}
 
 
 class Field(NamedTuple):

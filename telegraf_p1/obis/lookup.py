@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from telegraf_p1.obis.kinds import Field, Row
+from telegraf_p1.obis.kinds import GIVES, Field, Row
 from telegraf_p1.obis.table import ROWS
 
 _CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
@@ -34,7 +34,8 @@ class Table:
     """Rows by their references.
 
     Raise ValueError, which names both rows, when two have one reference, or when a field would
-    have two types or two units: a database takes one type, and a graph one unit.
+    have two types or two units (a database takes one type, and a graph one unit), and which names
+    the row when its kind gives values of another type.
     """
 
     def __init__(self, rows: Iterable[Row] = ROWS) -> None:
@@ -53,6 +54,9 @@ class Table:
             known, other = self._fields.setdefault(field.name, (field, row))
             if known != field:
                 raise ValueError(f"{field.name!r} has two types or two units, in {other} and in {row}")
+        types = GIVES[row.kind]
+        if any(field.type != (types[number:] or types[-1:] or ("",))[0] for number, field in enumerate(row.fields)):
+            raise ValueError(f"the kind of a row gives {types or 'no field'}: {row}")
 
     def _search(self, reference: str) -> Entry | None:
         if reference in self._places:

@@ -16,7 +16,7 @@ from telegraf_p1.obis.table import ROWS
 from telegraf_p1.outputs.mapping import Mapping, Place
 
 # What a row may have as its type: how its value is read.
-_KINDS: Final[dict[Type, str]] = {"float": kinds.NUMBER, "integer": kinds.INTEGER, "string": kinds.TEXT}
+_KINDS: Final[dict[Type, str]] = {"float": kinds.NUMBER, "integer": kinds.COUNTER, "string": kinds.TEXT}
 _TYPES: Final[dict[str, Type]] = {type_: type_ for type_ in _KINDS}
 _ROW_KEYS: Final = ("reference", "value", "field", "tag", "type", "unit", "measurement", "topic")
 _FILE_KEYS: Final = ("measurement", "only", "row", "time")

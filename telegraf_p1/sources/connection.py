@@ -9,8 +9,9 @@ What it opens is read until it gives nothing more:
         connection.done()    # now the sender may forget them
 
 `read` waits until there is something to tell, and gives all that there is: a hundred messages that
-have come meanwhile are a hundred events. It tells of a pause and of a silence (PAUSE_S, SILENCE_S),
-gives an empty list when there will never be more, and raises OSError when trying again may help.
+have come meanwhile are a hundred events. Where a line can fall silent it tells of a pause and of a silence
+(PAUSE_S, SILENCE_S). It gives an empty list when there will never be more, and raises OSError when trying
+again may help.
 A source knows no telegrams, no retry and no log.
 """
 

@@ -1,7 +1,7 @@
 """A device that answers with its last telegram: `http://192.168.1.20/api/v1/telegram`, `https://…`.
 
 HomeWizard P1 (API 1 and 2), P1 Dongle Pro, DSMRloggerAPI. Asked as often as `--every` says, over one connection;
-the same telegram seen again gives no second chunk. P1_HTTP_TOKEN is sent as bearer token, or as password
+the same telegram seen again is not given again. P1_HTTP_TOKEN is sent as bearer token, or as password
 of `http://user@…`.
 
 Options: `every`, `member` of JSON that holds the telegram, `ca` (a file) or `pin` (SHA-256 of the

@@ -8,6 +8,7 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 (the client id), `ca`, `cert`, `key` (files, for TLS).
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -76,10 +77,19 @@ class _Subscription(Connection):
     def read(self) -> list[Event]:
         while not self._broker.messages:  # what the broker held may have come already
             self._broker.wait()
+        self._take_what_is_there()
         self._taken += self._broker.messages
         found = [self._event(message) for message in self._broker.messages]
         self._broker.messages.clear()
         return found
+
+    def _take_what_is_there(self) -> None:
+        """Take the messages that have come meanwhile: each look at the connection takes one packet."""
+        before = 0
+        with contextlib.suppress(OSError):  # the next read will say it; what came is written first
+            while before < len(self._broker.messages) < _IN_FLIGHT:
+                before = len(self._broker.messages)
+                self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
         data, is_whole = unwrap(bytes(message.payload), self._member)

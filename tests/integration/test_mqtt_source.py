@@ -161,6 +161,15 @@ def test_messages_that_wait_come_together_and_come_again_unless_they_are_done(
     )
     connection.close()
     connection = source()
+    acknowledged = broker.log.read_text().count("Sending PUBLISH to p1-")
+    for telegram in telegrams:
+        device.send(telegram)
+    wait_until(lambda: broker.log.read_text().count("Sending PUBLISH to p1-") >= acknowledged + 20, "the messages")
+    found = connection.read()
+    assert len(found) > 1
+    while len(found) < len(telegrams):
+        found += connection.read()
+    connection.done()
     device.send(b"the next one")
     assert [event.data for event in connection.read() if isinstance(event, Data)] == [b"the next one"]
     connection.close()
