@@ -14,7 +14,7 @@ from dsmr_parser import telegram_specifications
 from dsmr_parser.parsers import TelegramParser
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import decode
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import parse
@@ -29,10 +29,10 @@ FORMS = {
 
 
 def ours(telegrams: list[bytes]) -> None:
-    framer, zone = Framer(), Zone()
+    framer, memory = Framer(), Memory(Zone())
     for telegram in telegrams:
         for frame in framer.feed(telegram):
-            assert lineproto.line(decode(parse(frame.data), 0, zone))
+            assert lineproto.line(decode(parse(frame.data), 0, memory))
 
 
 def theirs(specification: object) -> Callable[[list[bytes]], None]:

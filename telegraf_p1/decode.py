@@ -3,6 +3,7 @@
 Unknown references are skipped; a value that cannot be read loses its field, not the telegram.
 """
 
+import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
@@ -21,14 +22,31 @@ _PEAK_MONTHS: Final = 12
 _MILLI: Final = Decimal("0.001")
 
 _IDENTIFICATION: Final = "/"
+# Lithuania sends means of 600 s under *1.4.0, and under these; no other country sends the latter.
+_LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
+# Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
+_WATTS: Final = re.compile(r"[1-9]\d{3,}")
+_ZERO: Final = Decimal(0)
+# Import, export and net, of the sum of the phases and of each.
+_POWERS: Final = tuple(
+    tuple(f"power_{way}{phase}_kw" for way in ("import", "export", "net")) for phase in ("", "_l1", "_l2", "_l3")
+)
 # Elsewhere `()` means that there is no value. Here: no failures, and no meter.
 _EMPTY_MEANS_SOMETHING: Final = (kinds.FAILURE_LOG, kinds.MBUS_ID)
+
+
+class Memory:
+    """What is remembered of a meter from telegram to telegram: its clock, and which powers it sends with a sign."""
+
+    def __init__(self, zone: timestamp.Zone) -> None:
+        self.clock = timestamp.Clock(zone)
+        self.signed: set[str] = set()  # such as `power_import_l1_kw`
 
 
 def decode(
     telegram: Telegram,
     received_ns: int | None,
-    zone: timestamp.Zone,
+    memory: Memory,
     *,
     host_time: bool = False,
     rows: Table = DEFAULT,
@@ -36,33 +54,79 @@ def decode(
     """Turn a telegram into a record.
 
     The time is the telegram's own; `received_ns` (UTC in ns since 1970, None when the telegram
-    was not sent when it came) when it has no valid one or `host_time` is set. `zone` is the
-    region the meter's clock is set to, `rows` what becomes which field.
+    was not sent when it came) when it has no valid one or `host_time` is set. `memory` is that of
+    this meter, `rows` what becomes which field.
     """
-    decoding = _Decoding(zone)
+    decoding = _Decoding(memory.clock, None if received_ns is None else received_ns // _NS)
     decoding.objects(telegram, rows)
+    if decoding.no_time and decoding.time is None:
+        decoding.remarks.append(Remark("time", decoding.no_time))
     decoding.fields.update(mbus.fields(decoding.channels.values()))
     fields = decoding.fields
-    tag = decoding.meter or fields.get("logical_device_name", "")
-    tags = {"meter": str(tag)} if tag else {}
+    _split_net_power(fields, memory.signed)
+    tag = _identity([*decoding.named, str(fields.get("logical_device_name", ""))], decoding.doubtful)
+    tags = {"meter": tag} if tag else {}
     time_ns = received_ns if host_time or decoding.time is None else decoding.time * _NS
     return Record(tags, fields, time_ns, decoding.remarks)
+
+
+def _identity(names: list[str], doubtful: set[str]) -> str:
+    """Give the name that tells one meter from another: the first that can be a serial number, else the first.
+
+    A number that could as well be the hex of a model is doubtful: another serial number goes before it.
+    """
+    given = [name for name in names if name.strip("0")]
+    serials = [name for name in given if values.is_serial(name)]
+    sure = [name for name in serials if name not in doubtful]
+    return (sure or serials or given or [""])[0]
+
+
+def _split_net_power(fields: dict[str, Value], signed: set[str]) -> None:
+    """Give import and export of a meter that sends net power only.
+
+    It has a reference of its own, or is an import that was below zero at some time: then it is net for ever.
+    A zero beside it is no export, and an export below zero is an import.
+    """
+    for imported, exported, net in _POWERS:
+        bought, sold = fields.get(imported, _ZERO), fields.get(exported, _ZERO)
+        if not (isinstance(bought, Decimal) and isinstance(sold, Decimal)):
+            continue  # a user's row gives another type under this name
+        if bought < 0 or (imported in signed and not sold and imported in fields):
+            signed.add(imported)
+            fields.setdefault(net, bought)
+            del fields[imported]
+            fields.pop(exported, None)
+        elif sold < 0 and not bought:
+            fields.setdefault(net, -sold)
+            fields.pop(imported, None)
+            del fields[exported]
+        value = fields.get(net)
+        if isinstance(value, Decimal):
+            fields.setdefault(imported, value if value > 0 else _ZERO)
+            fields.setdefault(exported, -value if value < 0 else _ZERO)
 
 
 class _Decoding:
     """The record of one telegram while it grows."""
 
-    def __init__(self, zone: timestamp.Zone) -> None:
-        self.zone = zone
+    def __init__(self, clock: timestamp.Clock, received: int | None) -> None:
+        self.clock = clock
+        self.zone = clock.zone
+        self.received = received
+        self.sent: dict[str, list[str]] = {}
         self.fields: dict[str, Value] = {}
-        self.meter = ""
+        self.named: list[str] = []  # what could be the name of the meter
+        self.doubtful: set[str] = set()  # those of them that could be the hex of something else
         self.time: int | None = None
+        self.time_text = ""
+        self.time_of_day = ""
+        self.no_time = ""  # why there is none yet
         self.channels: dict[int, mbus.Channel] = {}
         self.remarks: list[Remark] = []
 
     def objects(self, telegram: Telegram, rows: Table) -> None:
         """Read all objects in the order of the table."""
-        sent: dict[str, list[str]] = {_IDENTIFICATION: [telegram.identification]}
+        sent = self.sent = {_IDENTIFICATION: [telegram.identification]}
         for reference, groups in telegram.objects:
             if sent.get(reference, groups) != groups:
                 self.remarks.append(Remark(reference, "sent twice with different values: the last counts"))
@@ -82,6 +146,14 @@ class _Decoding:
         """Set a field, unless a row higher up in the table has set it; an empty text is no value."""
         if value != "":
             self.fields.setdefault(field.name, value)
+
+    def set_time(self, text: str) -> None:
+        """Take the time of the telegram, unless a row higher up in the table has it."""
+        if self.time is None:
+            self.time = self.clock.read(text, self.received)
+            self.time_text = text
+        if self.time is None:
+            self.no_time = f"{text!r} is no valid time: the host's clock is used"
 
     def channel(self, number: int) -> mbus.Channel:
         """Give the M-Bus channel with this number."""
@@ -138,6 +210,12 @@ def _text(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
     decoding.put(row.fields[0], values.text(")(".join(groups)))  # a text may hold brackets
 
 
+@_reads(kinds.IDENTIFIER)
+def _identifier(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+    name = values.identifier(groups[0])
+    decoding.put(row.fields[0], name if name.strip("0") else "")
+
+
 @_reads(kinds.PLAIN)
 def _plain(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.plain(groups[0]))
@@ -145,24 +223,54 @@ def _plain(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> N
 
 @_reads(kinds.METER)
 def _meter(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
-    decoding.meter = decoding.meter or values.text(groups[0])
+    name = values.identifier(groups[0])
+    decoding.named.append(name)
+    if name == groups[0] and values.text(name) != name:
+        decoding.doubtful.add(name)  # 45333630 is a number, or E360
 
 
 @_reads(kinds.METER_PLAIN)
 def _meter_plain(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
-    decoding.meter = decoding.meter or values.plain(groups[0])
+    decoding.named.append(values.plain(groups[0]))
 
 
 @_reads(kinds.TIME)
 def _time(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
-    decoding.time = timestamp.epoch(groups[0], decoding.zone)
-    if decoding.time is None:
-        raise Unreadable(f"{groups[0]!r} is no valid time: the host's clock is used")
+    decoding.set_time(groups[0])
+
+
+@_reads(kinds.TIME_OF_DAY)
+def _time_of_day(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+    digits = "".join(filter(str.isdigit, groups[0]))
+    decoding.time_of_day = digits[-6:] if len(digits) >= 6 else digits.ljust(6, "0")
+
+
+@_reads(kinds.DATE)
+def _date(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+    digits = "".join(filter(str.isdigit, groups[0]))
+    decoding.set_time(digits[-6:] + decoding.time_of_day)  # 251002, 0251002 with a digit for the season, 2025-10-02
+
+
+@_reads(kinds.HEX_COUNTER)
+def _hex_counter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+    decoding.put(row.fields[0], values.hex_counter(groups[0]))
+
+
+@_reads(kinds.FUSE)
+def _fuse(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+    _, unit = values.quantity(groups[0])
+    if unit.lower() == "ka" or _LITHUANIA & decoding.sent.keys() or decoding.sent[_IDENTIFICATION][0].startswith("ESO"):
+        mean = row.fields[-1]
+        decoding.put(mean, values.number(groups[0], mean.unit))
+    else:
+        _limit(decoding, row, channel, groups)
 
 
 @_reads(kinds.LIMITER)
 def _limiter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(groups[0])
+    if not unit and _WATTS.fullmatch(groups[0]):
+        unit = "W"
     base = values.base_unit(unit)
     field = next((field for field in row.fields if values.base_unit(field.unit) == base), None)
     if field is None:
@@ -179,28 +287,65 @@ def _current_limits(decoding: _Decoding, row: Row, _channel: int, groups: list[s
 
 @_reads(kinds.PEAK)
 def _peak(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    time = timestamp.epoch(groups[0], decoding.zone)
-    if time is not None:  # 632525252525W: no peak yet
-        power, end = row.fields
-        decoding.put(power, values.number(groups[-1], power.unit))
-        decoding.put(end, time)
+    power, end = row.fields
+    times, numbers = _by_form(groups)
+    if not numbers:
+        raise Unreadable(f"no power stands in {groups!r}")
+    value = values.number(numbers[-1], power.unit)
+    time = timestamp.epoch(times[0], decoding.zone) if times else None
+    if times and (timestamp.is_void(times[0]) or _is_empty_month(times[0], value)):
+        return
+    decoding.put(power, value)
+    if time is None:
+        raise Unreadable(f"{groups!r} holds no valid time: the peak is kept without it")
+    decoding.put(end, time)
 
 
 @_reads(kinds.PEAK_HISTORY)
 def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    if len(groups) < 3 or ":" not in groups[1]:
+    headings = [place for place, group in enumerate(groups) if ":" in group]
+    if not headings:
         return  # Hungary and Switzerland send something else under this reference
     average, count = row.fields
-    months = []
-    for month_end, peak_time, power in zip(groups[3::3], groups[4::3], groups[5::3], strict=False):
-        time = timestamp.epoch(month_end, decoding.zone)
-        if time is not None and timestamp.epoch(peak_time, decoding.zone) is not None:
-            months.append((time, values.number(power, average.unit)))
-    peaks = [power for _, power in sorted(months)[-_PEAK_MONTHS:]]
+    months: dict[int, Decimal] = {}
+    unreadable: list[str] = []
+    for place in range(headings[-1] + 1, len(groups) - 2, 3):
+        entry = groups[place : place + 3]
+        times, numbers = _by_form(entry)
+        if not times or not numbers or timestamp.epoch(times[0], decoding.zone) is None:
+            unreadable += entry
+            continue
+        value = values.number(numbers[0], average.unit)
+        if len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):
+            continue
+        if len(times) < 2 or timestamp.epoch(times[1], decoding.zone) is None:
+            unreadable += entry
+        months[_month(times[0])] = value
+    now = _month(decoding.time_text) if decoding.time is not None else max(months, default=0)
+    peaks = [value for month, value in months.items() if now - _PEAK_MONTHS < month <= now]
     if peaks:
         mean = sum(peaks, Decimal(0)) / len(peaks)
         decoding.put(average, mean.quantize(_MILLI, ROUND_HALF_UP))
     decoding.put(count, len(peaks))
+    if unreadable:
+        raise Unreadable(f"{unreadable[:3]!r} of the months holds no valid time or power")
+
+
+def _by_form(groups: list[str]) -> tuple[list[str], list[str]]:
+    """Give the times, be they valid or not, and the numbers among groups: their order differs between makers."""
+    times = [group for group in groups if timestamp.digits(group)]
+    return times, [group for group in groups if group not in times and values.is_quantity(group)]
+
+
+def _month(text: str) -> int:
+    """Give the number of the month of a time. A month is listed by its end: `230801000000S`, August, is July's."""
+    digits = timestamp.digits(text) or "0000"
+    return int(digits[:2]) * 12 + int(digits[2:4])
+
+
+def _is_empty_month(time: str, peak: Decimal) -> bool:
+    """Whether a peak of zero at the first second of a month says that there is no data: no quarter of it ends there."""
+    return not peak and (timestamp.digits(time) or "")[4:12] == "01000000"
 
 
 @_reads(kinds.FAILURE_LOG)
@@ -236,7 +381,7 @@ def _mbus_id(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) ->
 
 @_reads(kinds.MBUS_EAN)
 def _mbus_ean(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
-    decoding.channel(channel).ean = values.text(groups[0])
+    decoding.channel(channel).set_ean(groups[0])
 
 
 @_reads(kinds.MBUS_VALVE)
@@ -245,8 +390,25 @@ def _mbus_valve(decoding: _Decoding, _row: Row, channel: int, groups: list[str])
 
 
 @_reads(kinds.MBUS_READING)
-def _mbus_reading(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
-    _reading(decoding, channel, groups[:-1], groups[-1], "")
+def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+    _, unit = values.quantity(groups[-1])
+    medium = decoding.channel(channel).named_medium()
+    if values.base_unit(unit) == "degC":
+        _mbus_quantity(decoding, row._replace(fields=row.fields[2:]), channel, groups)
+    elif len(row.fields) > 2 and medium != "gas" and (not unit or decoding.channel(channel).reading is not None):
+        raise Unreadable(f"{groups[-1]!r} is no second reading of a meter for {medium}")
+    else:
+        _reading(decoding, channel, groups[:-1], groups[-1], "")
+
+
+@_reads(kinds.MBUS_QUANTITY)
+def _mbus_quantity(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+    value, unit = values.quantity(groups[-1])
+    base = values.base_unit(unit)
+    field = next((field for field in row.fields if values.base_unit(field.unit) == base), None)
+    if field is None:
+        raise Unreadable(f"unit {unit!r} is not expected")
+    decoding.channel(channel).more[field.name] = values.convert(value, unit, field.unit)
 
 
 @_reads(kinds.MBUS_READING_DSMR3)

@@ -4,16 +4,20 @@ DLMS general-glo-ciphering with AES-128-GCM (Smarty P1 specification 1.1.3, sect
 the telegram is the meter's, and its own CRC is checked after that like any other.
 
     DB 08 | system title, 8 bytes | length, 1 to 3 bytes | 30 | frame counter, 4 bytes | cipher text | tag, 12 bytes
+
+Poland (Elgama) sends the identification in plain, and the block behind it without a system title, which is part of the
+nonce and has to be known: `/EGM5G35` CR LF CR LF 00 82 …
 """
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from telegraf_p1.framer import SEALED, Frame
+from telegraf_p1.framer import SEALED, SEALED_BLOCK, Frame
 from telegraf_p1.telegram import TelegramError, parse
 
 KEY: Final = "P1_DECRYPTION_KEY"
 AUTHENTICATION_KEY: Final = "P1_AUTHENTICATION_KEY"
+SYSTEM_TITLE: Final = "P1_SYSTEM_TITLE"
 # Luxembourg's is the same for all meters and public (Smarty P1 1.1.3, 3.2.5).
 _LUXEMBOURG: Final = "00112233445566778899AABBCCDDEEFF"
 
@@ -23,10 +27,11 @@ _TAG_LENGTH: Final = 12
 
 
 class Keys(NamedTuple):
-    """What opens sealed telegrams: 16 bytes each."""
+    """What opens sealed telegrams: keys of 16 bytes, and a system title of 8 for meters that do not send theirs."""
 
     key: bytes
     authentication: bytes
+    title: bytes = bytes(8)
 
 
 def keys(environment: Mapping[str, str]) -> Keys | None:
@@ -40,7 +45,11 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
             message = f"{AUTHENTICATION_KEY} is set, but {KEY} is needed too"
             raise ValueError(message)
         return None
-    found = Keys(_key(environment, KEY), _key(environment, AUTHENTICATION_KEY, _LUXEMBOURG))
+    found = Keys(
+        _octets(environment, KEY, 16),
+        _octets(environment, AUTHENTICATION_KEY, 16, _LUXEMBOURG),
+        _octets(environment, SYSTEM_TITLE, 8, bytes(8).hex()),
+    )
     from importlib.util import find_spec
 
     if not find_spec("cryptography"):
@@ -49,30 +58,40 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
     return found
 
 
-def _key(environment: Mapping[str, str], name: str, default: str = "") -> bytes:
+def _octets(environment: Mapping[str, str], name: str, count: int, default: str = "") -> bytes:
     digits = environment.get(name, "").strip() or default
     try:
-        key = bytes.fromhex(digits)
+        octets = bytes.fromhex(digits)
     except ValueError:
-        key = b""
-    if len(key) != 16:
+        octets = b""
+    if len(octets) != count:
         message = (
-            f"{name} has to be 32 hex digits; what stands there has {len(digits)} characters or others than 0-9, A-F"
+            f"{name} has to be {2 * count} hex digits; what stands there has {len(digits)} characters "
+            "or others than 0-9, A-F"
         )
         raise ValueError(message)
-    return key
+    return octets
 
 
-def opened(frame: Frame, found: Keys | None) -> bytes:
+class Opened(NamedTuple):
+    """The plain bytes of a frame, and what is odd about how it was sealed."""
+
+    data: bytes
+    remark: str = ""
+
+
+def opened(frame: Frame, found: Keys | None) -> Opened:
     """Give the plain bytes of any frame; raise TelegramError for a sealed one that cannot be opened."""
+    if block := SEALED_BLOCK.match(frame.data):
+        return _unseal_block(block[1], frame, block.end(), found)
     if not frame.data.startswith(SEALED):
-        return frame.data
+        return Opened(frame.data)
     if not frame.whole:
         raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
     return unseal(frame.data, found)
 
 
-def unseal(frame: bytes, found: Keys | None) -> bytes:
+def unseal(frame: bytes, found: Keys | None) -> Opened:
     """Decrypt a whole sealed frame; raise TelegramError when that fails, with the likely reason."""
     if found is None:
         raise TelegramError(
@@ -80,21 +99,61 @@ def unseal(frame: bytes, found: Keys | None) -> bytes:
             f"the telegrams are sealed: ask your grid company for the key and put {KEY} (32 hex digits) into "
             "Telegraf's environment, such as /etc/default/telegraf",
         )
+    head = {0x82: 13, 0x81: 12}.get(frame[10], 11)
+    result = _opened(frame[_TITLE], frame[head:], found)
+    if not isinstance(result, Opened):
+        raise _reason(result)
+    return result
+
+
+def _unseal_block(identification: bytes, frame: Frame, head: int, found: Keys | None) -> Opened:
+    """Decrypt a block behind its identification, and put both together."""
+    if not frame.whole:
+        raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
+    if found is None:
+        raise TelegramError(
+            "sealed",
+            f"the telegrams are sealed behind their identification (Poland): ask your grid company for the key and the "
+            f"system title, and put {KEY} (32 hex digits) and {SYSTEM_TITLE} (16) into Telegraf's environment",
+        )
+    result = _opened(found.title, frame.data[head:], found)
+    if not isinstance(result, Opened):
+        raise TelegramError(
+            "key", f"{KEY} and {SYSTEM_TITLE} do not open the telegram: one of them is wrong, or another meter's"
+        )
+    body, mark, _ = result.data.rpartition(b"!")  # the tag has proven it, and its CRC is one of the maker's own
+    telegram = body if mark else result.data + b"\r\n"
+    return result._replace(data=(b"" if telegram.startswith(b"/") else identification) + telegram + b"!")
+
+
+def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
+    """Decrypt a block, from its security byte to its tag; give what the key makes of it when no tag fits."""
+    security, counter = block[:1], block[1 : 1 + _COUNTER_LENGTH]
+    sealed = block[1 + _COUNTER_LENGTH :]
+    plain, is_proven = _decrypted(found.key, title + counter, sealed, security + found.authentication)
+    if is_proven:
+        return Opened(plain)
+    if any(_decrypted(found.key, title + counter, sealed, other)[1] for other in (security, b"")):
+        return Opened(
+            plain, "the telegrams are sealed without the authentication key: who knows the key could change them"
+        )
+    return plain
+
+
+def _decrypted(key: bytes, nonce: bytes, sealed: bytes, authenticated: bytes) -> tuple[bytes, bool]:
+    """Give the plain bytes of cipher text and tag, and whether the tag proves them."""
     from cryptography.exceptions import InvalidTag  # 40 ms and 8 MB that a plain meter does not need
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    head = {0x82: 13, 0x81: 12}.get(frame[10], 11)
-    security, counter = frame[head : head + 1], frame[head + 1 : head + 1 + _COUNTER_LENGTH]
-    cipher_text, tag = frame[head + 1 + _COUNTER_LENGTH : -_TAG_LENGTH], frame[-_TAG_LENGTH:]
-    mode = modes.GCM(frame[_TITLE] + counter, tag, min_tag_length=_TAG_LENGTH)
-    decryptor = Cipher(algorithms.AES(found.key), mode).decryptor()
-    decryptor.authenticate_additional_data(security + found.authentication)
-    plain = decryptor.update(cipher_text).rstrip(b"\r\n\0")
+    mode = modes.GCM(nonce, sealed[-_TAG_LENGTH:], min_tag_length=_TAG_LENGTH)
+    decryptor = Cipher(algorithms.AES(key), mode).decryptor()
+    decryptor.authenticate_additional_data(authenticated)
+    plain = decryptor.update(sealed[:-_TAG_LENGTH]).rstrip(b"\r\n\0")
     try:
         decryptor.finalize()
     except InvalidTag:
-        raise _reason(plain) from None
-    return plain
+        return plain, False
+    return plain, True
 
 
 def _reason(plain: bytes) -> TelegramError:

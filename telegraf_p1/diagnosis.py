@@ -15,10 +15,14 @@ _TELEGRAM: Final = b"0123456789.:-*()kWhVA/!\r\n"
 _SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 _LEAST: Final = 48  # bytes, under which chance could speak
 
-# DLMS in HDLC: flag, frame format type 3 with its length (IEC 62056-46, 6.4.1), flag.
-_HDLC: Final = re.compile(rb"\x7e([\xa0-\xa7])(.)", re.DOTALL)
+# DLMS in HDLC: flag, frame format type 3, perhaps with the segmentation bit, and its length
+# (IEC 62056-46, 6.4.1), flag.
+_HDLC: Final = re.compile(rb"\x7e([\xa0-\xaf])(.)", re.DOTALL)
+# A piece of such a frame: its head up to the LLC header, or that and what follows it (sealed, or a notification).
+_HDLC_PIECE: Final = re.compile(rb"\x7e[\xa0-\xaf].{4,12}?\xe6\xe7\x00|\xe6\xe7\x00[\xdb\x0f]|\x7e\xdb\x08", re.DOTALL)
 # M-Bus long frame (EN 13757-2, 5.2): 68 L L 68, and 16 at its end.
 _MBUS: Final = re.compile(rb"\x68(.)\1\x68", re.DOTALL)
+_GZIP: Final = b"\x1f\x8b\x08"
 _SML: Final = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
 
 
@@ -38,7 +42,14 @@ _SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E
 
 def diagnose(data: bytes) -> Diagnosis | None:
     """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few."""
+    if _GZIP in data:
+        return Diagnosis("gzip", "what comes is compressed (gzip): set the device to send it as it is")
     return _other_protocol(data) or _line_settings(data)
+
+
+def holds_objects(data: bytes) -> bool:
+    """Whether something like a COSEM object is in it: `1-0:1.8.0`; a path or a URL begins with a slash, too."""
+    return bool(_OBJECT.search(data))
 
 
 def no_telegram(data: bytes) -> Diagnosis:
@@ -104,6 +115,8 @@ def _other_protocol(data: bytes) -> Diagnosis | None:
         length = (match[1][0] & 7) << 8 | match[2][0]
         if data[match.start() + 1 + length : match.start() + 2 + length] == b"\x7e":
             name = "DLMS in HDLC frames (7E)"
+    if _HDLC_PIECE.search(data):
+        name = "DLMS in HDLC frames (7E)"
     for match in _MBUS.finditer(data):
         end = match.start() + 4 + match[1][0] + 1
         if data[end : end + 1] == b"\x16":

@@ -19,12 +19,19 @@ SEALED: Final = b"\xdb"
 # DB 08, eight bytes of system title, the length, 30 (authenticated and encrypted).
 _TITLE_ENDS: Final = 10
 _NO_HEAD: Final = 0
+# Poland: a sealed block behind a plain identification, with a system title of no bytes: 00 82, its length, 30.
+SEALED_BLOCK: Final = re.compile(rb"(/[^\r\n]{1,80}\r?\n\r?\n)\x00\x82(..)(?=\x30)", re.DOTALL)
+_NO_TITLE: Final = b"\n\0"
+_LONGEST_HEAD: Final = 90
+_BLOCK_BEGINS: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n\r?\n\x00(?:\x82.{0,2})?\Z", re.DOTALL)
 
 # In the middle of a line, and the beginnings of that at the end of what has come.
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
 _START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
 _MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
+# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header, or the flag of a frame.
+_HDLC: Final = (b"\xe6\xe7\x00", b"\x7e")
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
 _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n/]{64})")
 
@@ -59,6 +66,7 @@ class Framer:
 
     def __init__(self) -> None:
         self._pending = b""  # begins like a frame, or is empty
+        self._before = b""  # the last bytes that were no part of a frame
         self._searched = 0
         self._at: int | None = None
 
@@ -67,15 +75,17 @@ class Framer:
 
         `at` is its time of reception, UTC in ns since 1970; None for what was sent at another time.
         """
-        buffer = self._pending + data
         inside = bool(self._pending)
-        start, position = 0, self._searched
+        buffer = (self._pending if inside else self._before) + data
+        start, position = 0, self._searched if inside else len(self._before)
+        ended = 0  # where the last frame ended: what stands before it says nothing of what follows
         frames: list[Frame] = []
         while True:
             if not inside:
-                match = _START.search(buffer, position)
+                match = _start(buffer, position, ended)
                 if match is None:
                     self.reset()
+                    self._before = buffer[max(ended, len(buffer) - len(_HDLC[0])) :]
                     return frames
                 inside, start, position, self._at = True, match.start(), match.start() + 1, at
             step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
@@ -85,6 +95,7 @@ class Framer:
             if step.place > start + 1:
                 frames.append(Frame(buffer[start : step.place], self._at, step.done))
             inside, position = False, step.place - step.overlap
+            ended = position
 
     def flush(self) -> list[Frame]:
         """Say that the stream or the message is over, which ends what was begun."""
@@ -97,15 +108,24 @@ class Framer:
 
     def reset(self) -> None:
         """Forget the unfinished frame: what comes next does not belong to it."""
-        self._pending, self._searched = b"", 0
+        self._pending, self._before, self._searched = b"", b"", 0
 
     def unfinished(self) -> bytes:
         """Give the bytes of the frame that has begun."""
         return self._pending
 
 
+def _start(buffer: bytes, position: int, ended: int) -> re.Match[bytes] | None:
+    for match in _START.finditer(buffer, position):
+        if match[0] == b"/" or not buffer[ended : match.start()].endswith(_HDLC):
+            return match
+    return None
+
+
 def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
+    if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (step := _sealed_block(buffer, start, position)):
+        return step
     for match in _MARK.finditer(buffer, position, limit):
         if step := _LOOK.get(match[0], _sealed_start)(buffer, start, match.start()):
             return step
@@ -141,12 +161,28 @@ def _end_mark(buffer: bytes, _start: int, mark: int) -> _Step | None:
     return None
 
 
-def _sealed_start(buffer: bytes, _start: int, mark: int) -> _Step | None:
+def _sealed_start(buffer: bytes, start: int, mark: int) -> _Step | None:
+    if buffer[start:mark].endswith(_HDLC):
+        return None
     end = _sealed_end(buffer, mark)
     return None if end == _NO_HEAD else _Step(mark, done=None if end is None else False)
 
 
 _LOOK: Final = {b"/": _slash, b"!": _end_mark}
+
+
+def _sealed_block(buffer: bytes, start: int, position: int) -> _Step | None:
+    """Whether a sealed block stands behind the identification, and where it ends."""
+    if block := SEALED_BLOCK.match(buffer, start):
+        end = block.end() + int.from_bytes(block[2], "big")
+        head = block[1] + b"\0\x82"
+        again = buffer.find(head, start + 1, end)
+        if again >= 0:  # bytes of this one were lost, and the next one has begun
+            return _Step(again, done=False)
+        if len(buffer) < end:
+            return _Step(len(buffer), done=None)
+        return _Step(end, done=True, overlap=_overlap(buffer, end, head))
+    return _Step(position, done=None) if _BLOCK_BEGINS.match(buffer, start) else None
 
 
 def _sealed(buffer: bytes, start: int, position: int) -> _Step:
@@ -162,8 +198,13 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
         return _Step(again, done=False)
     if len(buffer) < end:
         return _Step(len(buffer), done=None)
-    overlap = next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
+    overlap = _overlap(buffer, end, head)
     return _Step(end, done=True, overlap=overlap)
+
+
+def _overlap(buffer: bytes, end: int, head: bytes) -> int:
+    """Count the last bytes of a frame that may begin the next one: the other bytes of it were lost."""
+    return next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
 
 
 def _sealed_end(buffer: bytes, start: int) -> int | None:

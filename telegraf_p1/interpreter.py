@@ -1,12 +1,14 @@
 """Events of a source become records; what gave none is counted, and `warn.py` says why."""
 
+import re
 import time
 from collections import Counter
 from typing import Final, NamedTuple
 
 from telegraf_p1 import telegram
-from telegraf_p1.decode import decode
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import Keys, opened
+from telegraf_p1.diagnosis import holds_objects
 from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
@@ -18,6 +20,8 @@ from telegraf_p1.warn import Warner
 
 _MOST_STREAMS: Final = 10_000
 _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
+_CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
+_BEGINNING: Final = 40  # bytes to show of what was no telegram
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
 
 
@@ -34,13 +38,15 @@ class Settings(NamedTuple):
 class _Stream:
     """What is remembered of one origin: a cable, or an MQTT topic."""
 
-    def __init__(self, name: str, origin: str) -> None:
+    def __init__(self, name: str, origin: str, zone: Zone) -> None:
         self.name = name
         self.tags = {"topic": origin} if origin else {}
         self.framer = Framer()
+        self.memory = Memory(zone)
         self.crc_seen = False
         self.begun = False  # whether a frame came since the connection began
-        self.unexplained = bytearray()  # what came since the last record
+        self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
+        self.heard = bytearray()  # how that began
         self.is_silent = False
         self.recoveries = 0  # how often a record came after silence
 
@@ -82,8 +88,13 @@ class Interpreter:
 
     def finish(self) -> list[Record]:
         """Give the records of what the end of the source ends."""
-        streams = self._streams.values()
-        return [record for stream in streams for record in self._believed(stream.framer.flush(), stream)]
+        found = []
+        for stream in self._streams.values():
+            frames = stream.framer.flush()
+            if frames and self._settings.crc != "off" and _is_half(frames[-1], stream):
+                self._warn.of_end(stream.name, frames.pop().data, is_all=not self.accepted)
+            found += self._judge(frames, stream, is_pause=True)
+        return found
 
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
@@ -114,8 +125,10 @@ class Interpreter:
         found = self._believed(frames, stream)
         if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
             stream.unexplained.clear()
+            stream.heard.clear()
         else:
             stream.unexplained += data
+            stream.heard += data[: _BEGINNING - len(stream.heard)]
             self._look_at(stream, is_message=is_message, is_pause=is_pause)
         return found
 
@@ -124,13 +137,16 @@ class Interpreter:
         for stream in self._streams.values():
             stream.framer.reset()
             stream.unexplained.clear()
+            stream.heard.clear()
             stream.begun = False
 
     def _stream(self, origin: str) -> _Stream:
         if origin not in self._streams:
             if len(self._streams) >= _MOST_STREAMS:
                 self._streams.pop(next(iter(self._streams)))
-            self._streams[origin] = _Stream(f"{self._name}, topic {origin!r}" if origin else self._name, origin)
+            self._streams[origin] = _Stream(
+                f"{self._name}, topic {origin!r}" if origin else self._name, origin, self._settings.zone
+            )
         return self._streams[origin]
 
     def _believed(self, frames: list[Frame], stream: _Stream) -> list[Record]:
@@ -139,7 +155,7 @@ class Interpreter:
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
         try:
-            data = opened(frame, settings.keys)
+            data, sealing = opened(frame, settings.keys)
             parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
         except TelegramError as error:
             self._reject(error, stream)
@@ -150,8 +166,12 @@ class Interpreter:
         stream.recoveries += stream.is_silent
         stream.is_silent = False
         self.accepted += 1
-        record = decode(parsed, frame.at, settings.zone, host_time=settings.host_time, rows=settings.rows)
+        record = decode(parsed, frame.at, stream.memory, host_time=settings.host_time, rows=settings.rows)
         self._warn.of_telegram(stream.name, parsed, record)
+        if sealing:
+            self._warn.of_sealing(stream.name, sealing)
+        if not settings.host_time and record.time_ns == frame.at:
+            self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
         return record._replace(tags=record.tags | stream.tags)
@@ -167,7 +187,7 @@ class Interpreter:
         stream = self._stream("")
         stream.is_silent = True
         if stream.recoveries < _SLOW:
-            self._warn.of_silence(stream.name, stream.framer.unfinished(), seconds)
+            self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), seconds)
 
     def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
         """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""
@@ -175,5 +195,12 @@ class Interpreter:
         if not data or not (is_full or is_message or is_pause):
             return
         stream.unexplained.clear()
-        holds_none = is_full and b"/" not in data and not stream.framer.unfinished()
+        holds_none = is_full and not holds_objects(stream.framer.unfinished() + data)
         self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
+
+
+def _is_half(frame: Frame, stream: _Stream) -> bool:
+    """Whether the last frame of a recording goes on where the recording does not, perhaps within its CRC."""
+    if frame.whole:
+        return stream.crc_seen and _CRC_BEGINS.search(frame.data) is not None
+    return telegram.is_begun(frame.data) or frame.data.startswith(SEALED)

@@ -50,12 +50,20 @@ class Channel:
         self.reading: Decimal | None = None
         self.unit = ""
         self.time: int | None = None
+        self.more: dict[str, Decimal] = {}  # flow, temperatures, energy: by field, `{medium}_flow_m3h`
         self.was_read = False  # a reading was sent, be it void or not
 
     def set_id(self, text: str) -> None:
         """Take the equipment identifier; `()` and zeros mean that nothing is paired."""
-        decoded = values.text(text)
-        self.meter_id = decoded if decoded.strip("0") else ""
+        name = values.identifier(text)
+        name = name if name.strip("0") else ""
+        if not self.meter_id or (values.is_serial(name) and not values.is_serial(self.meter_id)):
+            self.meter_id = name
+
+    def set_ean(self, text: str) -> None:
+        """Take the EAN of the connection; zeros are none."""
+        ean = values.identifier(text)
+        self.ean = ean if ean.strip("0") else ""
 
     def set_reading(self, text: str, unit: str, time: int | None) -> None:
         """Take a reading and its capture time (UTC, s); an unknown unit raises Unreadable."""
@@ -117,4 +125,6 @@ def _named(channel: Channel, name: str) -> dict[str, Value]:
         result[f"{name}_ean"] = channel.ean
     if channel.valve is not None:
         result[f"{name}_valve_state"] = channel.valve
+    for field, value in channel.more.items():
+        result[field.replace("{medium}", name)] = value
     return result

@@ -15,6 +15,7 @@ from typing import Final
 
 from telegraf_p1 import crc, telegram, values
 from telegraf_p1.framer import Frame
+from telegraf_p1.obis import kinds
 from telegraf_p1.obis.lookup import DEFAULT
 
 # Texts that name a model or a state, and nobody.
@@ -26,10 +27,18 @@ _HARMLESS: Final = {
     "fw_module_version",
     "fw_module_checksum",
     "device_status",
+    "error_register",
+}
+# Kinds whose values look like no other's.
+_OWN: Final = {
+    kinds.TIME: re.compile(r"[\dT :./-]{8,19}[SWsw]?"),
+    kinds.TIME_OF_DAY: re.compile(r"[\d:]{4,8}"),
+    kinds.DATE: re.compile(r"[\d./-]{6,10}"),
+    kinds.HEX_COUNTER: re.compile(r"[0-9A-Fa-f]{8}"),
 }
 _LINE_END: Final = re.compile(r"([\r\n]+)")
 # What stays in brackets: a number with a point, a unit, or few digits; a time; an OBIS reference; a short word.
-_NUMBER: Final = r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4})?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,5}"
+_NUMBER: Final = r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4}(?:/\w)?)?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,5}"
 _REFERENCE: Final = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}"
 _TIME: Final = r"\d{12}[SWsw]?"
 _ORDINARY: Final = re.compile(rf"(?:{_NUMBER}|{_REFERENCE}|{_TIME}|[A-Za-z]\w{{0,4}}|TARIFF \d|)\s*")
@@ -39,7 +48,7 @@ _KEPT: Final = re.compile(rf"((?<!\w)(?:{_REFERENCE}|{_TIME}|{_READING})(?![\w.]
 # Of an identification: `/AUX59903218166` ends with the number of the meter, `/ISK5\2M550T-1012` with its model.
 _NUMBERED: Final = re.compile(r"\d{6,}")
 # No version and no state is that long.
-_LONG: Final = re.compile(r"[0-9A-Fa-f]{9,}")
+_LONG: Final = re.compile(r"[0-9A-Fa-f]{11,}")
 _FILLER: Final = "\0\xff \t"
 
 
@@ -106,6 +115,8 @@ class Scrubber:
             return self._text(text)
         if names:
             return self._text(text) if _LONG.search(text) else text
+        if entry and entry.row.kind in _OWN and _OWN[entry.row.kind].fullmatch(text):
+            return text
         return text if _ORDINARY.fullmatch(text) else self._text(text)
 
     def _remains(self, text: str) -> str:

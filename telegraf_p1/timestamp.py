@@ -14,11 +14,23 @@ from telegraf_p1.values import Unreadable
 DEFAULT_ZONE: Final = "Europe/Amsterdam"
 
 _TST: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)")
+# Denmark: `20250703 16:20:10`; marks between the numbers may be others, or none.
+_WRITTEN_OUT: Final = re.compile(
+    r"20(\d\d)[-./]?(\d\d)[-./]?(\d\d)[T ]{0,2}(\d\d):?(\d\d):?(\d\d) ?([SWsw]?)"
+    r"|(\d\d)[-./](\d\d)[-./](\d\d)[T ]{1,2}(\d\d):(\d\d):(\d\d) ?([SWsw]?)"
+)
+# What meters send for a time that never was.
+_VOID: Final = re.compile(r"6325\d*[SWsw]?|0{6}\d*[SWsw]?|000101\d*[SWsw]?|700101\d*[SWsw]?")
 _HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: offsets are added by hand
 # Meters whose clock was never set send 000101…, 700101… or 632525252525; the first
 # P1 port is of 2008.
 _FIRST_YEAR: Final = 2008
+# A clock that is put back shows a time that is an hour earlier, less what has passed between two telegrams;
+# what comes again after a connection was lost is some minutes old.
+_STEP_S: Final = 1800
+_NEAR_S: Final = 2 * 3600
+_SOON_S: Final = 900  # from one telegram to the next
 
 
 class Zone:
@@ -48,19 +60,27 @@ class Zone:
         return self._rules
 
 
+@lru_cache(64)
+def digits(text: str) -> str | None:
+    """Give a meter's time as YYMMDDhhmmss and its letter, however it is written; None for what is none."""
+    if written_out := _WRITTEN_OUT.fullmatch(text):
+        return "".join(filter(None, written_out.groups()))
+    return text if _TST.fullmatch(text) else None
+
+
 @lru_cache(64)  # most times are those of the telegram before
-def epoch(text: str, zone: Zone) -> int | None:
+def epoch(text: str, zone: Zone, *, second_pass: bool = False) -> int | None:
     """UTC of a meter's time in seconds since 1970; None for what is no valid time.
 
     With a letter: standard offset of `zone`, and one hour more for S, which also settles
-    the hour that October has twice. Without one: the rules of `zone`; raise Unreadable when
-    there is no time-zone database to look them up.
+    the hour that October has twice. Without one: the rules of `zone`, in that hour its first pass
+    unless told; raise Unreadable when there is no time-zone database to look them up.
     """
-    match = _TST.fullmatch(text)
+    match = _TST.fullmatch(digits(text) or "")
     if match is None:
         return None
-    *digits, letter = match.groups()
-    year, *rest = map(int, digits)
+    *numbers, letter = match.groups()
+    year, *rest = map(int, numbers)
     try:
         local = datetime((2000 if year < 70 else 1900) + year, *rest)  # type: ignore[arg-type]  # noqa: DTZ001
     except ValueError:
@@ -68,9 +88,48 @@ def epoch(text: str, zone: Zone) -> int | None:
     if local.year < _FIRST_YEAR:
         return None
     if not letter:
-        return int(local.replace(tzinfo=zone.rules()).astimezone(UTC).timestamp())
+        return int(local.replace(tzinfo=zone.rules(), fold=second_pass).astimezone(UTC).timestamp())
     offset = zone.standard + _HOUR if letter in "Ss" else zone.standard
     return int((local - offset - _EPOCH).total_seconds())
+
+
+def is_void(text: str) -> bool:
+    """Whether a time says that there is none: `632525252525W`."""
+    return _VOID.fullmatch(text) is not None
+
+
+class Clock:
+    """The clock of one meter, which may show no letter and so have one hour twice (s, UTC since 1970)."""
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self._last: int | None = None
+        self._in_second_pass = False
+
+    def read(self, text: str, received: int | None) -> int | None:
+        """Give the UTC of the time that it shows; `received` is when it was seen, None when nobody knows.
+
+        A clock that steps back by about an hour is in its second pass. One that is seen in that hour for
+        the first time is in the pass that is nearer to `received`, or in the first when both are far off.
+        """
+        if text[-1:].isalpha():  # the letter settles it
+            self._last, self._in_second_pass = epoch(text, self.zone), False
+            return self._last
+        first, second = (epoch(text, self.zone, second_pass=is_second) for is_second in (False, True))
+        if first is None or second is None:
+            return None
+        self._in_second_pass = first != second and self._is_second(first, second, received)
+        self._last = second if self._in_second_pass else first
+        return self._last
+
+    def _is_second(self, first: int, second: int, received: int | None) -> bool:
+        if self._in_second_pass:
+            return True
+        if self._last is not None and 0 <= first - self._last < _SOON_S:
+            return False
+        if received is not None and min(abs(received - first), abs(received - second)) < _NEAR_S / 2:
+            return abs(received - second) < abs(received - first)
+        return self._last is not None and _STEP_S < self._last - first < _NEAR_S
 
 
 def tst(epoch: int, standard: int = 1) -> str:

@@ -14,11 +14,12 @@ from typing import Final
 Value = Decimal | int | str
 
 # 15 digits before the point keep every number inside what InfluxDB can hold.
-_QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
+_QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z°Â][A-Za-z0-9/°]*)?\s*")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ERASED: Final = re.compile(r"(?:[Ff]{2})+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _OFF_KW: Final = Decimal("99.999")  # e-MUCS 2.x
+_DIGITS: Final = 5  # of a serial number, at least
 _STATES: Final = {"OFF": 0, "ON": 1}
 
 # Unit, compared without case: its base unit and the power of ten. Meters write kvarh,
@@ -36,10 +37,25 @@ _UNITS: Final = {
         "V": "k",
         "A": "k",
         "Hz": "k",
+        "m3/h": "",
+        "degC": "",
+        "deg": "",
     }.items()
     for prefix, power in {"": 0, "k": 3, "m": 6, "g": 9}.items()
     if prefix in prefixes
-} | {"m3": ("m3", 0), "dm3": ("m3", -3), "l": ("m3", -3), "s": ("s", 0)}
+} | {
+    "m3": ("m3", 0),
+    "dm3": ("m3", -3),
+    "l": ("m3", -3),
+    "l/h": ("m3/h", -3),
+    "m3h": ("m3/h", 0),
+    "s": ("s", 0),
+    # As Latin-1, and as UTF-8 that is read as Latin-1.
+    "°c": ("degC", 0),
+    "â°c": ("degC", 0),
+    "°": ("deg", 0),
+    "â°": ("deg", 0),
+}
 
 
 class Unreadable(ValueError):
@@ -52,6 +68,11 @@ def quantity(text: str) -> tuple[Decimal, str]:
     if match is None:
         raise Unreadable(f"{text!r} is no number")
     return Decimal(match[1]), match[2] or ""
+
+
+def is_quantity(text: str) -> bool:
+    """Whether a text is a number, with or without a unit."""
+    return _QUANTITY.fullmatch(text) is not None
 
 
 def base_unit(unit: str) -> str | None:
@@ -110,6 +131,13 @@ def tariff(text: str) -> int:
     return int(match[1])
 
 
+def hex_counter(text: str) -> int:
+    """Read a counter of eight hex digits: `02FAB8BF` → 49985727."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{8}", text.strip()):
+        raise Unreadable(f"{text!r} is no counter in hex")
+    return int(text, 16)
+
+
 def plain(text: str) -> str:
     """Read a text as it stands, without brackets around it: `(ER11)` (Lithuania) → `ER11`."""
     return _cleaned(text).strip("()")
@@ -125,7 +153,7 @@ def _cleaned(text: str) -> str:
 
 
 def hex_coded(sent: str) -> bytes | None:
-    """Give the octets of a text that is hex-coded and printable, None for one that is not."""
+    """Give the octets of hex digits that are printable, None for what is no such text."""
     if not _HEX.fullmatch(sent):
         return None
     octets = bytes.fromhex(sent)
@@ -134,7 +162,7 @@ def hex_coded(sent: str) -> bytes | None:
 
 @lru_cache(64)
 def text(sent: str) -> str:
-    """Read a text that is hex-coded by the standard, and plain with some makers.
+    """Read a message: hex-coded by the standard, and plain with some makers.
 
     Hex only when every octet is printable: `4B384547` → `K8EG`, `2212345678` stays.
     All octets FF is an erased memory, not a text.
@@ -143,3 +171,25 @@ def text(sent: str) -> str:
     if octets is not None:
         return _cleaned(octets.decode("ascii"))
     return "" if _ERASED.fullmatch(sent) else _cleaned(sent)
+
+
+@lru_cache(64)
+def identifier(sent: str) -> str:
+    """Read an identifier or a version: as `text`, but decimal digits alone may be the number itself.
+
+    They are a coded text only when it has five digits or more: a number of eight digits never is (its text
+    would have four characters), one of ten is one in 100,000 times, and longer ones less often.
+    `52347967` stays (and is not `R4yg`), `3231313130` → `21110`, `3431313836363230` → `41186620`.
+    """
+    decoded = text(sent)
+    # Coded zeros and blanks say that there is none.
+    is_number = sent.isdigit() and decoded.strip("0") and sum(map(str.isdigit, decoded)) < _DIGITS
+    return _cleaned(sent) if is_number else decoded
+
+
+def is_serial(name: str) -> bool:
+    """Whether a text can be a serial number: five digits or more in a row, and not all the same.
+
+    `MA310M` and `MT382-D2A52-V12` are models of meters, and `00000000` is that of none.
+    """
+    return any(len(run) >= _DIGITS and len(set(run)) > 1 for run in re.findall(r"\d+", name))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from telegraf_p1.diagnosis import diagnose, no_telegram
+from telegraf_p1.diagnosis import diagnose, holds_objects, no_telegram
 from telegraf_p1.log import Log
 from telegraf_p1.record import Record
 from telegraf_p1.telegram import Telegram, TelegramError
@@ -44,9 +44,29 @@ class Warner:
         if record.time_ns is None:
             self._once("stale", f"{name}: a retained telegram without a time of its own is left out")
 
-    def of_silence(self, name: str, unfinished: bytes, seconds: float) -> None:
-        """Say that nothing came, and where to look; `unfinished` is the telegram that had begun."""
-        if unfinished:
+    def of_sealing(self, name: str, text: str) -> None:
+        """Say what is odd about how telegrams are sealed."""
+        self._once("sealing", f"{name}: {text}")
+
+    def of_time(self, name: str, record: Record) -> None:
+        """Say that the record has this computer's time, unless a remark has said why."""
+        if not any("host's clock" in text for _, text in record.remarks) and "time" not in self._said:
+            self._said.add("time")
+            self._log.info(f"{name}: the telegrams tell no time: the records have the host's clock")
+
+    def of_end(self, name: str, data: bytes, *, is_all: bool) -> None:
+        """Say that a recording ends in a telegram, which is nobody's fault; `is_all`: there was no other."""
+        text = f"{name}: the recording ends in the middle of a telegram, cut off after {len(data)} bytes"
+        self._log.info(f"{text}; if it is whole, the meter never sends a !: use --crc off" if is_all else text)
+
+    def of_silence(self, name: str, unfinished: bytes, heard: bytes, seconds: float) -> None:
+        """Say that nothing came, and where to look.
+
+        `unfinished` is the telegram that had begun, `heard` how what came since the last one began.
+        """
+        if heard and not holds_objects(unfinished):
+            text = f"bytes came, but no telegram, and nothing for {seconds:g} s since: {heard!r}"
+        elif unfinished:
             text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
         else:
             text = _NOTHING_CAME.format(seconds)

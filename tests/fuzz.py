@@ -14,9 +14,9 @@ from collections.abc import Callable
 from random import Random
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import decode
-from telegraf_p1.decrypt import Keys, unseal
-from telegraf_p1.framer import LIMIT, SEALED, Framer
+from telegraf_p1.decode import Memory, decode
+from telegraf_p1.decrypt import Keys, opened
+from telegraf_p1.framer import LIMIT, Framer
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
 from telegraf_p1.simulator.countries import FORMS
@@ -181,12 +181,12 @@ def run_stream(seed: int, source: list[bytes]) -> tuple[int, int]:
     for frame in [frame for piece in cut for frame in framer.feed(piece)] + framer.flush():
         assert len(frame.data) <= LIMIT + 16
         try:
-            data = unseal(frame.data, keys) if frame.whole and frame.data.startswith(SEALED) else frame.data
+            data, _ = opened(frame, keys)
             telegram = parse(data, mode, whole=frame.whole)
         except TelegramError:
             continue
         assert mode in ("off", "x25") or may_be_believed(data), f"believed: {data[:100]!r}"
-        decode(telegram, 1, settings.zone)
+        decode(telegram, 1, Memory(settings.zone))
     return interpreter.accepted, interpreter.rejected
 
 

@@ -27,7 +27,7 @@ MAY_KNOW = {
     "diagnosis": "",
     "telegram": "crc",
     "decrypt": "framer telegram",
-    "scrub": "crc framer obis.lookup telegram values",
+    "scrub": "crc framer obis.kinds obis.lookup telegram values",
     # the table
     "obis": "",
     "obis.kinds": "",
@@ -56,7 +56,7 @@ MAY_KNOW = {
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "diagnosis log record telegram",
-    "interpreter": "decode decrypt framer log obis.lookup record sources.events telegram timestamp warn",
+    "interpreter": "decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics

@@ -1,6 +1,6 @@
 import pytest
 
-from telegraf_p1.decode import decode
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.record import Record
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
@@ -29,7 +29,7 @@ def test_without_a_valid_time_it_has_the_time_of_reception() -> None:
 def test_the_host_can_be_asked_for_the_time() -> None:
     body = b"/TST5\r\n0-0:1.0.0(230715120000S)\r\n!"
     telegram = parse(with_crc(body))
-    assert decode(telegram, 7, Zone(), host_time=True).time_ns == 7
+    assert decode(telegram, 7, Memory(Zone()), host_time=True).time_ns == 7
 
 
 def test_the_meter_is_the_tag_whatever_reference_names_it() -> None:
@@ -39,6 +39,143 @@ def test_the_meter_is_the_tag_whatever_reference_names_it() -> None:
     assert record("0-0:42.0.0(4D31)").tags == {"meter": "M1"}
     assert record("0-0:42.0.0(4D32)", "0-0:96.1.1(4D31)").tags == {"meter": "M1"}
     assert record("0-0:96.1.1()").tags == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "meter"),
+    [
+        (["0-0:96.1.1(4D413331304D)", "0-0:96.1.0(3431313836363230)"], "41186620"),  # a model, and the number
+        (["0-0:96.1.1(3431313836363230)", "0-0:96.1.0(4D413331304D)"], "41186620"),
+        (["0-0:96.1.0(86818123)", "0-0:96.1.1(36303836383138373132)"], "6086818712"),  # two numbers: that on the bill
+        (["1-0:96.1.0*255(001LOG0064800017)"], "001LOG0064800017"),
+        (["0-0:96.1.1(4D413331304D)"], "MA310M"),  # better than nothing
+        (["0-0:96.1.1(45333630)", "0-0:96.1.0(3431313836363230)"], "41186620"),  # a number, or E360
+        (["0-0:96.1.1(4D543338322D4432413532)", "0-0:96.1.0(3431313836363230)"], "41186620"),  # MT382-D2A52
+        (["0-0:96.1.1(52347967)", "0-0:96.1.0()"], "52347967"),
+        (["0-0:96.1.1(00000000)", "0-0:42.0.0(415558313032303432)"], "AUX102042"),
+    ],
+)
+def test_the_tag_is_what_tells_meters_apart(lines: list[str], meter: str) -> None:
+    assert record(*lines).tags == {"meter": meter}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("1-0:1.6.0(08.796*kW)(260102010000)", ("8.796", "1767312000")),
+        ("1-0:1.6.0(260102010000W)(08.796*kW)", ("8.796", "1767312000")),
+        ("1-0:1.6.0(250901000000S)(00.000*kW)", None),  # the month has just begun
+        ("1-0:1.6.0(250901000000S)(01.250*kW)", ("1.250", "1756677600")),
+        ("1-0:1.6.0(632525252525W)(00.000*kW)", None),
+        ("1-0:1.6.0(632525252525W)(08.796*kW)", None),
+    ],
+)
+def test_a_peak_and_its_time_are_told_by_their_form(line: str, expected: tuple[str, str] | None) -> None:
+    names = ("power_import_month_peak_kw", "power_import_month_peak_timestamp")
+    assert fields(line) == (dict(zip(names, expected, strict=True)) if expected else {})
+    assert record(line).remarks == []
+
+
+def test_a_peak_whose_time_cannot_be_read_is_kept_with_a_remark() -> None:
+    odd = ("(08.796*kW)(yesterday)", "(yesterday)(08.796*kW)", "(08.796*kW)", "(269902010000W)(08.796*kW)")
+    for line in (f"1-0:1.6.0{groups}" for groups in odd):
+        assert fields(line) == {"power_import_month_peak_kw": "8.796"}
+        assert "kept without it" in record(line).remarks[0].text
+
+
+def history(now: str, *months: str) -> dict[str, str]:
+    found = fields(f"0-0:1.0.0({now})", f"0-0:98.1.0({len(months)})(1-0:1.6.0)(1-0:1.6.0){''.join(months)}")
+    return {name.removeprefix("power_import_year_peak_"): value for name, value in found.items()}
+
+
+def test_the_history_counts_the_twelve_months_before_the_telegrams_own() -> None:
+    old, first = "(231001000000S)(230911060000S)(09.000*kW)", "(231101000000W)(231011060000S)(04.000*kW)"
+    last, zero = "(241001000000S)(240925191500S)(06.000*kW)", "(240801000000S)(240701000000S)(00.000*kW)"
+    assert history("241018091335S", old, first, zero, last) == {"average_kw": "5.000", "months": "2"}
+    assert history("241101000001W", old, first, last) == {"average_kw": "6.000", "months": "1"}
+    assert history("241018091335S", zero) == {"months": "0"}
+    assert record("1-0:1.6.0(260102010000)").fields.keys() == {"identification"}  # a time is no power
+    odd = "(241001000000S)(249925191500S)(06.000*kW)"
+    assert history("241018091335S", odd) == {"average_kw": "6.000", "months": "1"}
+    order = "(241001000000S)(06.000*kW)(240925191500S)"
+    assert history("241018091335S", order) == {"average_kw": "6.000", "months": "1"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "field"),
+    [
+        (["1-0:31.4.0(040.00*A)"], "fuse_threshold_l1_a"),
+        (["1-0:31.4.0(0000.003*kA)"], "current_average_l1_a"),
+        (["1-0:32.24.0(237.0*V)", "1-0:31.4.0(003.00*A)"], "current_average_l1_a"),
+        (["1-0:52.24.0(237.0*V)", "1-0:31.4.0(003.00*A)"], "current_average_l1_a"),
+    ],
+)
+def test_one_reference_is_a_threshold_or_a_mean_current(lines: list[str], field: str) -> None:
+    assert field in fields(*lines)
+
+
+def test_net_power_is_split_by_its_sign_and_keeps_its_digits() -> None:
+    net, bought, sold = "power_net_kw", "power_import_kw", "power_export_kw"
+    assert fields("1-0:16.7.0(-000116.70*W)") == {net: "-0.11670", bought: "0", sold: "0.11670"}
+    assert fields("1-0:16.7.0(000116.70*W)") == {net: "0.11670", bought: "0.11670", sold: "0"}
+    assert fields("1-0:1.7.0(-000116.70*W)") == {net: "-0.11670", bought: "0", sold: "0.11670"}
+    both = ("1-0:1.7.0(00.100*kW)", "1-0:2.7.0(00.000*kW)", "1-0:16.7.0(00.100*kW)")
+    assert fields(*both) == {net: "0.100", bought: "0.100", sold: "0.000"}
+    assert fields("1-0:1.7.0(00.100*kW)") == {bought: "0.100"}
+    assert fields("1-0:1.7.0(-00.500*kW)", "1-0:2.7.0(00.000*kW)") == {net: "-0.500", bought: "0", sold: "0.500"}
+    assert fields("1-0:2.7.0(-00.500*kW)") == {net: "0.500", bought: "0.500", sold: "0"}
+
+
+def test_an_import_that_was_below_zero_once_is_net_power_from_then_on() -> None:
+    memory = Memory(Zone())
+    found = [
+        decode(parse(with_crc(b"/TST5\r\n1-0:1.7.0(%b*kW)\r\n!" % value)), 1, memory).fields
+        for value in (b"00.100", b"-00.100", b"00.200")
+    ]
+    assert [len(one) for one in found] == [2, 4, 4]  # with the identification
+    assert (str(found[2]["power_net_kw"]), str(found[2]["power_export_kw"])) == ("0.200", "0")
+
+
+@pytest.mark.parametrize(
+    ("lines", "epoch"),
+    [
+        (["0-0:1.0.0(20250703 16:20:10)"], 1_751_552_410),
+        (["0-0:1.1.0(230319144324W)"], 1_679_233_404),
+        (["1-0:0.9.2(251002)", "1-0:0.9.1(222553)"], 1_759_436_753),
+        (["1-0:0.9.1(222553)", "1-0:0.9.2(0251002)"], 1_759_436_753),
+        (["0-0:1.0.0(632525252525W)", "1-0:0.9.1(222553)", "1-0:0.9.2(251002)"], 1_759_436_753),
+        (["1-0:0.9.1(22:25:53)", "1-0:0.9.2(2025-10-02)"], 1_759_436_753),
+        (["0-0:1.0.0(2025-07-03 16:20:10)"], 1_751_552_410),
+        (["0-0:1.0.0(2025-07-03T16:20:10S)"], 1_751_552_410),
+        (["0-0:1.0.0(20250703162010)"], 1_751_552_410),
+    ],
+)
+def test_the_time_may_stand_elsewhere_or_be_written_otherwise(lines: list[str], epoch: int) -> None:
+    assert record(*lines).time_ns == epoch * 10**9
+    assert record(*lines).remarks == []
+
+
+def test_a_limit_without_its_unit_is_in_watts_when_it_can_be_nothing_else() -> None:
+    assert fields("0-0:17.0.0(16500)") == {"limiter_threshold_kw": "16.500"}
+    assert fields("0-0:17.0.0(16.5)") == fields("0-0:17.0.0(0025)") == {}
+
+
+def test_what_a_hot_water_meter_tells_besides_its_volume() -> None:
+    told = ("0-1:24.2.1(366.475*m3)", "0-1:24.2.2(0.090*m3/h)", "0-1:24.2.3(74.8*degC)", "0-1:24.2.4(31.3*degC)")
+    found = fields("0-1:24.1.0(006)", *told, "0-1:24.2.5(0019.078*Wh)")
+    assert found == {
+        "hot_water_m3": "366.475",
+        "hot_water_flow_m3h": "0.090",
+        "hot_water_supply_temperature_degc": "74.8",
+        "hot_water_return_temperature_degc": "31.3",
+        "hot_water_energy_kwh": "0.019078",
+    }
+    for unit in ("degC", "DEGC", "\xb0C", "\xc2\xb0C"):
+        assert "heat_supply_temperature_degc" in fields(
+            "0-1:24.1.0(004)", "0-1:24.2.1(1*GJ)", f"0-1:24.2.3(74.8*{unit})"
+        )
+    assert fields("0-1:24.1.0(004)", "0-1:24.2.1(1.5*GJ)", "0-1:24.2.3(74.8)") == {"heat_gj": "1.5"}
+    assert fields("0-1:24.1.0(003)", "0-1:24.2.3(230715120000S)(00001.000*m3)")["gas_m3"] == "1.000"
 
 
 def test_an_unknown_reference_is_skipped_without_a_word() -> None:

@@ -1,10 +1,11 @@
 import pytest
 
 from telegraf_p1 import decrypt
-from telegraf_p1.decrypt import Keys, unseal
+from telegraf_p1.decrypt import Keys, opened, unseal
+from telegraf_p1.framer import Frame, Framer
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
-from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal
+from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal, seal_block
 
 TELEGRAM = Meter().telegram(START)
 KEYS = Keys(KEY, LUXEMBOURG)
@@ -19,7 +20,7 @@ def cause(frame: bytes, keys: Keys | None) -> str:
 @pytest.mark.parametrize("size", [60, 200, len(TELEGRAM), 9000])
 def test_a_sealed_telegram_is_opened_whatever_the_form_of_its_length(size: int) -> None:
     telegram = TELEGRAM[:size].ljust(size, b"0")
-    assert unseal(seal(telegram + b"\r\n"), KEYS) == telegram.rstrip(b"\r\n")
+    assert unseal(seal(telegram + b"\r\n"), KEYS) == (telegram.rstrip(b"\r\n"), "")
 
 
 def test_each_reason_for_a_wrong_tag_has_its_own_message() -> None:
@@ -63,3 +64,51 @@ def test_a_missing_package_is_named() -> None:
         patch.setattr("importlib.util.find_spec", lambda _: None)
         with pytest.raises(ValueError, match="pip install cryptography"):
             decrypt.keys({"P1_DECRYPTION_KEY": KEY.hex()})
+
+
+TITLE = b"EGM\x00\x01\x02\x03\x04"
+
+
+def in_pieces(data: bytes, size: int) -> list[Frame]:
+    framer = Framer()
+    return [frame for n in range(0, len(data), size) for frame in framer.feed(data[n : n + size])]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5000])
+@pytest.mark.parametrize("authenticated", [b"\x30" + LUXEMBOURG, b"\x30", b""])
+def test_a_block_behind_its_identification_is_found_and_opened(size: int, authenticated: bytes) -> None:
+    stream = seal_block(TELEGRAM, TITLE, authenticated) + b"!1234\r\n"  # a CRC of the maker's own
+    frames = in_pieces(stream * 3 + TELEGRAM, size)
+    assert len(frames) == 4
+    for frame in frames:
+        assert frame.whole
+        plain, remark = opened(frame, Keys(KEY, LUXEMBOURG, TITLE))
+        assert plain.rpartition(b"!")[0] == TELEGRAM.rpartition(b"!")[0]
+        assert bool(remark) == (frame is not frames[-1] and authenticated != b"\x30" + LUXEMBOURG)
+
+
+def test_a_block_that_lost_bytes_costs_itself_alone() -> None:
+    block = seal_block(TELEGRAM, TITLE)
+    for data in (block[:300] + block, block[:-20] + block):
+        *_, last = in_pieces(data, 50)
+        assert opened(last, Keys(KEY, LUXEMBOURG, TITLE)).data.startswith(TELEGRAM[:600])
+
+
+def test_a_block_that_cannot_be_opened_says_what_is_needed() -> None:
+    (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
+    for keys, words in ((None, "P1_SYSTEM_TITLE"), (Keys(KEY, LUXEMBOURG), "one of them is wrong")):
+        with pytest.raises(TelegramError, match=words):
+            opened(frame, keys)
+
+
+def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
+    plain, remark = unseal(seal(TELEGRAM, authentication=b""), Keys(KEY, KEY))
+    assert plain == TELEGRAM.rstrip()
+    assert "without the authentication key" in remark
+
+
+def test_the_system_title_comes_from_the_environment() -> None:
+    environment = {"P1_DECRYPTION_KEY": KEY.hex(), "P1_SYSTEM_TITLE": TITLE.hex()}
+    assert decrypt.keys(environment) == Keys(KEY, LUXEMBOURG, TITLE)
+    with pytest.raises(ValueError, match="P1_SYSTEM_TITLE has to be 16 hex digits"):
+        decrypt.keys(environment | {"P1_SYSTEM_TITLE": "EGM1"})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from telegraf_p1 import lineproto
-from telegraf_p1.decode import decode
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.outputs.definitions_file import load
 from telegraf_p1.outputs.mapping import Mapping
@@ -23,13 +23,15 @@ def lines(mapping: Mapping, data: bytes) -> list[str]:
     return [
         lineproto.line(part, measurement)
         for frame in framer.feed(data) + framer.flush()
-        for measurement, part in mapping.records(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=mapping.rows))
+        for measurement, part in mapping.records(
+            decode(parse(frame.data), RECEIVED_NS, Memory(Zone()), rows=mapping.rows)
+        )
     ]
 
 
 def topics(mapping: Mapping, data: bytes) -> dict[str, str]:
     (frame,) = Framer().feed(data)
-    return dict(mapping.topics(decode(parse(frame.data), RECEIVED_NS, Zone(), rows=mapping.rows)))
+    return dict(mapping.topics(decode(parse(frame.data), RECEIVED_NS, Memory(Zone()), rows=mapping.rows)))
 
 
 def written(folder: Path, text: str) -> Mapping:

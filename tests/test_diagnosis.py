@@ -1,5 +1,7 @@
 """Telegrams through lines with a fault, and streams of other protocols."""
 
+import gzip
+
 import pytest
 
 from telegraf_p1.diagnosis import diagnose
@@ -93,3 +95,13 @@ def test_filler_is_no_fault() -> None:
 
 def test_a_few_bytes_say_nothing() -> None:
     assert cause(b"") == cause(bytes(range(0x80, 0xA0))) == ""
+
+
+def test_hdlc_is_told_with_and_without_the_segmentation_bit() -> None:
+    for first in (0xA0, 0xA8):
+        frame = bytes((0x7E, first, 100)) + bytes(98) + b"\x7e"
+        assert cause(frame[:1] + frame[1:101] + b"\x7e") == "protocol"
+
+
+def test_a_compressed_body_is_named() -> None:
+    assert cause(gzip.compress(NEW)) == "gzip"

@@ -14,7 +14,7 @@ from telegraf_p1.obis.table import ROWS
 FIELDS = [(field, row) for row in ROWS for field in row.fields]
 UNIT_OF_ENDING = {
     "kwh": "kWh", "kvarh": "kvarh", "kw": "kW", "kvar": "kvar", "kva": "kVA",
-    "v": "V", "a": "A", "hz": "Hz", "m3": "m3", "gj": "GJ", "s": "s",
+    "v": "V", "a": "A", "hz": "Hz", "m3": "m3", "gj": "GJ", "s": "s", "m3h": "m3/h", "degc": "degC", "deg": "deg",
 }  # fmt: skip
 POWER = Field("power_kw", "float", "kW")
 

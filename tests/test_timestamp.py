@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from telegraf_p1.timestamp import Zone, epoch
+from telegraf_p1.timestamp import Clock, Zone, epoch
 from telegraf_p1.values import Unreadable
 
 
@@ -69,3 +69,38 @@ def test_without_a_time_zone_database_only_times_without_a_letter_are_lost() -> 
         assert epoch("230715120000S", zone) == 1_689_415_200
         with pytest.raises(Unreadable, match="tzdata"):
             epoch("230715120000", zone)
+
+
+BRUSSELS = Zone("Europe/Brussels")
+# 2025-10-26T00:30:00Z, the first pass of 02:30
+FIRST = 1_761_438_600
+
+
+def seen(*texts: str, received: int | None = None, clock: Clock | None = None) -> list[int]:
+    """Give the minutes after 00:30Z that a clock without letters shows."""
+    clock = clock or Clock(BRUSSELS)
+    return [(found - FIRST) // 60 for text in texts if (found := clock.read(f"2510260{text}00", received))]
+
+
+def test_a_clock_that_steps_back_by_an_hour_is_in_its_second_pass() -> None:
+    assert seen("230", "259", "200", "230", "259", "300", "330") == [0, 29, 30, 60, 89, 90, 120]
+
+
+def test_a_gap_in_the_second_pass_does_not_lead_back() -> None:
+    assert seen("259", "200", "245") == [29, 30, 75]
+
+
+def test_what_comes_again_is_in_the_pass_that_it_was_in() -> None:
+    assert seen("240", "245", "240", "246") == [10, 15, 10, 16]
+
+
+def test_a_clock_that_is_seen_for_the_first_time_is_in_the_pass_that_is_nearer() -> None:
+    assert seen("230", received=FIRST + 5) == [0]
+    assert seen("230", received=FIRST + 3600 - 5) == [60]
+    assert seen("230", received=FIRST + 10**7) == [0]  # a recording
+
+
+def test_a_letter_settles_it() -> None:
+    assert seen("230", clock=Clock(BRUSSELS)) == [0]
+    clock = Clock(BRUSSELS)
+    assert [(clock.read(f"251026023000{letter}", None) or 0) - FIRST for letter in "SW"] == [0, 3600]

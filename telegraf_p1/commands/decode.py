@@ -71,7 +71,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
         recording.close()
         for frame in frames:
             try:
-                plain = frame._replace(data=opened(frame, keys))
+                plain = frame._replace(data=opened(frame, keys).data)
             except TelegramError as error:
                 rejected += 1
                 log.warning_for(error.cause, f"{name}: {error}")

@@ -11,10 +11,15 @@ COUNTER: Final = "counter"  # (00004), (0000000240*s)
 STATE: Final = "state"  # (1), (ON)
 TARIFF: Final = "tariff"  # (0001), (03), (TARIFF 1)
 TEXT: Final = "text"  # (4B384547), hex when that is printable
-PLAIN: Final = "plain"  # (50217), never hex
-METER: Final = "meter"  # TEXT that becomes the tag `meter`
+IDENTIFIER: Final = "identifier"  # the same; decimal digits alone only with five digits: (3231313130), not (52347967)
+PLAIN: Final = "plain"  # (80), never hex
+METER: Final = "meter"  # IDENTIFIER that becomes the tag `meter`
 METER_PLAIN: Final = "meter-plain"  # PLAIN that becomes the tag `meter`
 TIME: Final = "time"  # (230715120000S), the time of the record
+TIME_OF_DAY: Final = "time-of-day"  # (222553), beside
+DATE: Final = "date"  # (251002), which together are the time of the record
+HEX_COUNTER: Final = "hex-counter"  # (02FAB8BF)
+FUSE: Final = "fuse"  # (040.00*A) is a LIMIT, (0000.003*kA) a mean, as are all beside 1-0:32.24.0
 LIMITER: Final = "limiter"  # LIMIT in A, kW or kVA: the unit picks the field
 CURRENT_LIMITS: Final = "current-limits"  # (100*A)(-063*A): import and export
 PEAK: Final = "peak"  # (200509134558S)(02.589*kW): time and power
@@ -22,12 +27,13 @@ PEAK_HISTORY: Final = "peak-history"  # (3)(1-0:1.6.0)(1-0:1.6.0) and three grou
 FAILURE_LOG: Final = "failure-log"  # (2)(0-0:96.7.19) and two groups a failure
 RELAY: Final = "relay"  # STATE of relay n
 MBUS_TYPE: Final = "mbus-type"  # (003): what kind of meter hangs on channel n
-MBUS_ID: Final = "mbus-id"  # TEXT
-MBUS_EAN: Final = "mbus-ean"  # TEXT
+MBUS_ID: Final = "mbus-id"  # IDENTIFIER
+MBUS_EAN: Final = "mbus-ean"  # IDENTIFIER
 MBUS_VALVE: Final = "mbus-valve"  # STATE
 MBUS_READING: Final = "mbus-reading"  # (101209112500W)(12785.123*m3)
 MBUS_READING_DSMR3: Final = "mbus-reading-dsmr3"  # (090212160000)(00)(60)(1)(0-1:24.2.1)(m3)(00000.000)
 MBUS_COLD_DSMR3: Final = "mbus-cold-dsmr3"  # the same, of a cooling meter
+MBUS_QUANTITY: Final = "mbus-quantity"  # (000074.8*degC): the unit picks the field
 IGNORED: Final = "ignored"  # known, and not worth a field
 
 Type = Literal["float", "integer", "string", "tag"]
@@ -44,10 +50,15 @@ GIVES: Final[dict[str, tuple[Type, ...]]] = {
     STATE: (INT,),
     TARIFF: (INT,),
     TEXT: (STRING,),
+    IDENTIFIER: (STRING,),
     PLAIN: (STRING,),
     METER: (TAG,),
     METER_PLAIN: (TAG,),
     TIME: (),
+    TIME_OF_DAY: (),
+    DATE: (),
+    HEX_COUNTER: (INT,),
+    FUSE: (FLOAT,),
     LIMITER: (FLOAT,),
     CURRENT_LIMITS: (FLOAT,),
     PEAK: (FLOAT, INT),
@@ -58,9 +69,10 @@ GIVES: Final[dict[str, tuple[Type, ...]]] = {
     MBUS_ID: (STRING,),
     MBUS_EAN: (STRING,),
     MBUS_VALVE: (INT,),
-    MBUS_READING: (FLOAT, INT),
+    MBUS_READING: (FLOAT, INT, FLOAT),
     MBUS_READING_DSMR3: (FLOAT, INT),
     MBUS_COLD_DSMR3: (FLOAT,),
+    MBUS_QUANTITY: (FLOAT,),
     IGNORED: (),
 }
 

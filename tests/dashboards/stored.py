@@ -17,7 +17,7 @@ from tests.dashboards.dashboard import Database, Influx, Prometheus, Shown, View
 from tests.dashboards.household import Household, households
 from tests.dashboards.oracle import GAS_KWH, PRICES
 from tests.helpers.databases import Influx as InfluxServer
-from tests.helpers.databases import influxdb2, victoria_metrics
+from tests.helpers.databases import influxdb2, send, victoria_metrics
 from tests.helpers.programs import PLUGIN, wait_until
 from tests.helpers.telegraf import telegraf
 
@@ -53,6 +53,18 @@ class Stored:
             url, token = self.influxdb2
             return Influx(url, household, token)
         return Prometheus(self.victoria_metrics, household)
+
+    def write(self, store: str, database: str, lines: list[str]) -> None:
+        """Write lines into a database of a store."""
+        if store == "influxdb2":
+            url, token = self.influxdb2
+            call = f"{url}/api/v2/write?org=home&bucket={database}"
+        else:
+            url, token = (self.influxdb if store == "influxdb" else self.victoria_metrics), ""
+            call = f"{url}/write?db={database}"
+            if store == "influxdb":
+                send(f"{url}/query?q=CREATE+DATABASE+{database}", b"")
+        send(call, "\n".join(lines).encode(), token)
 
     def show(self, store: str, household: str, now: float, since_s: float = 86400, **more: Any) -> dict[str, Shown]:
         """Open the dashboard of a store at a time, with a range; a query that fails is an error.

@@ -5,15 +5,23 @@ panels, damaged telegrams and a night without a reader, and writes to all three 
 compared with numbers computed from the telegrams.
 """
 
+import time
 from pathlib import Path
 
 import pytest
 
+from telegraf_p1 import lineproto
+from telegraf_p1.decode import Memory, decode
+from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.telegram import parse
+from telegraf_p1.timestamp import Zone
 from tests.dashboards.dashboard import Prometheus, Shown, View, load, panels, show, variables
 from tests.dashboards.household import SPANS, Household, local
 from tests.dashboards.oracle import GAS_KWH, MEDIA, PRICES, Expected, Oracle, identifier, tariff_name
 from tests.dashboards.stored import BRIDGED, STORES, Stored
 from tests.helpers.databases import prometheus
+from tests.helpers.programs import wait_until
 
 # What the two tables have to show of any meter.
 COUNTERS = {
@@ -266,6 +274,28 @@ def test_a_price_below_zero_is_a_fee(stored: Stored, store: str) -> None:
     oracle = Oracle(stored.households["belgium"], SECOND, prometheus=store == "victoria-metrics")
     shown = stored.show(store, "belgium", SECOND, price_export="-0.02")
     assert series(shown["Cost today"])["Export"][""] == pytest.approx(oracle.energy_today("export") * 0.02)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_german_meter_that_sends_net_power_only_has_power(stored: Stored, store: str) -> None:
+    meter, now = Meter("de"), int(time.time()) // 60 * 60
+    memory, lines = Memory(Zone()), []
+    for number, net_w in enumerate((-1200, 300, 450)):
+        meter.telegram(now)
+        meter.power_w = [net_w // 3] * 3
+        telegram = ("\r\n".join(FORMS["de"].lines(meter)) + "\r\n!").encode()
+        lines.append(lineproto.line(decode(parse(telegram), (now - 30 + 10 * number) * 10**9, memory)))
+    stored.write(store, "p1", lines)
+    shown = {}
+
+    def has_come() -> bool:
+        shown.update(stored.show(store, "p1", now + 5))
+        return series(shown["Power now"]) != {}
+
+    wait_until(has_come, "the records", 60)
+    assert series(shown["Power now"]) == {
+        name: {"": pytest.approx(value)} for name, value in (("Import", 0.45), ("Export", 0), ("Net", 0.45))
+    }
 
 
 @pytest.mark.parametrize("store", STORES)

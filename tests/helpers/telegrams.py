@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from telegraf_p1.crc import checksum
-from telegraf_p1.decode import decode
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.record import Record
 from telegraf_p1.simulator.countries import COUNTRIES
@@ -40,7 +40,8 @@ def records(data: bytes, zone: str = DEFAULT_ZONE) -> list[Record]:
     """Give the records of all telegrams in data, which have to be right."""
     framer = Framer()
     frames = framer.feed(data) + framer.flush()
-    return [decode(parse(frame.data), RECEIVED_NS, Zone(zone)) for frame in frames]
+    memory = Memory(Zone(zone))
+    return [decode(parse(frame.data), RECEIVED_NS, memory) for frame in frames]
 
 
 # What a grid company would hand out.
@@ -51,12 +52,23 @@ LUXEMBOURG = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 def seal(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, counter: int = 1) -> bytes:
     """Encrypt a telegram as a Smarty meter does (p1.md, section 11)."""
     head = b"\xdb\x08TST\0\0\0\0\1"
-    number = counter.to_bytes(4, "big")
-    encryptor = Cipher(algorithms.AES(key), modes.GCM(head[2:] + number, min_tag_length=12)).encryptor()
-    encryptor.authenticate_additional_data(b"\x30" + authentication)
-    body = b"\x30" + number + encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:12]
+    body = _sealed(telegram, key, head[2:] + counter.to_bytes(4, "big"), b"\x30" + authentication)
     if len(body) < 0x80:
         return head + bytes([len(body)]) + body
     if len(body) < 0x100:
         return head + b"\x81" + bytes([len(body)]) + body
     return head + b"\x82" + len(body).to_bytes(2, "big") + body
+
+
+def seal_block(telegram: bytes, title: bytes, authenticated: bytes = b"\x30" + LUXEMBOURG) -> bytes:
+    """Encrypt what follows the identification, as an Elgama in Poland does: without a system title."""
+    identification, blank, objects = telegram.partition(b"\r\n\r\n")
+    body = _sealed(objects, KEY, title + b"\0\0\0\1", authenticated)
+    return identification + blank + b"\0\x82" + len(body).to_bytes(2, "big") + body
+
+
+def _sealed(plain: bytes, key: bytes, nonce: bytes, authenticated: bytes) -> bytes:
+    """Give the security byte, the counter, the cipher text and the tag."""
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, min_tag_length=12)).encryptor()
+    encryptor.authenticate_additional_data(authenticated)
+    return b"\x30" + nonce[8:] + encryptor.update(plain) + encryptor.finalize() + encryptor.tag[:12]

@@ -20,5 +20,12 @@ def _de(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Germany",
     "de",
-    (Meters("EasyMeter Q3D, eBZ", "real", Form("de", _de, has_crc=False, has_time=False), "no CRC; 9600 7E1 or 8N1"),),
+    (
+        Meters(
+            "EasyMeter Q3D, eBZ, Logarex",
+            "real",
+            Form("de", _de, has_crc=False, has_time=False),
+            "no CRC; 9600 7E1 or 8N1; net power gives import and export",
+        ),
+    ),
 )

@@ -1,0 +1,5 @@
+"""Denmark: HAN P1 of a few grid companies."""
+
+from telegraf_p1.simulator.countries.country import Country, Meters
+
+COUNTRY = Country("Denmark", "dk", (Meters("Landis+Gyr E360, Kamstrup, NES", "real"),))

@@ -1,0 +1,54 @@
+"""Telegrams that people posted, and what a right reader gives for them."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telegraf_p1.__main__ import parser
+from telegraf_p1.commands import options
+from telegraf_p1.interpreter import Interpreter
+from telegraf_p1.log import Log
+from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Data
+from tests.helpers.telegrams import RECEIVED_NS, SHARED, needs_shared
+
+pytestmark = needs_shared
+
+FIELD = SHARED / "field"
+
+
+def cases() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((FIELD / "field.json").read_text()) if FIELD.is_dir() else []
+    return found
+
+
+def read(path: Path, *more: str) -> tuple[list[Record], str]:
+    """Give the records of a recording as `decode` reads it, and its log."""
+    settings, _ = options.understood(parser().parse_args(["decode", *more]))
+    log: list[str] = []
+    interpreter = Interpreter(settings, Log(log.append), "recording")
+    found = interpreter.records(Data(path.read_bytes()), RECEIVED_NS)
+    return [*found, *interpreter.finish()], "".join(log)
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case["name"])
+def test_a_telegram_of_the_field_is_read_right(case: dict[str, Any]) -> None:
+    found, log = read(FIELD / f"{case['name']}.telegram", *case["options"])
+    assert len(found) == len(case["records"])
+    for record, wanted in zip(found, case["records"], strict=True):
+        if wanted["time"]:
+            assert record.time_ns == datetime.fromisoformat(wanted["time"]).timestamp() * 10**9
+        if wanted["meter"]:
+            assert record.tags.get("meter") == wanted["meter"]
+        for field, value in wanted["fields"].items():
+            if isinstance(record.fields.get(field), str):
+                assert record.fields[field] == value, field
+            else:
+                assert Decimal(str(record.fields.get(field))) == Decimal(value), field
+        assert not record.fields.keys() & wanted["absent"]
+    assert all(words in log for words in case["log_has"]), log
+    assert not any(words in log for words in case["log_not"]), log
