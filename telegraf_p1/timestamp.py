@@ -65,6 +65,7 @@ def digits(text: str) -> str | None:
     """Give a meter's time as YYMMDDhhmmss and its letter, however it is written; None for what is none."""
     if written_out := _WRITTEN_OUT.fullmatch(text):
         return "".join(filter(None, written_out.groups()))
+    text = text.replace(" ", "")
     return text if _TST.fullmatch(text) else None
 
 

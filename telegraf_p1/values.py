@@ -67,7 +67,8 @@ def quantity(text: str) -> tuple[Decimal, str]:
     match = _QUANTITY.fullmatch(text)
     if match is None:
         raise Unreadable(f"{text!r} is no number")
-    return Decimal(match[1]), match[2] or ""
+    value = Decimal(match[1])
+    return value or abs(value), match[2] or ""  # some send -0.000
 
 
 def is_quantity(text: str) -> bool:

@@ -123,6 +123,7 @@ def test_net_power_is_split_by_its_sign_and_keeps_its_digits() -> None:
     assert fields(*both) == {net: "0.100", bought: "0.100", sold: "0.000"}
     assert fields("1-0:1.7.0(00.100*kW)") == {bought: "0.100"}
     assert fields("1-0:1.7.0(-00.500*kW)", "1-0:2.7.0(00.000*kW)") == {net: "-0.500", bought: "0", sold: "0.500"}
+    assert fields("1-0:1.7.0(-0.000*kW)", "1-0:2.7.0(-0.000*kW)") == {bought: "0.000", sold: "0.000"}
     assert fields("1-0:2.7.0(-00.500*kW)") == {net: "0.500", bought: "0.500", sold: "0"}
 
 
