@@ -4,8 +4,9 @@ Unknown references are skipped; a value that cannot be read loses its field, not
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -307,20 +308,7 @@ def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str
     if not headings:
         return  # Hungary and Switzerland send something else under this reference
     average, count = row.fields
-    months: dict[int, Decimal] = {}
-    unreadable: list[str] = []
-    for place in range(headings[-1] + 1, len(groups) - 2, 3):
-        entry = groups[place : place + 3]
-        times, numbers = _by_form(entry)
-        if not times or not numbers or timestamp.epoch(times[0], decoding.zone) is None:
-            unreadable += entry
-            continue
-        value = values.number(numbers[0], average.unit)
-        if len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):
-            continue
-        if len(times) < 2 or timestamp.epoch(times[1], decoding.zone) is None:
-            unreadable += entry
-        months[_month(times[0])] = value
+    months, unreadable = _months(tuple(groups[headings[-1] + 1 :]), average.unit, decoding.zone)
     now = _month(decoding.time_text) if decoding.time is not None else max(months, default=0)
     peaks = [value for month, value in months.items() if now - _PEAK_MONTHS < month <= now]
     if peaks:
@@ -331,7 +319,27 @@ def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str
         raise Unreadable(f"{unreadable[:3]!r} of the months holds no valid time or power")
 
 
-def _by_form(groups: list[str]) -> tuple[list[str], list[str]]:
+@lru_cache(256)  # the same for a month
+def _months(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[dict[int, Decimal], list[str]]:
+    """Give the peak of each month of a history, and the groups that could not be read; raise Unreadable."""
+    months: dict[int, Decimal] = {}
+    unreadable: list[str] = []
+    for place in range(0, len(groups) - 2, 3):
+        entry = groups[place : place + 3]
+        times, numbers = _by_form(entry)
+        if not times or not numbers or timestamp.epoch(times[0], zone) is None:
+            unreadable += entry
+            continue
+        value = values.number(numbers[0], unit)
+        if len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):
+            continue
+        if len(times) < 2 or timestamp.epoch(times[1], zone) is None:
+            unreadable += entry
+        months[_month(times[0])] = value
+    return months, unreadable
+
+
+def _by_form(groups: Sequence[str]) -> tuple[list[str], list[str]]:
     """Give the times, be they valid or not, and the numbers among groups: their order differs between makers."""
     times = [group for group in groups if timestamp.digits(group)]
     return times, [group for group in groups if group not in times and values.is_quantity(group)]

@@ -188,6 +188,7 @@ def identifier(sent: str) -> str:
     return _cleaned(sent) if is_number else decoded
 
 
+@lru_cache(64)
 def is_serial(name: str) -> bool:
     """Whether a text can be a serial number: five digits or more in a row, and not all the same.
 
