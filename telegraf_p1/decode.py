@@ -27,6 +27,7 @@ _IDENTIFICATION: Final = "/"
 _LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
 # Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
 _WATTS: Final = re.compile(r"[1-9]\d{3,}")
+_HEADING: Final = re.compile(r"\d+-\d+:")
 _ZERO: Final = Decimal(0)
 # Import, export and net, of the sum of the phases and of each.
 _POWERS: Final = tuple(
@@ -61,11 +62,12 @@ def decode(
     decoding = _Decoding(memory.clock, None if received_ns is None else received_ns // _NS)
     decoding.objects(telegram, rows)
     if decoding.no_time and decoding.time is None:
-        decoding.remarks.append(Remark("time", decoding.no_time))
+        decoding.remarks.append(decoding.no_time)
     decoding.fields.update(mbus.fields(decoding.channels.values()))
     fields = decoding.fields
     _split_net_power(fields, memory.signed)
-    tag = _identity([*decoding.named, str(fields.get("logical_device_name", ""))], decoding.doubtful)
+    others = [str(fields.get(name, "")) for name in ("logical_device_name", "device_address")]
+    tag = _identity([*decoding.named, *others[: 2 if any(decoding.named) else 1]], decoding.doubtful)
     tags = {"meter": tag} if tag else {}
     time_ns = received_ns if host_time or decoding.time is None else decoding.time * _NS
     return Record(tags, fields, time_ns, decoding.remarks)
@@ -121,7 +123,7 @@ class _Decoding:
         self.time: int | None = None
         self.time_text = ""
         self.time_of_day = ""
-        self.no_time = ""  # why there is none yet
+        self.no_time: Remark | None = None  # why there is none yet
         self.channels: dict[int, mbus.Channel] = {}
         self.remarks: list[Remark] = []
 
@@ -148,13 +150,13 @@ class _Decoding:
         if value != "":
             self.fields.setdefault(field.name, value)
 
-    def set_time(self, text: str) -> None:
+    def set_time(self, reference: str, text: str) -> None:
         """Take the time of the telegram, unless a row higher up in the table has it."""
         if self.time is None:
             self.time = self.clock.read(text, self.received)
             self.time_text = text
         if self.time is None:
-            self.no_time = f"{text!r} is no valid time: the host's clock is used"
+            self.no_time = Remark(reference, f"{text!r} is no valid time: the host's clock is used")
 
     def channel(self, number: int) -> mbus.Channel:
         """Give the M-Bus channel with this number."""
@@ -236,8 +238,8 @@ def _meter_plain(decoding: _Decoding, _row: Row, _channel: int, groups: list[str
 
 
 @_reads(kinds.TIME)
-def _time(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
-    decoding.set_time(groups[0])
+def _time(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+    decoding.set_time(row.reference, groups[0])
 
 
 @_reads(kinds.TIME_OF_DAY)
@@ -247,9 +249,11 @@ def _time_of_day(decoding: _Decoding, _row: Row, _channel: int, groups: list[str
 
 
 @_reads(kinds.DATE)
-def _date(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+def _date(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     digits = "".join(filter(str.isdigit, groups[0]))
-    decoding.set_time(digits[-6:] + decoding.time_of_day)  # 251002, 0251002 with a digit for the season, 2025-10-02
+    decoding.set_time(
+        row.reference, digits[-6:] + decoding.time_of_day
+    )  # 251002, 0251002 with a digit for the season, 2025-10-02
 
 
 @_reads(kinds.HEX_COUNTER)
@@ -262,7 +266,9 @@ def _fuse(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> Non
     _, unit = values.quantity(groups[0])
     if unit.lower() == "ka" or _LITHUANIA & decoding.sent.keys() or decoding.sent[_IDENTIFICATION][0].startswith("ESO"):
         mean = row.fields[-1]
-        decoding.put(mean, values.number(groups[0], mean.unit))
+        value = values.number(groups[0], mean.unit)
+        if not values.is_off(value):
+            decoding.put(mean, value)
     else:
         _limit(decoding, row, channel, groups)
 
@@ -294,7 +300,7 @@ def _peak(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
         raise Unreadable(f"no power stands in {groups!r}")
     value = values.number(numbers[-1], power.unit)
     time = timestamp.epoch(times[0], decoding.zone) if times else None
-    if times and (timestamp.is_void(times[0]) or _is_empty_month(times[0], value)):
+    if times and not value and (timestamp.is_void(times[0]) or _is_empty_month(times[0], value)):
         return
     decoding.put(power, value)
     if time is None:
@@ -304,7 +310,7 @@ def _peak(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
 
 @_reads(kinds.PEAK_HISTORY)
 def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    headings = [place for place, group in enumerate(groups) if ":" in group]
+    headings = [place for place, group in enumerate(groups) if _HEADING.match(group)]
     if not headings:
         return  # Hungary and Switzerland send something else under this reference
     average, count = row.fields
@@ -328,7 +334,7 @@ def _months(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[d
         entry = groups[place : place + 3]
         times, numbers = _by_form(entry)
         if not times or not numbers or timestamp.epoch(times[0], zone) is None:
-            unreadable += entry
+            unreadable += () if times and timestamp.is_void(times[0]) else entry
             continue
         value = values.number(numbers[0], unit)
         if len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):

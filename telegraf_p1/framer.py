@@ -30,8 +30,9 @@ _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
 _START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
 _MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
-# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header, or the flag of a frame.
-_HDLC: Final = (b"\xe6\xe7\x00", b"\x7e")
+# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header. (The flag 7E alone does not
+# tell: noise may be 7E, too.)
+_HDLC: Final = b"\xe6\xe7\x00"
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
 _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n/]{64})")
 
@@ -85,7 +86,7 @@ class Framer:
                 match = _start(buffer, position, ended)
                 if match is None:
                     self.reset()
-                    self._before = buffer[max(ended, len(buffer) - len(_HDLC[0])) :]
+                    self._before = buffer[max(ended, len(buffer) - len(_HDLC)) :]
                     return frames
                 inside, start, position, self._at = True, match.start(), match.start() + 1, at
             step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)

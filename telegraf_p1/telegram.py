@@ -97,7 +97,8 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
     if not mark:
         _check_cut(frame, crc_mode)
         return _sound(frame + b"!")
-    if (_ETX in digits or _STX in body) and not _is_sound(_split(body + mark, None, "")):
+    is_readout = _ETX in digits or (_STX in body and not digits.strip(b"\0\xff \t\r\n"))
+    if is_readout and not _is_sound(_split(body + mark, None, "")):
         raise TelegramError(
             "readout",
             "this is no P1 telegram but a readout of an optical port (P0: IEC 62056-21, from STX to ETX), which is "

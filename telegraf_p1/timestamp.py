@@ -28,8 +28,9 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  naive on purpose: offsets 
 _FIRST_YEAR: Final = 2008
 # A clock that is put back shows a time that is an hour earlier, less what has passed between two telegrams;
 # what comes again after a connection was lost is some minutes old.
-_STEP_S: Final = 1800
+_STEP_S: Final = 600
 _NEAR_S: Final = 2 * 3600
+_LAG_S: Final = 120  # by which a clock may be off, and a telegram on its way
 _SOON_S: Final = 900  # from one telegram to the next
 
 
@@ -126,6 +127,8 @@ class Clock:
     def _is_second(self, first: int, second: int, received: int | None) -> bool:
         if self._in_second_pass:
             return True
+        if received is not None and min(abs(received - first), abs(received - second)) < _LAG_S:
+            return abs(received - second) < abs(received - first)
         if self._last is not None and 0 <= first - self._last < _SOON_S:
             return False
         if received is not None and min(abs(received - first), abs(received - second)) < _NEAR_S / 2:

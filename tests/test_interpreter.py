@@ -259,11 +259,11 @@ def test_what_was_begun_before_a_connection_was_lost_is_forgotten(heard: Heard) 
 
 
 def test_dlms_that_is_sealed_in_hdlc_is_no_sealed_telegram() -> None:
-    for before in (b"\x7e\xa0\x6d\xce\xff\x03\x13\x00\x00\xe6\xe7\x00", b"\x7e"):
+    for before in (b"\x7e\xa0\x6d\xce\xff\x03\x13\x00\x00\xe6\xe7\x00", b"\xe6\xe7\x00"):
         data = before + seal(Meter().telegram(START))[: 0x6D - len(before)] + b"\x7e" + bytes(40)
         for size in (1, 5, 1000):
             heard = Heard()
-            heard.records(*(data[n : n + size] for n in range(0, len(data), size)) if size else data)
+            heard.records(*(data[n : n + size] for n in range(0, len(data), size)))
             heard.pause()
             assert heard.said("sealed") == []
 
@@ -273,6 +273,7 @@ def test_a_sealed_telegram_right_behind_one_that_ends_like_a_flag_is_read() -> N
     counter = next(n for n in range(99999) if seal(Meter().telegram(START), counter=n).endswith(b"\x7e"))
     frame = seal(Meter().telegram(START), counter=counter)
     assert len(heard.records(frame + frame, *(frame[n : n + 9] for n in range(0, len(frame), 9)))) == 3
+    assert len(heard.records(b"\x7e" + frame)) == 1  # noise
 
 
 def test_how_telegrams_are_sealed_is_remarked_once() -> None:
@@ -356,3 +357,9 @@ def test_any_fallen_bits_of_a_reference_are_changed_bytes(heard: Heard, fallen: 
     heard.records(Meter().telegram(START).replace(b"1-0:1.8.1(", fallen))
     assert heard.said("another program") == []
     assert len(heard.said("bytes were changed")) == 1
+
+
+def test_a_line_end_that_fell_to_stx_is_no_optical_readout(heard: Heard) -> None:
+    heard.records(Meter().telegram(START).replace(b"\r\n1-0:1.8.2", b"\r\x021-0:1.8.2"))
+    assert heard.said("62056-21") == []
+    assert len(heard.said("the CRC does not fit")) == 1

@@ -86,6 +86,17 @@ def test_a_clock_that_steps_back_by_an_hour_is_in_its_second_pass() -> None:
     assert seen("230", "259", "200", "230", "259", "300", "330") == [0, 29, 30, 60, 89, 90, 120]
 
 
+def test_a_smaller_step_back_is_one_too() -> None:
+    assert seen("215", "245", "215", "245") == [-15, 15, 45, 75]
+    assert seen("230", "200") == [0, 30]
+
+
+def test_what_is_heard_as_it_is_sent_is_settled_by_that() -> None:
+    clock = Clock(BRUSSELS)
+    assert seen("210", received=FIRST - 1200, clock=clock) == [-20]
+    assert seen("220", received=FIRST + 3000 + 5, clock=clock) == [50]
+
+
 def test_a_gap_in_the_second_pass_does_not_lead_back() -> None:
     assert seen("259", "200", "245") == [29, 30, 75]
 
