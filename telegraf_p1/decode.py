@@ -78,7 +78,7 @@ def _identity(names: list[str], doubtful: set[str]) -> str:
 
     A number that could as well be the hex of a model is doubtful: another serial number goes before it.
     """
-    given = [name for name in names if name.strip("0")]
+    given = [name for name in names if name]
     serials = [name for name in given if values.is_serial(name)]
     sure = [name for name in serials if name not in doubtful]
     return (sure or serials or given or [""])[0]
