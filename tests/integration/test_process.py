@@ -380,9 +380,14 @@ def test_decode_says_so_when_there_is_no_telegram(tmp_path: Path) -> None:
 
 def test_decode_says_so_when_a_telegram_is_cut_off() -> None:
     telegram = Meter().telegram(START)
-    for data, accepted in ((telegram[:400], 0), (telegram[:400] + telegram, 1), (telegram + telegram[:400], 1)):
+    # Its end is no fault of a recording that holds others.
+    for data, accepted, code in (
+        (telegram[:400], 0, 1),
+        (telegram[:400] + telegram, 1, 1),
+        (telegram + telegram[:400], 1, 0),
+    ):
         done = subprocess.run([*PLUGIN, "decode"], input=data, capture_output=True, timeout=20, check=False)
-        assert done.returncode == 1
+        assert done.returncode == code
         assert done.stdout.count(b"\n") == accepted
         assert b"cut off after 400 bytes" in done.stderr
 
