@@ -215,8 +215,7 @@ def _text(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
 
 @_reads(kinds.IDENTIFIER)
 def _identifier(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    name = values.identifier(groups[0])
-    decoding.put(row.fields[0], name if name.strip("0") else "")
+    decoding.put(row.fields[0], values.paired(groups[0]))
 
 
 @_reads(kinds.PLAIN)
@@ -273,13 +272,18 @@ def _fuse(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> Non
         _limit(decoding, row, channel, groups)
 
 
+def _field_in(unit: str, row: Row) -> Field | None:
+    """Give the field of a row that a value with this unit belongs to, None when there is none."""
+    base = values.base_unit(unit)
+    return next((field for field in row.fields if values.base_unit(field.unit) == base), None)
+
+
 @_reads(kinds.LIMITER)
 def _limiter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(groups[0])
     if not unit and _WATTS.fullmatch(groups[0]):
         unit = "W"
-    base = values.base_unit(unit)
-    field = next((field for field in row.fields if values.base_unit(field.unit) == base), None)
+    field = _field_in(unit, row)
     if field is None:
         raise Unreadable(f"unit {unit!r} is none of a limiter")
     if not values.is_off(value):
@@ -418,8 +422,7 @@ def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]
 @_reads(kinds.MBUS_QUANTITY)
 def _mbus_quantity(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(groups[-1])
-    base = values.base_unit(unit)
-    field = next((field for field in row.fields if values.base_unit(field.unit) == base), None)
+    field = _field_in(unit, row)
     if field is None:
         raise Unreadable(f"unit {unit!r} is not expected")
     decoding.channel(channel).more[field.name] = values.convert(value, unit, field.unit)

@@ -82,13 +82,12 @@ class Opened(NamedTuple):
 
 def opened(frame: Frame, found: Keys | None) -> Opened:
     """Give the plain bytes of any frame; raise TelegramError for a sealed one that cannot be opened."""
-    if block := SEALED_BLOCK.match(frame.data):
-        return _unseal_block(block[1], frame, block.end(), found)
-    if not frame.data.startswith(SEALED):
+    block = SEALED_BLOCK.match(frame.data)
+    if not block and not frame.data.startswith(SEALED):
         return Opened(frame.data)
     if not frame.whole:
         raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
-    return unseal(frame.data, found)
+    return _unseal_block(block[1], frame.data[block.end() :], found) if block else unseal(frame.data, found)
 
 
 def unseal(frame: bytes, found: Keys | None) -> Opened:
@@ -106,17 +105,15 @@ def unseal(frame: bytes, found: Keys | None) -> Opened:
     return result
 
 
-def _unseal_block(identification: bytes, frame: Frame, head: int, found: Keys | None) -> Opened:
+def _unseal_block(identification: bytes, block: bytes, found: Keys | None) -> Opened:
     """Decrypt a block behind its identification, and put both together."""
-    if not frame.whole:
-        raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
     if found is None:
         raise TelegramError(
             "sealed",
             f"the telegrams are sealed behind their identification (Poland): ask your grid company for the key and the "
             f"system title, and put {KEY} (32 hex digits) and {SYSTEM_TITLE} (16) into Telegraf's environment",
         )
-    result = _opened(found.title, frame.data[head:], found)
+    result = _opened(found.title, block, found)
     if not isinstance(result, Opened):
         raise TelegramError(
             "key", f"{KEY} and {SYSTEM_TITLE} do not open the telegram: one of them is wrong, or another meter's"

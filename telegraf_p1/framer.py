@@ -199,8 +199,7 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
         return _Step(again, done=False)
     if len(buffer) < end:
         return _Step(len(buffer), done=None)
-    overlap = _overlap(buffer, end, head)
-    return _Step(end, done=True, overlap=overlap)
+    return _Step(end, done=True, overlap=_overlap(buffer, end, head))
 
 
 def _overlap(buffer: bytes, end: int, head: bytes) -> int:

@@ -55,15 +55,13 @@ class Channel:
 
     def set_id(self, text: str) -> None:
         """Take the equipment identifier; `()` and zeros mean that nothing is paired."""
-        name = values.identifier(text)
-        name = name if name.strip("0") else ""
+        name = values.paired(text)
         if not self.meter_id or (values.is_serial(name) and not values.is_serial(self.meter_id)):
             self.meter_id = name
 
     def set_ean(self, text: str) -> None:
         """Take the EAN of the connection; zeros are none."""
-        ean = values.identifier(text)
-        self.ean = ean if ean.strip("0") else ""
+        self.ean = values.paired(text)
 
     def set_reading(self, text: str, unit: str, time: int | None) -> None:
         """Take a reading and its capture time (UTC, s); an unknown unit raises Unreadable."""

@@ -127,12 +127,13 @@ class Clock:
     def _is_second(self, first: int, second: int, received: int | None) -> bool:
         if self._in_second_pass:
             return True
-        if received is not None and min(abs(received - first), abs(received - second)) < _LAG_S:
-            return abs(received - second) < abs(received - first)
+        off_first, off_second = (_NEAR_S if received is None else abs(received - time) for time in (first, second))
+        if min(off_first, off_second) < _LAG_S:
+            return off_second < off_first
         if self._last is not None and 0 <= first - self._last < _SOON_S:
             return False
-        if received is not None and min(abs(received - first), abs(received - second)) < _NEAR_S / 2:
-            return abs(received - second) < abs(received - first)
+        if min(off_first, off_second) < _NEAR_S / 2:
+            return off_second < off_first
         return self._last is not None and _STEP_S < self._last - first < _NEAR_S
 
 

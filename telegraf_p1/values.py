@@ -188,6 +188,12 @@ def identifier(sent: str) -> str:
     return _cleaned(sent) if is_number else decoded
 
 
+def paired(sent: str) -> str:
+    """Read an identifier of what may not be there: zeros say that nothing is, and give an empty text."""
+    name = identifier(sent)
+    return name if name.strip("0") else ""
+
+
 @lru_cache(64)
 def is_serial(name: str) -> bool:
     """Whether a text can be a serial number: five digits or more in a row, and not all the same.
