@@ -26,7 +26,7 @@ _IDENTIFICATION: Final = "/"
 # Lithuania sends means of 600 s under *1.4.0, and under these; no other country sends the latter.
 _LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
 # Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
-_WATTS: Final = re.compile(r"[1-9]\d{3,}")
+_WATTS: Final = re.compile(r"0*[1-9]\d{3,}")
 _HEADING: Final = re.compile(r"\d+-\d+:")
 _ZERO: Final = Decimal(0)
 # Import, export and net, of the sum of the phases and of each.
@@ -409,6 +409,7 @@ def _mbus_valve(decoding: _Decoding, _row: Row, channel: int, groups: list[str])
 
 @_reads(kinds.MBUS_READING)
 def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+    groups = _time_first(groups)
     _, unit = values.quantity(groups[-1])
     medium = decoding.channel(channel).named_medium()
     if values.base_unit(unit) == "degC":
@@ -419,9 +420,15 @@ def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]
         _reading(decoding, channel, groups[:-1], groups[-1], "")
 
 
+def _time_first(groups: list[str]) -> list[str]:
+    """Put the time before the value: their order differs between makers."""
+    is_turned = len(groups) == 2 and timestamp.digits(groups[1]) and not timestamp.digits(groups[0])
+    return groups[::-1] if is_turned else groups
+
+
 @_reads(kinds.MBUS_QUANTITY)
 def _mbus_quantity(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
-    value, unit = values.quantity(groups[-1])
+    value, unit = values.quantity(_time_first(groups)[-1])
     field = _field_in(unit, row)
     if field is None:
         raise Unreadable(f"unit {unit!r} is not expected")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from telegraf_p1.framer import SEALED, SEALED_BLOCK, Frame
-from telegraf_p1.telegram import TelegramError, parse
+from telegraf_p1.telegram import CrcMode, TelegramError, parse
 
 KEY: Final = "P1_DECRYPTION_KEY"
 AUTHENTICATION_KEY: Final = "P1_AUTHENTICATION_KEY"
@@ -22,6 +22,7 @@ SYSTEM_TITLE: Final = "P1_SYSTEM_TITLE"
 _LUXEMBOURG: Final = "00112233445566778899AABBCCDDEEFF"
 
 _TITLE: Final = slice(2, 10)
+_TEXT: Final = bytes([*range(0x20, 0x7F), *b"\r\n"])
 _COUNTER_LENGTH: Final = 4
 _TAG_LENGTH: Final = 12
 
@@ -101,7 +102,7 @@ def unseal(frame: bytes, found: Keys | None) -> Opened:
     head = {0x82: 13, 0x81: 12}.get(frame[10], 11)
     result = _opened(frame[_TITLE], frame[head:], found)
     if not isinstance(result, Opened):
-        raise _reason(result)
+        raise _reason(result, "require", f"{KEY} does not open the telegram: it is wrong, or another meter's")
     return result
 
 
@@ -115,12 +116,16 @@ def _unseal_block(identification: bytes, block: bytes, found: Keys | None) -> Op
         )
     result = _opened(found.title, block, found)
     if not isinstance(result, Opened):
-        raise TelegramError(
-            "key", f"{KEY} and {SYSTEM_TITLE} do not open the telegram: one of them is wrong, or another meter's"
-        )
-    body, mark, _ = result.data.rpartition(b"!")  # the tag has proven it, and its CRC is one of the maker's own
-    telegram = body if mark else result.data + b"\r\n"
-    return result._replace(data=(b"" if telegram.startswith(b"/") else identification) + telegram + b"!")
+        wrong = f"{KEY} and {SYSTEM_TITLE} do not open the telegram: one of them is wrong, or another meter's"
+        raise _reason(_with_identification(identification, result), "off", wrong)
+    return result._replace(data=_with_identification(identification, result.data))
+
+
+def _with_identification(identification: bytes, plain: bytes) -> bytes:
+    """Make a telegram of what stood in a block; its CRC is one of the maker's own, and the tag has proven it."""
+    body, mark, _ = plain.rpartition(b"!")
+    telegram = body if mark else plain + b"\r\n"
+    return (b"" if telegram.startswith(b"/") else identification) + telegram + b"!"
 
 
 def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
@@ -153,12 +158,13 @@ def _decrypted(key: bytes, nonce: bytes, sealed: bytes, authenticated: bytes) ->
     return plain, True
 
 
-def _reason(plain: bytes) -> TelegramError:
+def _reason(plain: bytes, crc_mode: CrcMode, wrong_key: str) -> TelegramError:
     """Say why a tag does not fit, by what the key makes of the frame: unproven, so never used."""
-    if not plain.startswith(b"/") or not plain[:16].translate(None, b"\r\n").isascii():
-        return TelegramError("key", f"{KEY} does not open the telegram: the key is wrong, or another meter's")
+    # The cipher changes each byte by itself: with the right key a changed byte is one changed character.
+    if len(plain.translate(None, _TEXT)) > len(plain) / 10:
+        return TelegramError("key", wrong_key)
     try:
-        parse(plain, "require")
+        parse(plain, crc_mode)
     except TelegramError:
         return TelegramError("sealed-changed", f"a sealed telegram was changed on the way ({KEY} is right)")
     return TelegramError(

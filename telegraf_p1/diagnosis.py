@@ -7,6 +7,8 @@ undoing them; the tests send telegrams bit by bit through a line with each fault
 import re
 from typing import Final, NamedTuple
 
+from telegraf_p1.telegram import holds_objects
+
 _TEXT: Final = bytes([*range(0x20, 0x7F), *b"\r\n"])
 _EVEN: Final = bytes(byte for byte in range(256) if byte.bit_count() % 2 == 0)
 _EVEN_TEXT: Final = bytes(byte for byte in _TEXT if byte in _EVEN)
@@ -33,10 +35,15 @@ class Diagnosis(NamedTuple):
     text: str
 
 
-_ANOTHER_PROTOCOL: Final = (
-    "the meter speaks {}, which is no P1 telegram and cannot be read here; "
-    "ask your grid company whether the port can send P1 telegrams, or use a reader for that protocol"
-)
+def _protocol(name: str) -> Diagnosis:
+    return Diagnosis(
+        "protocol",
+        f"the meter speaks {name}, which is no P1 telegram and cannot be read here; "
+        "ask your grid company whether the port can send P1 telegrams, or use a reader for that protocol",
+    )
+
+
+DLMS_IN_HDLC: Final = _protocol("DLMS in HDLC frames (7E)")
 _SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E1 for DSMR 2.2 and 3.0"
 
 
@@ -45,11 +52,6 @@ def diagnose(data: bytes) -> Diagnosis | None:
     if _GZIP in data:
         return Diagnosis("gzip", "what comes is compressed (gzip): set the device to send it as it is")
     return _other_protocol(data) or _line_settings(data)
-
-
-def holds_objects(data: bytes) -> bool:
-    """Whether something like a COSEM object is in it: `1-0:1.8.0`; a path or a URL begins with a slash, too."""
-    return bool(_OBJECT.search(data))
 
 
 def no_telegram(data: bytes) -> Diagnosis:
@@ -98,27 +100,23 @@ def _parity(heard: bytes, strange: int) -> str:
 # A line that is not inverted shows the stop bit before a character as its start bit, then the
 # start bit and bits 0 to 6, all inverted: `0` (0x30) is read as 0x9F.
 _REVERSED: Final = bytes((~byte >> 1) & 0x7F for byte in range(256))
-_OBJECT: Final = re.compile(rb"\d-\d:\d{1,2}\.")
 
 
 def _is_inverted(data: bytes) -> bool:
     reversed_data = data.translate(_REVERSED)
     strange = len(reversed_data.translate(None, _TELEGRAM))
-    return strange < len(data) * 0.6 and bool(_OBJECT.search(reversed_data))
+    return strange < len(data) * 0.6 and holds_objects(reversed_data)
 
 
 def _other_protocol(data: bytes) -> Diagnosis | None:
-    name = ""
-    if _SML in data:
-        name = "SML (1B 1B 1B 1B)"
-    for match in _HDLC.finditer(data):
-        length = (match[1][0] & 7) << 8 | match[2][0]
-        if data[match.start() + 1 + length : match.start() + 2 + length] == b"\x7e":
-            name = "DLMS in HDLC frames (7E)"
-    if _HDLC_PIECE.search(data):
-        name = "DLMS in HDLC frames (7E)"
     for match in _MBUS.finditer(data):
         end = match.start() + 4 + match[1][0] + 1
         if data[end : end + 1] == b"\x16":
-            name = "M-Bus (68)"
-    return Diagnosis("protocol", _ANOTHER_PROTOCOL.format(name)) if name else None
+            return _protocol("M-Bus (68)")
+    for match in _HDLC.finditer(data):
+        length = (match[1][0] & 7) << 8 | match[2][0]
+        if data[match.start() + 1 + length : match.start() + 2 + length] == b"\x7e":
+            return DLMS_IN_HDLC
+    if _HDLC_PIECE.search(data):
+        return DLMS_IN_HDLC
+    return _protocol("SML (1B 1B 1B 1B)") if _SML in data else None

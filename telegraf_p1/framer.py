@@ -30,9 +30,9 @@ _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
 _START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
 _MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
-# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header. (The flag 7E alone does not
-# tell: noise may be 7E, too.)
+# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header; and its flag.
 _HDLC: Final = b"\xe6\xe7\x00"
+_FLAG: Final = b"\x7e"
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
 _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n/]{64})")
 
@@ -42,11 +42,13 @@ class Frame(NamedTuple):
 
     `at` is what `feed` was given for that piece: UTC in ns since 1970, or None. `whole` is False for
     one that was cut off: by another one, by the end of the message, or because it grew longer than LIMIT.
+    `behind_flag`: a byte 7E stood right before it, the flag of HDLC; but noise may be 7E, too.
     """
 
     data: bytes
     at: int | None
     whole: bool = True
+    behind_flag: bool = False
 
 
 class _Step(NamedTuple):
@@ -70,6 +72,7 @@ class Framer:
         self._before = b""  # the last bytes that were no part of a frame
         self._searched = 0
         self._at: int | None = None
+        self._behind_flag = False
 
     def feed(self, data: bytes, at: int | None = None) -> list[Frame]:
         """Take the next piece of the stream; give the frames that end in it.
@@ -89,12 +92,14 @@ class Framer:
                     self._before = buffer[max(ended, len(buffer) - len(_HDLC)) :]
                     return frames
                 inside, start, position, self._at = True, match.start(), match.start() + 1, at
+                self._behind_flag = buffer[ended:start].endswith(_FLAG)
             step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
             if step.done is None:
                 self._pending, self._searched = buffer[start:], step.place - start
                 return frames
             if step.place > start + 1:
-                frames.append(Frame(buffer[start : step.place], self._at, step.done))
+                found = buffer[start : step.place]
+                frames.append(Frame(found, self._at, whole=step.done, behind_flag=self._behind_flag))
             inside, position = False, step.place - step.overlap
             ended = position
 
@@ -103,7 +108,8 @@ class Framer:
         is_plain = self._pending.startswith(b"/")
         frames = self.feed(b"\n") if is_plain else []
         if self._pending:
-            frames.append(Frame(self._pending.removesuffix(b"\n"), self._at, whole=False))
+            rest = self._pending.removesuffix(b"\n")
+            frames.append(Frame(rest, self._at, whole=False, behind_flag=self._behind_flag))
         self.reset()
         return frames
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from telegraf_p1 import telegram
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import Keys, opened
-from telegraf_p1.diagnosis import holds_objects
+from telegraf_p1.diagnosis import DLMS_IN_HDLC
 from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
@@ -23,6 +23,7 @@ _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
 _BEGINNING: Final = 40  # bytes to show of what was no telegram
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
 
 
 class Settings(NamedTuple):
@@ -44,11 +45,17 @@ class _Stream:
         self.framer = Framer()
         self.memory = Memory(zone)
         self.crc_seen = False
+        self.opened = False  # whether the key has opened a telegram
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
         self.heard = bytearray()  # how that began
         self.is_silent = False
         self.recoveries = 0  # how often a record came after silence
+
+    def explain(self) -> None:
+        """Say that it is known what the bytes so far were."""
+        self.unexplained.clear()
+        self.heard.clear()
 
 
 class Interpreter:
@@ -91,10 +98,18 @@ class Interpreter:
         found = []
         for stream in self._streams.values():
             frames = stream.framer.flush()
-            if frames and self._settings.crc != "off" and _is_half(frames[-1], stream):
+            if frames and self._is_half(frames[-1], stream):
                 self._warn.of_end(stream.name, frames.pop().data, is_all=not self.accepted)
             found += self._judge(frames, stream, is_pause=True)
         return found
+
+    def _is_half(self, frame: Frame, stream: _Stream) -> bool:
+        """Whether the last frame of a recording goes on where the recording does not, perhaps within its CRC."""
+        if frame.whole:
+            return stream.crc_seen and _CRC_BEGINS.search(frame.data) is not None
+        if self._settings.crc == "off" and telegram.is_sound(frame.data):
+            return False  # of a meter that sends no `!`
+        return telegram.is_begun(frame.data) or frame.data.startswith(SEALED)
 
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
@@ -124,8 +139,7 @@ class Interpreter:
         judged = self.accepted + self.rejected
         found = self._believed(frames, stream)
         if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
-            stream.unexplained.clear()
-            stream.heard.clear()
+            stream.explain()
         else:
             stream.unexplained += data
             stream.heard += data[: _BEGINNING - len(stream.heard)]
@@ -136,8 +150,7 @@ class Interpreter:
         self.reconnects += 1
         for stream in self._streams.values():
             stream.framer.reset()
-            stream.unexplained.clear()
-            stream.heard.clear()
+            stream.explain()
             stream.begun = False
 
     def _stream(self, origin: str) -> _Stream:
@@ -158,10 +171,11 @@ class Interpreter:
             data, sealing = opened(frame, settings.keys)
             parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
         except TelegramError as error:
-            self._reject(error, stream)
+            self._reject(_reason(error, frame, stream), stream)
             return None
         finally:
             stream.begun = True
+        stream.opened |= data is not frame.data
         stream.crc_seen |= parsed.checksum is not None
         stream.recoveries += stream.is_silent
         stream.is_silent = False
@@ -191,16 +205,23 @@ class Interpreter:
 
     def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
         """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""
-        data, is_full = bytes(stream.unexplained), len(stream.unexplained) >= _WINDOW
-        if not data or not (is_full or is_message or is_pause):
+        data, ends = bytes(stream.unexplained), is_message or is_pause
+        if not data or (len(data) < _WINDOW and not ends):
+            return
+        is_full = len(data) >= (_LONGEST if telegram.holds_objects(data) else _WINDOW)
+        if not is_full and not ends:
             return
         stream.unexplained.clear()
-        holds_none = is_full and not holds_objects(stream.framer.unfinished() + data)
-        self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
+        unfinished = stream.framer.unfinished()
+        has_begun = telegram.is_begun(unfinished) and telegram.holds_objects(unfinished)
+        self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or (is_full and not has_begun))
 
 
-def _is_half(frame: Frame, stream: _Stream) -> bool:
-    """Whether the last frame of a recording goes on where the recording does not, perhaps within its CRC."""
-    if frame.whole:
-        return stream.crc_seen and _CRC_BEGINS.search(frame.data) is not None
-    return telegram.is_begun(frame.data) or frame.data.startswith(SEALED)
+def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:
+    """Say why a frame was rejected, with what is known of its stream."""
+    if error.cause in ("key", "authentication-key") and stream.opened:
+        text = "a sealed telegram was changed on the way: the keys opened others of this meter"
+        return TelegramError("sealed-changed", text)
+    if error.cause in ("key", "sealed") and frame.behind_flag:
+        return TelegramError("protocol", DLMS_IN_HDLC.text)
+    return error

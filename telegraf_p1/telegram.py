@@ -20,7 +20,7 @@ _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
 # No maker has brackets there (IEC 62056-21, 6.3.2): this is the end of a line of values.
 _NO_IDENTIFICATION: Final = re.compile(rb"/[^\r\n]*[()]")
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
-_OBJECT: Final = re.compile(rb"\d-\d:\d+[.:]\d")
+_LIKE_OBJECT: Final = re.compile(rb"\d-\d:\d{1,3}[.:]\d")
 _TEXT: Final = re.compile(rb"[\x20-\x7e\r\n]+")
 _MESSAGE: Final = ("0-0:96.13.0(", "0-0:96.13.1(")
 _FILLER: Final = "\0\xff \t"
@@ -32,12 +32,18 @@ def _fallen(characters: str) -> str:
     return f"[{re.escape(''.join(sorted(found)))}]"
 
 
-_D: Final = _fallen("0123456789") + "{1,3}"
+_DIGIT: Final = _fallen("0123456789")
+_D: Final = _DIGIT + "{1,3}"
 # `1-0:!.8.1(000095.052*kWh!` has lost bits, and no bytes: it has the form of an object still, and holds no second one.
 _CHANGED: Final = re.compile(
-    rf"(?!.*\d-\d:\d+\..*\(.*\d-\d:\d){_D}{_fallen('-')}{_D}{_fallen(':')}{_D}{_fallen('.')}{_D}{_fallen('.')}{_D}"
+    rf"(?!.*\d-\d:\d+\..*\(.*\d-\d:\d){_DIGIT}{{0,3}}{_fallen('-')}{_D}{_fallen(':')}{_D}{_fallen('.')}{_D}{_fallen('.')}{_D}"
     rf"{_fallen('(')}.*{_fallen(')')}"
 )
+# In brackets an object may hold the reference of another one: `1-0:99.97.0(2)(0-0:96.7.19)(…`.
+_NAMED: Final = re.compile(r"\(\d-\d:\d+\.\d+\.\d+\)")
+# A line end of one character in mid-object, among those of two: a `*` (2A) or a `-` (2D) before a bit fell.
+_NO_LINE_END: Final = re.compile(rb"(?<![\r)])\n|(?<!\))\r(?!\n)")
+_BEFORE_IT_FELL: Final = {b"\n": b"*", b"\r": b"-"}
 _STX, _ETX = b"\x02", b"\x03"
 
 
@@ -99,11 +105,7 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
         return _sound(frame + b"!")
     is_readout = _ETX in digits or (_STX in body and not digits.strip(b"\0\xff \t\r\n"))
     if is_readout and not _is_sound(_split(body + mark, None, "")):
-        raise TelegramError(
-            "readout",
-            "this is no P1 telegram but a readout of an optical port (P0: IEC 62056-21, from STX to ETX), which is "
-            "proven by another checksum",
-        )
+        raise _readout()
     expected = None if crc_mode == "off" else printed_crc(digits)
     data = body + mark
     if expected is not None:
@@ -123,18 +125,33 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
 
 def is_begun(frame: bytes) -> bool:
     """Whether bytes that were cut off are the beginning of a telegram, and no noise or path (`/usr/bin`)."""
-    return _IDENTIFICATION.match(frame) is not None and (frame[1:2].isupper() or _OBJECT.search(frame) is not None)
+    return _IDENTIFICATION.match(frame) is not None and (frame[1:2].isupper() or holds_objects(frame))
+
+
+def holds_objects(data: bytes) -> bool:
+    """Whether something like a COSEM object is in it: `1-0:1.8.0`; a path or a URL begins with a slash, too."""
+    return _LIKE_OBJECT.search(data) is not None
 
 
 def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
     if not is_begun(frame):
         raise TelegramError("noise", f"{frame[:40]!r} is no telegram")
+    if b"\n" + _STX in frame:
+        raise _readout()
     if crc_mode != "off":
         raise TelegramError(
             "cut",
             f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC: bytes were lost on the way (bad "
             "cable, two readers on one port, a device that cuts); for an old meter that never sends a ! use --crc off",
         )
+
+
+def _readout() -> TelegramError:
+    return TelegramError(
+        "readout",
+        "this is no P1 telegram but a readout of an optical port (P0: IEC 62056-21, from STX to ETX), which is "
+        "proven by another checksum",
+    )
 
 
 def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str]:
@@ -161,8 +178,9 @@ def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
     if expected == 0:
         cause = "a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
         return TelegramError("crc-0000", text + cause)
-    bad_lines = _split(data, None, "").bad_lines
-    if bad_lines and _TEXT.fullmatch(data) and not _CHANGED.fullmatch(bad_lines[0]):
+    lines = _NO_LINE_END.sub(lambda end: _BEFORE_IT_FELL[end[0]], data) if b"\r\n" in data else data
+    bad_lines = _split(lines, None, "").bad_lines
+    if bad_lines and _TEXT.fullmatch(data) and not _CHANGED.fullmatch(_NAMED.sub("", bad_lines[0])):
         cause = f"bytes are missing at {bad_lines[0][:60]!r}: another program reads the same port, or a buffer ran over"
         return TelegramError("crc-lost", text + cause)
     return TelegramError("crc", text + "bytes were changed or lost on the way (bad or long cable, noise)")
@@ -193,6 +211,11 @@ def _sound(data: bytes) -> Telegram:
 def _names_a_version(data: bytes) -> bool:
     lines = _logical_lines(data.decode("latin-1"))
     return any(reference(line.partition("(")[0]) in _VERSIONS for line in lines)
+
+
+def is_sound(frame: bytes) -> bool:
+    """Whether what was cut off is whole all the same: every line is a COSEM object (a meter that never sends a `!`)."""
+    return _is_sound(_split(frame + b"!", None, ""))
 
 
 def _is_sound(telegram: Telegram) -> bool:

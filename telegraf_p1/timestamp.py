@@ -19,6 +19,7 @@ _WRITTEN_OUT: Final = re.compile(
     r"20(\d\d)[-./]?(\d\d)[-./]?(\d\d)[T ]{0,2}(\d\d):?(\d\d):?(\d\d) ?([SWsw]?)"
     r"|(\d\d)[-./](\d\d)[-./](\d\d)[T ]{1,2}(\d\d):(\d\d):(\d\d) ?([SWsw]?)"
 )
+_DAY_FIRST: Final = re.compile(r"(\d\d)[-./](\d\d)[-./](20\d\d)(?=[T ])")  # 31.12.2025 23:15:00
 # What meters send for a time that never was.
 _VOID: Final = re.compile(r"6325\d*[SWsw]?|0{6}\d*[SWsw]?|000101\d*[SWsw]?|700101\d*[SWsw]?")
 _HOUR: Final = timedelta(hours=1)
@@ -64,7 +65,7 @@ class Zone:
 @lru_cache(64)
 def digits(text: str) -> str | None:
     """Give a meter's time as YYMMDDhhmmss and its letter, however it is written; None for what is none."""
-    if written_out := _WRITTEN_OUT.fullmatch(text):
+    if written_out := _WRITTEN_OUT.fullmatch(_DAY_FIRST.sub(r"\3-\2-\1", text)):
         return "".join(filter(None, written_out.groups()))
     text = text.replace(" ", "")
     return text if _TST.fullmatch(text) else None

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from telegraf_p1.diagnosis import diagnose, holds_objects, no_telegram
+from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.log import Log
 from telegraf_p1.record import Record
-from telegraf_p1.telegram import Telegram, TelegramError
+from telegraf_p1.telegram import Telegram, TelegramError, holds_objects
 
 _NOTHING_CAME: Final = (
     "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "

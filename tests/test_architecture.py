@@ -24,7 +24,7 @@ MAY_KNOW = {
     # bytes → a Telegram that may be believed, or why not
     "framer": "",
     "crc": "",
-    "diagnosis": "",
+    "diagnosis": "telegram",
     "telegram": "crc",
     "decrypt": "framer telegram",
     "scrub": "crc framer obis.kinds obis.lookup telegram values",

@@ -164,8 +164,16 @@ def test_the_time_may_stand_elsewhere_or_be_written_otherwise(lines: list[str], 
     assert record(*lines).remarks == []
 
 
+def test_a_reading_and_its_time_may_change_places() -> None:
+    expected = fields("0-1:24.1.0(003)", "0-1:24.2.1(230715120000S)(00001.000*m3)")
+    assert set(expected) == {"gas_m3", "gas_timestamp"}
+    assert fields("0-1:24.1.0(003)", "0-1:24.2.1(00001.000*m3)(230715120000S)") == expected
+    told = "0-1:24.2.1(1*GJ)"
+    assert fields("0-1:24.1.0(004)", told, "0-1:24.2.2(0.5*m3/h)(230715120000S)")["heat_flow_m3h"] == "0.5"
+
+
 def test_a_limit_without_its_unit_is_in_watts_when_it_can_be_nothing_else() -> None:
-    assert fields("0-0:17.0.0(16500)") == {"limiter_threshold_kw": "16.500"}
+    assert fields("0-0:17.0.0(16500)") == fields("0-0:17.0.0(0016500)") == {"limiter_threshold_kw": "16.500"}
     assert fields("0-0:17.0.0(16.5)") == fields("0-0:17.0.0(0025)") == {}
 
 

@@ -112,3 +112,16 @@ def test_the_system_title_comes_from_the_environment() -> None:
     assert decrypt.keys(environment) == Keys(KEY, LUXEMBOURG, TITLE)
     with pytest.raises(ValueError, match="P1_SYSTEM_TITLE has to be 16 hex digits"):
         decrypt.keys(environment | {"P1_SYSTEM_TITLE": "EGM1"})
+
+
+def test_a_block_that_was_changed_does_not_blame_a_key_that_is_right() -> None:
+    (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
+    changed = frame._replace(data=frame.data[:-70] + bytes(40) + frame.data[-30:])
+    for data, keys, expected in (
+        (changed, Keys(KEY, LUXEMBOURG, TITLE), "sealed-changed"),
+        (frame, Keys(KEY, KEY, TITLE), "authentication-key"),
+        (frame, Keys(LUXEMBOURG, LUXEMBOURG, TITLE), "key"),
+    ):
+        with pytest.raises(TelegramError) as caught:
+            opened(data, keys)
+        assert caught.value.cause == expected

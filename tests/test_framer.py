@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from telegraf_p1.framer import LIMIT, Framer
+from telegraf_p1.framer import LIMIT, Frame, Framer
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.telegrams import START, seal
@@ -74,7 +74,7 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert [frame.data for frame in framer.flush()] == [b"/AAA5\r\n!B9"]
     assert framer.feed(b"F\r\n") == []
     framer.feed(A[:20])
-    assert framer.flush() == [(A[:20], None, False)]
+    assert framer.flush() == [Frame(A[:20], None, whole=False)]
 
 
 def test_after_a_reset_the_old_half_is_forgotten() -> None:

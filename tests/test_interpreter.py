@@ -1,5 +1,7 @@
 """What is remembered of a stream, and what is said about it."""
 
+from collections import Counter
+
 import pytest
 
 from telegraf_p1 import lineproto
@@ -363,3 +365,74 @@ def test_a_line_end_that_fell_to_stx_is_no_optical_readout(heard: Heard) -> None
     heard.records(Meter().telegram(START).replace(b"\r\n1-0:1.8.2", b"\r\x021-0:1.8.2"))
     assert heard.said("62056-21") == []
     assert len(heard.said("the CRC does not fit")) == 1
+
+
+def test_an_optical_readout_that_is_cut_off_is_named(heard: Heard) -> None:
+    body = b"/TST5MT174-0002\r\n\x021-0:0.9.2*255(0220127)\r\n1-0:1.8.0*255(0098697.318*kWh)\r\n"
+    heard.records(body + Meter().telegram(START))
+    assert len(heard.said("IEC 62056-21")) == 1
+
+
+@pytest.mark.parametrize("size", [1, 7, 5000])
+def test_a_sealed_telegram_behind_a_flag_is_dlms_in_hdlc_unless_the_key_opens_it(size: int) -> None:
+    data = b"\x7e" + seal(Meter().telegram(START)) + b"\x12\x34\x7e"
+    for keys in (None, Keys(LUXEMBOURG, LUXEMBOURG)):
+        heard = Heard(keys=keys)
+        heard.records(*(data[n : n + size] for n in range(0, len(data), size)))
+        assert heard.said("key") == []
+        assert len(heard.said("DLMS in HDLC")) == 1
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    assert len(heard.records(*(data[n : n + size] for n in range(0, len(data), size)))) == 1
+    assert heard.said("DLMS") == heard.said("sealed") == []
+
+
+def test_a_key_that_opened_others_is_not_blamed() -> None:
+    frame = seal(Meter().telegram(START))
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    assert len(heard.records(frame, frame[:12] + b"\x7f" + frame[13:])) == 1
+    assert heard.said("wrong") == []
+    assert len(heard.said("changed on the way")) == 1
+
+
+def test_objects_without_a_telegram_are_told_of(heard: Heard) -> None:
+    """But not while they could be the rest of a telegram that had begun before we listened."""
+    for _ in range(100):
+        heard.records(b"1-0:1.8.0(000123.456*kWh) read by bridge at http://bridge/\r\n")
+        if heard.interpreter.bytes < 4000:
+            assert heard.log == []
+    assert len(heard.said("text comes, but no telegram")) == 1
+
+
+def test_with_crc_off_too_the_end_of_a_recording_is_no_fault() -> None:
+    telegram = Meter().telegram(START).rstrip()
+    heard = Heard("off")
+    assert len(heard.records(telegram + b"\r\n" + telegram[:300])) == 1
+    assert heard.interpreter.finish() == []
+    assert heard.interpreter.rejected == 0
+    assert len(heard.said("the recording ends")) == 1
+    heard.records(b"/TST9\r\n1-0:1.8.0(000123.456*kWh)\r\n")  # of a meter that sends no `!`
+    assert len(heard.interpreter.finish()) == 1
+
+
+def test_whatever_bit_falls_no_second_reader_is_blamed() -> None:
+    telegram = Meter("be").telegram(START)
+    found: Counter[str] = Counter()
+    for place in range(1, telegram.rindex(b"!")):
+        for bit in range(7):
+            octet = telegram[place] & ~(1 << bit)
+            if octet != telegram[place]:
+                heard = Heard()
+                heard.records(telegram[:place] + bytes([octet]) + telegram[place + 1 :])
+                found.update(heard.interpreter.rejected_by_cause.keys())
+    assert found["crc-lost"] == 0
+    assert found["crc"] > 1000
+
+
+def test_bytes_that_a_second_reader_took_are_missing() -> None:
+    telegram = Meter("be").telegram(START)
+    found: Counter[str] = Counter()
+    for place in range(40, len(telegram) - 60):
+        heard = Heard()
+        heard.records(telegram[:place] + telegram[place + 16 :])
+        found.update(heard.interpreter.rejected_by_cause.keys())
+    assert found["crc-lost"] > found.total() / 3  # within a number or a text nobody sees where it ended

@@ -38,6 +38,11 @@ def test_a_time_without_a_letter_follows_the_rules_of_the_zone() -> None:
     assert utc("230715120000", "Europe/Helsinki") == "2023-07-15T09:00:00"
 
 
+def test_a_time_may_be_written_out() -> None:
+    for text in ("20231231 23:15:10", "2023-12-31 23:15:10", "23-12-31 23:15:10", "31.12.2023 23:15:10"):
+        assert utc(text) == "2023-12-31T22:15:10"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -52,6 +52,7 @@ class Patience:
         if limit is not None:
             self._times.append(limit)
         self._passed = 0
+        self._ever = False  # whether a byte came
 
     def wait(self) -> float | None:
         """Give the s to wait from now on; None: for ever, all has been said."""
@@ -64,9 +65,10 @@ class Patience:
         passed = self._times[self._passed]
         self._passed += 1
         if passed == self._limit:
-            raise OSError(errno.ETIMEDOUT, f"connected, but nothing came for {passed:g} s")
+            text = f"nothing came for {passed:g} s"
+            raise OSError(errno.ETIMEDOUT, text if self._ever else f"connected, but {text}")
         return Silence(passed) if passed >= events.SILENCE_S else Pause(passed)
 
     def renew(self) -> None:
         """Say that a byte came."""
-        self._passed = 0
+        self._passed, self._ever = 0, True
