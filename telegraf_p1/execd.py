@@ -1,30 +1,21 @@
 """How a process has to behave under Telegraf's inputs.execd.
 
 Telegraf closes our stdin to stop us and expects us to leave at once; it sends SIGTERM 5 s later.
-Leaving right after a write loses lines: Telegraf closes the pipe as soon as we are gone.
 """
 
-import array
 import contextlib
-import fcntl
 import os
 import select
 import signal
 import sys
-import termios
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn
 
 _AGAIN_S: Final = 0.05
 _DEAF_S: Final = 0.1
-_STEP_S: Final = 0.005
-# Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
-_STUCK_S: Final = 0.1
-_LONGEST_S: Final = 1.0
-# Two threads write when there are statistics, and a line may take several writes.
-_WRITING: Final = threading.Lock()
 
 
 class Stop(BaseException):
@@ -32,9 +23,13 @@ class Stop(BaseException):
 
 
 class Lifeline:
-    """Raises Stop in the main thread at EOF of stdin, SIGTERM and SIGINT, whatever it is doing."""
+    """Raises Stop in the main thread at EOF of stdin, SIGTERM and SIGINT, whatever it is doing.
 
-    def __init__(self) -> None:
+    When the main thread does not come, `drain` is called and the process ended without it.
+    """
+
+    def __init__(self, drain: Callable[[], None]) -> None:
+        self._drain = drain
         self._leaving = False
         self._raised = False
         self._main = threading.get_ident()
@@ -77,53 +72,11 @@ class Lifeline:
             signal.pthread_kill(self._main, signal.SIGTERM)
             time.sleep(_AGAIN_S)
             if time.monotonic() > give_up and not self._leaving:
-                drain()
+                self._drain()
                 os._exit(0)
-
-
-def stdout_is_open() -> bool:
-    """Whether there is a stdout; without one, the next file opened would take its place."""
-    try:
-        os.fstat(1)
-    except OSError:
-        return False
-    return True
-
-
-def write_line(line: str) -> None:
-    """Write one record to stdout, unbuffered; leave as at SIGTERM when nobody reads any more."""
-    data = memoryview(f"{line}\n".encode())
-    try:
-        with _WRITING:
-            while data:
-                data = data[os.write(1, data) :]
-    except BrokenPipeError:
-        signal.raise_signal(signal.SIGTERM)
-        wait_for_stop()
 
 
 def wait_for_stop() -> NoReturn:
     """Stay, since Telegraf restarts a plugin that leaves, even with exit code 0."""
     while True:
         signal.pause()
-
-
-def drain() -> None:
-    """Wait until Telegraf has read what was written, as long as it reads at all."""
-    now = time.monotonic()
-    give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, 0
-    while (unread := _unread()) and now < min(give_up, stuck_at):
-        if unread != before:
-            before, stuck_at = unread, now + _STUCK_S
-        time.sleep(_STEP_S)
-        now = time.monotonic()
-
-
-def _unread() -> int:
-    """Count the bytes that lie in the stdout pipe; 0 when stdout is something else."""
-    size = array.array("i", [0])
-    try:
-        fcntl.ioctl(1, termios.FIONREAD, size)
-    except OSError:
-        return 0
-    return size[0]

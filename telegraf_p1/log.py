@@ -8,6 +8,7 @@ repeated cause is held back.
 import contextlib
 import os
 import re
+import select
 import time
 from collections.abc import Callable
 from typing import Final
@@ -17,16 +18,31 @@ _HOLD_BACK_S: Final = 60.0
 _FOREIGN: Final = re.compile(r"[^\x20-\x7e]")
 
 
-def _to_stderr(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads the log: that is no reason to stop
-        os.write(2, line.encode("ascii"))
+class _Stderr:
+    """Writes lines; a log that nobody reads is no reason to stop, or to wait."""
+
+    def __init__(self) -> None:
+        self._dropped = 0
+
+    def write(self, line: str) -> None:
+        poll = select.poll()
+        poll.register(2, select.POLLOUT)
+        if not poll.poll(0):
+            self._dropped += 1
+            return
+        if self._dropped:
+            line = f"W! {self._dropped} lines of this log were dropped, since nobody read it\n{line}"
+            self._dropped = 0
+        with contextlib.suppress(OSError):
+            os.write(2, line.encode("ascii"))
 
 
 class Log:
     """Writes messages; holds back what comes more than once a minute for one cause."""
 
-    def __init__(self, write: Callable[[str], None] = _to_stderr, clock: Callable[[], float] = time.monotonic) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write with `write`, else to stderr; `clock` gives s."""
+        self._write = write or _Stderr().write
         self._clock = clock
         self._last: dict[str, float] = {}
         self._held_back: dict[str, int] = {}

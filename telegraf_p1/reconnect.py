@@ -48,6 +48,7 @@ class Reconnecting(Connection):
             time.sleep(self._wait)
             self._accepted_before = self._accepted()
             self._connection = self._source()
+            self.keeps = self._connection.keeps
         return self._connection
 
     def _lose(self, reason: str) -> None:

@@ -19,6 +19,7 @@ MAY_KNOW = {
     "log": "",
     "durations": "",
     "execd": "",
+    "pipe": "log",
     "url": "durations",
     "mqtt_options": "url",
     # bytes → a Telegram that may be believed, or why not
@@ -78,7 +79,7 @@ MAY_KNOW = {
     "commands": "",
     "commands.options": "decrypt interpreter lineproto outputs.definitions_file outputs.mapping timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
-    "outputs outputs.mapping outputs.mqtt reconnect sources url",
+    "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
     "commands.decode": "commands commands.options decrypt framer interpreter lineproto log loop outputs.stdout scrub "
     "sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",

@@ -12,6 +12,7 @@ from telegraf_p1.url import UsageError
 if TYPE_CHECKING:
     from telegraf_p1.outputs import Output
     from telegraf_p1.outputs.mapping import Mapping
+    from telegraf_p1.pipe import Pipe
 
 
 def add(commands: Any) -> None:
@@ -32,7 +33,7 @@ def add(commands: Any) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
-    from telegraf_p1 import execd, loop
+    from telegraf_p1 import execd, loop, pipe
     from telegraf_p1.interpreter import Interpreter
     from telegraf_p1.reconnect import Reconnecting
     from telegraf_p1.sources import open_source
@@ -40,20 +41,21 @@ def main(chosen: argparse.Namespace) -> int:
     settings, mapping = options.understood(chosen)
     stats_every_s = _stats_every_s(chosen)
     log = Log()
-    lifeline = execd.Lifeline()
-    interpreter = Interpreter(settings, log, chosen.source)
-    if not execd.stdout_is_open():
+    if not pipe.is_open():
         return OK
+    stdout = pipe.Pipe(log)
+    lifeline = execd.Lifeline(stdout.drain)
+    interpreter = Interpreter(settings, log, chosen.source)
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
-        outputs = _outputs(chosen, mapping, log)
+        outputs = _outputs(chosen, mapping, stdout, log)
         lifeline.watch()
         if stats_every_s:
             from telegraf_p1.outputs import statistics
 
-            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, execd.write_line)
+            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, stdout.write_line)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        loop.run(connection, interpreter, outputs)
+        loop.run(connection, interpreter, outputs, stdout.flush)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()
@@ -62,16 +64,15 @@ def main(chosen: argparse.Namespace) -> int:
     except UsageError:
         lifeline.leaving()
         raise
-    execd.drain()
+    stdout.drain()
     return OK
 
 
-def _outputs(chosen: argparse.Namespace, mapping: "Mapping", log: Log) -> "list[Output]":
+def _outputs(chosen: argparse.Namespace, mapping: "Mapping", stdout: "Pipe", log: Log) -> "list[Output]":
     """Give where each record goes, in this order: Telegraf first."""
-    from telegraf_p1 import execd
     from telegraf_p1.outputs.stdout import lines
 
-    outputs = [lines(execd.write_line, mapping)]
+    outputs = [lines(stdout.write_line, mapping)]
     if chosen.publish:
         from telegraf_p1.outputs.mqtt import Publisher
 

@@ -24,7 +24,12 @@ from telegraf_p1.sources.events import Event, Pause, Silence
 
 
 class Connection(ABC):
-    """A source while it is open."""
+    """A source while it is open.
+
+    `keeps` says that nothing is lost when we stand still, since the sender keeps what is not done, or it is a file.
+    """
+
+    keeps = False
 
     @abstractmethod
     def read(self) -> list[Event]:

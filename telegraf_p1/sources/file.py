@@ -24,6 +24,8 @@ def source(url: Url) -> Source:
 class Recording(Connection):
     """A file by its name, or an open one by its descriptor; what it answers becomes UsageError."""
 
+    keeps = True
+
     def __init__(self, path: str | int) -> None:
         self._path = path
         with self._advice():

@@ -70,6 +70,8 @@ def source(url: Url) -> Source:
 
 
 class _Subscription(Connection):
+    keeps = True
+
     def __init__(self, broker: "_Broker", member: str) -> None:
         self._broker, self._member = broker, member
         self._taken: list[mqtt.MQTTMessage] = []  # and not acknowledged yet

@@ -27,6 +27,8 @@ def source(url: Url) -> Source:
 
 
 class _Simulated(Connection):
+    keeps = True  # it speaks when it is asked
+
     def __init__(self, meter: Meter, interval: float, telegrams: int) -> None:
         self._meter, self._interval = meter, interval
         self._numbers = iter(range(telegrams) if telegrams else endless())

@@ -1,10 +1,13 @@
 """The plugin as a process: when it ends, how it comes back, what it says."""
 
+import fcntl
 import os
 import pty
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,7 +28,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
-from tests.helpers.telegrams import KEY, START, records, seal
+from tests.helpers.telegrams import KEY, START, records, seal, with_crc
 
 
 class Cable:
@@ -111,7 +114,7 @@ def in_state(state: str, cable: Cable, log: Path) -> Iterator[subprocess.Popen[b
             case "back-off":
                 wait_until(lambda: logged(log, "trying again"), "the warning")
             case "writing":
-                wait_until(lambda: blocked_in_write(process.pid), "a full pipe")
+                wait_until(lambda: unread(process) > 40_000, "a full pipe")
             case "finished":
                 read_line(process)
         yield process
@@ -138,14 +141,54 @@ def open_files(pid: int) -> list[str]:
     return links
 
 
-def blocked_in_write(pid: int) -> bool:
-    return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text() or _asleep_with_full_pipe(pid)
+def unread(process: subprocess.Popen[bytes]) -> int:
+    """Count the bytes that lie in the pipe of its stdout."""
+    assert process.stdout
+    return waiting_in(process.stdout.fileno())
 
 
-def _asleep_with_full_pipe(pid: int) -> bool:
-    """Where the kernel hides wchan: the main thread sleeps, though there is always more to write."""
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return state[0] == "S" and int(state[11]) > 0 and Path(f"/proc/{pid}/syscall").read_text().startswith("1 ")
+def waiting_in(descriptor: int) -> int:
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_while_telegraf_stands_still_the_meter_is_read_on(tmp_path: Path, cable: Cable) -> None:
+    """300 telegrams are more than the pipe and the port would hold; the log, which nobody reads, is full, too."""
+    log = tmp_path / "log"
+    with plugin("run", str(cable.link), log=log) as process:
+        exchange(process, cable)
+        sent = []
+        for _ in range(300):
+            sent.append(cable.send())
+            wait_until(lambda: not unread_by(cable), "the plugin to read")
+        assert unread(process) > 40_000
+        assert [read_line(process) for _ in range(300)] == sent
+    assert not logged(log, "dropped")
+
+
+def unread_by(cable: Cable) -> int:
+    """Count the bytes that the plugin has not taken from its port."""
+    port = os.open(cable.link, os.O_RDONLY | os.O_NOCTTY)
+    try:
+        return waiting_in(port)
+    finally:
+        os.close(port)
+
+
+def test_a_full_log_stops_no_record(cable: Cable) -> None:
+    command = [*PLUGIN, "run", str(cable.link)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with program(command, bufsize=0, **pipes) as process:
+        assert process.stderr
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        exchange(process, cable)
+        for number in range(100):  # each with a new cause to complain about
+            cable.now += 1
+            body = cable.meter.telegram(cable.now).rpartition(b"!")[0] + b"1-0:%d.7.0(x*kW)\r\n!" % (100 + number)
+            os.write(cable.end, with_crc(body) + b"\r\n")
+            read_line(process)
+        line = cable.send()
+        assert read_line(process) == line
+        assert b"W! " in process.stderr.read(4096)
 
 
 def test_the_port_is_free_after_it_ended(tmp_path: Path, cable: Cable) -> None:

@@ -16,8 +16,8 @@ from tests.helpers.programs import component
 
 # Writes a file to stdout, waits for the end of stdin and until all is read, as the plugin does.
 _SAY = (
-    "import sys; from telegraf_p1 import execd; "
-    "sys.stdout.write(open(sys.argv[1], newline='').read()); sys.stdout.flush(); sys.stdin.read(); execd.drain()"
+    "import sys; from telegraf_p1.log import Log; from telegraf_p1.pipe import Pipe; "
+    "sys.stdout.write(open(sys.argv[1], newline='').read()); sys.stdout.flush(); sys.stdin.read(); Pipe(Log()).drain()"
 )
 _CONFIG = """
 [agent]

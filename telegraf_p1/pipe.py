@@ -1,0 +1,153 @@
+"""Stdout as Telegraf reads it: a pipe that may be full, since Telegraf stands still when its outputs do.
+
+A record is written at once while there is room. When there is none, records wait in memory and a thread writes
+them in their order, so that the meter is read on: an hour of telegrams a second fits.
+"""
+
+import array
+import collections
+import fcntl
+import os
+import select
+import signal
+import termios
+import threading
+import time
+from typing import Final
+
+from telegraf_p1.log import Log
+
+_STDOUT: Final = 1
+_MOST_BYTES: Final = 7 * 1024 * 1024
+_OVERHEAD: Final = 48  # bytes of memory that a line takes beside its own
+_LONG_S: Final = 10.0  # that Telegraf may stand still without a word
+
+_STEP_S: Final = 0.005
+# Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
+_STUCK_S: Final = 0.1
+_LONGEST_S: Final = 4.0  # Telegraf sends SIGTERM 5 s after it has closed our stdin
+
+
+class Pipe:
+    """Writes lines; threads may share it."""
+
+    def __init__(self, log: Log, most_bytes: int = _MOST_BYTES) -> None:
+        self._log = log
+        self._most_bytes = most_bytes
+        self._lines: collections.deque[bytes] = collections.deque()
+        self._bytes = 0  # that wait, and those of the line that the thread is writing
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._blocked_at = 0.0
+        self._waited = self._dropped = 0  # lines, since Telegraf stopped reading
+
+    def write_line(self, line: str) -> None:
+        """Write one record, unbuffered, or let it wait; leave as at SIGTERM when nobody reads any more."""
+        data = f"{line}\n".encode()
+        with self._changed:
+            if self._bytes or len(data) > select.PIPE_BUF or not _has_room(0):
+                self._put(data)
+                return
+            try:
+                os.write(_STDOUT, data)  # whole: the room is for PIPE_BUF bytes at least
+            except BrokenPipeError:
+                signal.raise_signal(signal.SIGTERM)
+                signal.pause()
+
+    def flush(self) -> None:
+        """Wait until nothing waits any more."""
+        with self._changed:
+            while self._bytes:
+                self._changed.wait()
+
+    def drain(self) -> None:
+        """Before leaving: wait until Telegraf has read what was written, as long as it reads at all.
+
+        Telegraf drops what it has not read when we are gone.
+        """
+        now = time.monotonic()
+        give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, 0
+        while (unread := self._bytes + _unread()) and now < min(give_up, stuck_at):
+            if unread != before:
+                before, stuck_at = unread, now + _STUCK_S
+            time.sleep(_STEP_S)
+            now = time.monotonic()
+
+    def _put(self, data: bytes) -> None:
+        if not self._bytes:
+            self._blocked_at, self._waited, self._dropped = time.monotonic(), 0, 0
+        self._lines.append(data)
+        self._waited += 1
+        self._bytes += len(data) + _OVERHEAD
+        while self._bytes > self._most_bytes and len(self._lines) > 1:
+            self._bytes -= len(self._lines.popleft()) + _OVERHEAD
+            self._dropped += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._push, name="stdout", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _push(self) -> None:
+        while True:
+            with self._changed:
+                while not self._lines:
+                    self._changed.wait()
+            _has_room(None)  # the oldest line may be dropped meanwhile
+            with self._changed:
+                line = self._lines.popleft()
+            try:
+                _write(line)
+            except OSError as error:
+                if not isinstance(error, BrokenPipeError):
+                    self._log.error(f"cannot write to stdout: {error.strerror}")
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+                return
+            with self._changed:
+                self._bytes -= len(line) + _OVERHEAD
+                if not self._bytes:
+                    self._say_what_happened()
+                    self._changed.notify_all()
+
+    def _say_what_happened(self) -> None:
+        seconds = time.monotonic() - self._blocked_at
+        written = self._waited - self._dropped
+        if self._dropped:
+            self._log.warning(
+                f"Telegraf read nothing for so long ({seconds:.0f} s) that {self._dropped} records were dropped, the "
+                f"oldest ones: {self._most_bytes >> 20} MiB may wait here; {written} waited and are written now"
+            )
+        elif seconds > _LONG_S:
+            self._log.info(f"Telegraf read nothing for {seconds:.0f} s: {written} records waited and are written now")
+
+
+def is_open() -> bool:
+    """Whether there is a stdout; without one, the next file opened would take its place."""
+    try:
+        os.fstat(_STDOUT)
+    except OSError:
+        return False
+    return True
+
+
+def _has_room(milliseconds: int | None) -> bool:
+    """Wait until PIPE_BUF bytes can be written without waiting, None: for ever. An error counts: writing tells it."""
+    poll = select.poll()
+    poll.register(_STDOUT, select.POLLOUT)
+    return bool(poll.poll(milliseconds))
+
+
+def _write(line: bytes) -> None:
+    """Write a line that may be longer than PIPE_BUF."""
+    for start in range(0, len(line), select.PIPE_BUF):
+        _has_room(None)
+        os.write(_STDOUT, line[start : start + select.PIPE_BUF])
+
+
+def _unread() -> int:
+    """Count the bytes that lie in the stdout pipe; 0 when stdout is something else."""
+    size = array.array("i", [0])
+    try:
+        fcntl.ioctl(_STDOUT, termios.FIONREAD, size)
+    except OSError:
+        return 0
+    return size[0]

@@ -1,0 +1,93 @@
+"""A stdout that is full: records wait, in order, within a bound; whoever has them kept waits too."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.helpers.programs import program
+
+# Writes as many records as it is told, says on stderr that it went on, and waits for the end of stdin.
+_SAY = """
+import sys, time
+from telegraf_p1.log import Log
+from telegraf_p1.pipe import Pipe
+pipe = Pipe(Log(), int(sys.argv[1]))
+for number in range(int(sys.argv[2])):
+    pipe.write_line(f"p1 n={number}i,text=\\"{'x' * int(sys.argv[3])}\\"")
+print("went on", file=sys.stderr, flush=True)
+if sys.argv[4] == "flush":
+    pipe.flush()
+    print("flushed", file=sys.stderr, flush=True)
+sys.stdin.read()
+pipe.drain()
+"""
+
+
+@contextmanager
+def writer(most_bytes: int, count: int, length: int, how: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", _SAY, *map(str, (most_bytes, count, length)), how]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with program(command, bufsize=0, **pipes) as process:
+        yield process
+
+
+def next_message(process: subprocess.Popen[bytes]) -> str:
+    assert process.stderr
+    return process.stderr.readline().decode().rstrip()
+
+
+def numbers(output: bytes) -> list[int]:
+    return [int(line.partition(b"n=")[2].partition(b"i")[0]) for line in output.splitlines()]
+
+
+def test_an_hour_of_telegrams_waits_for_telegraf_in_order() -> None:
+    """3600 of the longest records that the simulated meters make, 1.4 KB each."""
+    with writer(7 * 1024 * 1024, 3600, 1400) as process:
+        assert next_message(process) == "went on"
+        output, log = process.communicate(timeout=20)
+    assert numbers(output) == list(range(3600))
+    assert log == b""
+
+
+def test_beyond_the_bound_the_oldest_are_dropped_and_counted() -> None:
+    with writer(1024 * 1024, 5000, 1000) as process:
+        assert next_message(process) == "went on"
+        output, log = process.communicate(timeout=20)
+    found = numbers(output)
+    assert found == sorted(set(found))
+    assert found[0] == 0  # those that were in the pipe already
+    assert found[-1] == 4999
+    assert f"that {5000 - len(found)} records were dropped".encode() in log
+    assert 900 < len(found) < 1100  # 1 MiB, and 64 KiB in the pipe
+
+
+def test_a_record_longer_than_a_pipe_takes_at_once_stays_whole() -> None:
+    with writer(7 * 1024 * 1024, 30, 20_000) as process:
+        assert next_message(process) == "went on"
+        output, _ = process.communicate(timeout=20)
+    assert numbers(output) == list(range(30))
+    assert all(line.endswith(b'x"') and len(line) > 20_000 for line in output.splitlines())
+
+
+def test_flush_waits_until_all_is_written() -> None:
+    with writer(7 * 1024 * 1024, 200, 1000, "flush") as process:
+        assert next_message(process) == "went on"
+        assert process.stdout
+        assert process.stderr
+        os.set_blocking(process.stderr.fileno(), False)
+        assert process.stderr.read() is None
+        os.set_blocking(process.stderr.fileno(), True)
+        data = b""
+        while data.count(b"\n") < 200:
+            data += process.stdout.read(65536)
+        assert next_message(process) == "flushed"
+
+
+def test_a_reader_that_is_gone_ends_it() -> None:
+    with writer(7 * 1024 * 1024, 200, 1000) as process:
+        assert next_message(process) == "went on"
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait(10) == -15  # this script has no handler; `run` ends with exit code 0
