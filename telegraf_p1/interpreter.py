@@ -13,7 +13,7 @@ from telegraf_p1.framer import SEALED, Frame, Framer
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
-from telegraf_p1.sources.events import Data, Event, Lost, Pause, Silence, Trouble
+from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
@@ -49,8 +49,6 @@ class _Stream:
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
         self.heard = bytearray()  # how that began
-        self.is_silent = False
-        self.recoveries = 0  # how often a record came after silence
 
     def explain(self) -> None:
         """Say that it is known what the bytes so far were."""
@@ -72,6 +70,9 @@ class Interpreter:
         self._warn = Warner(log)
         self._name = name
         self._streams: dict[str, _Stream] = {}
+        self._is_silent = False
+        self._is_silence_said = False
+        self._recoveries = 0  # how often a record came after silence
 
     def records(self, event: Event, now_ns: int) -> list[Record]:
         """Give the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
@@ -82,10 +83,13 @@ class Interpreter:
                 found = self._hear(event, now_ns)
             case Pause():
                 found = self._pause()
-            case Silence(seconds):
-                self._notice_silence(seconds)
+            case Silence():
+                self._notice_silence(event)
                 found = self._pause()
             case Trouble(text):
+                self._warn.of_trouble(self._name, text)
+            case Dropped(text):
+                self._count_rejected("message")
                 self._warn.of_trouble(self._name, text)
             case Lost():
                 self._forget_what_was_begun()
@@ -114,7 +118,9 @@ class Interpreter:
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
         self.bytes += len(event.data)
-        frames = stream.framer.feed(event.data, None if event.retained else now_ns) if event.data else []
+        at = event.sent_ns or (None if event.is_late else now_ns)
+        self._is_silence_said &= not event.data
+        frames = stream.framer.feed(event.data, at) if event.data else []
         if event.ends_message:
             frames += stream.framer.flush()
             stream.begun = True
@@ -177,8 +183,8 @@ class Interpreter:
             stream.begun = True
         stream.opened |= data is not frame.data
         stream.crc_seen |= parsed.checksum is not None
-        stream.recoveries += stream.is_silent
-        stream.is_silent = False
+        self._recoveries += self._is_silent
+        self._is_silent = False
         self.accepted += 1
         record = decode(parsed, frame.at, stream.memory, host_time=settings.host_time, rows=settings.rows)
         self._warn.of_telegram(stream.name, parsed, record)
@@ -193,15 +199,18 @@ class Interpreter:
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
         if error.cause == "noise" or (error.cause == "half" and not stream.begun):
             return  # we began to listen in the middle of it
-        self.rejected += 1
-        self.rejected_by_cause[error.cause] += 1
+        self._count_rejected(error.cause)
         self._warn.of_rejected(stream.name, error)
 
-    def _notice_silence(self, seconds: float) -> None:
+    def _count_rejected(self, cause: str) -> None:
+        self.rejected += 1
+        self.rejected_by_cause[cause] += 1
+
+    def _notice_silence(self, silence: Silence) -> None:
         stream = self._stream("")
-        stream.is_silent = True
-        if stream.recoveries < _SLOW:
-            self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), seconds)
+        if self._recoveries < _SLOW and not self._is_silence_said:
+            self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), silence)
+        self._is_silent = self._is_silence_said = True
 
     def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
         """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""

@@ -15,6 +15,7 @@ from typing import Final
 
 _LONGEST: Final = 1024
 _HOLD_BACK_S: Final = 60.0
+_MOST_CAUSES: Final = 1000
 _FOREIGN: Final = re.compile(r"[^\x20-\x7e]")
 
 
@@ -59,15 +60,30 @@ class Log:
     def debug(self, text: str) -> None:
         self._put("D", text)
 
-    def warning_for(self, cause: str, text: str) -> None:
-        """Warn at most once a minute for one cause, with the number of those held back."""
+    def warning_for(self, cause: str, text: str) -> bool:
+        """Warn at most once a minute for one cause, with the number of those held back; give whether it was said."""
+        return self._put_for("W", cause, text)
+
+    def error_for(self, cause: str, text: str) -> bool:
+        """Say an error as `warning_for` does a warning."""
+        return self._put_for("E", cause, text)
+
+    def info_for(self, cause: str, text: str) -> bool:
+        """Say what is good to know as `warning_for` does a warning."""
+        return self._put_for("I", cause, text)
+
+    def _put_for(self, level: str, cause: str, text: str) -> bool:
         now = self._clock()
         if now - self._last.get(cause, -_HOLD_BACK_S) < _HOLD_BACK_S:
             self._held_back[cause] = self._held_back.get(cause, 0) + 1
-            return
+            return False
+        if len(self._last) >= _MOST_CAUSES:  # the texts of others may be among them
+            self._last.clear()
+            self._held_back.clear()
         self._last[cause] = now
         held_back = self._held_back.pop(cause, 0)
-        self.warning(f"{text} ({held_back} more like it were held back)" if held_back else text)
+        self._put(level, f"{text} ({held_back} more like it were held back)" if held_back else text)
+        return True
 
     def _put(self, level: str, text: str) -> None:
         text = _FOREIGN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)

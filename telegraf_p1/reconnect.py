@@ -8,38 +8,41 @@ from typing import Final
 
 from telegraf_p1.log import Log
 from telegraf_p1.sources.connection import Connection, Source
-from telegraf_p1.sources.events import Data, Event, Lost
+from telegraf_p1.sources.events import Event, Lost
 
-_SHORTEST_WAIT_S: Final = 1.0
+_SHORTEST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
+_STEADY_S: Final = 10.0  # a connection that lasted so long may be opened again at once
+_MOST_REASONS: Final = 20
 
 
 class Reconnecting(Connection):
     """Opens a source, and opens it again for ever when it is lost; OSError becomes the event `Lost`.
 
-    It logs a line when the connection goes and one when it is back. The waiting time grows to a
-    minute until `accepted`, the number of accepted telegrams so far, has grown on a connection.
+    It logs a line when the connection goes and one when telegrams come again, at most once a minute. The waiting
+    time grows to a minute until `accepted`, the number of accepted telegrams so far, has grown on a connection, or
+    one has lasted.
     """
 
     def __init__(self, source: Source, log: Log, name: str, accepted: Callable[[], int]) -> None:
         self._source, self._log, self._name, self._accepted = source, log, name, accepted
         self._connection: Connection | None = None
+        self._opened_at = 0.0
         self._accepted_before = 0
         self._attempt = 0
         self._wait = 0.0
         self._troubles: set[str] = set()  # reasons that were said since it went
+        self._is_said = False
         self._ever_read = False
 
     def read(self) -> list[Event]:
         """Give what the source tells; `Lost` when it could not be opened or broke."""
+        self._say_that_it_is_back()
         try:
             found = self._opened().read()
         except OSError as error:
             self._lose(str(error.strerror or error))
             return [Lost()]
-        if self._troubles and any(isinstance(event, Data) and event.data for event in found):
-            self._log.info(f"{self._name} is back" if self._ever_read else f"{self._name} is there")
-            self._troubles.clear()
         self._ever_read |= bool(found)
         return found
 
@@ -47,20 +50,31 @@ class Reconnecting(Connection):
         if self._connection is None:
             time.sleep(self._wait)
             self._accepted_before = self._accepted()
+            self._opened_at = time.monotonic()
             self._connection = self._source()
             self.keeps = self._connection.keeps
         return self._connection
 
+    def _say_that_it_is_back(self) -> None:
+        if self._troubles and self._connection and self._accepted() > self._accepted_before:
+            self._troubles.clear()
+            if self._is_said:
+                self._log.info(f"{self._name} is back" if self._accepted_before else f"{self._name} is there")
+
     def _lose(self, reason: str) -> None:
-        self.close()
-        self._attempt = 0 if self._accepted() > self._accepted_before else self._attempt + 1
+        self._say_that_it_is_back()
+        is_steady = self._connection is not None and time.monotonic() - self._opened_at > _STEADY_S
+        is_good = is_steady or self._accepted() > self._accepted_before
+        self._attempt = 0 if is_good else self._attempt + 1
         self._wait = waiting_time(self._attempt)
+        self.close()
         if not self._troubles:
-            say = self._log.warning if self._ever_read else self._log.error
-            say(f"{self._name}: {reason}; trying again until it is there")
+            say = self._log.warning_for if self._ever_read else self._log.error_for
+            self._is_said = say(reason, f"{self._name}: {reason}; trying again until it is there")
         elif reason not in self._troubles:
-            self._log.info(f"{self._name}: still not there: {reason}")
-        self._troubles.add(reason)
+            self._log.info_for(reason, f"{self._name}: still not there: {reason}")
+        if len(self._troubles) < _MOST_REASONS:
+            self._troubles.add(reason)
 
     def done(self) -> None:
         """Acknowledge; what was lost since will come again by itself."""

@@ -5,12 +5,10 @@ from typing import Final
 from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.log import Log
 from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Silence
 from telegraf_p1.telegram import Telegram, TelegramError, holds_objects
 
-_NOTHING_CAME: Final = (
-    "nothing came for {:g} s: is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
-    "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
-)
+_MOST_REMARKS: Final = 100
 
 
 class Warner:
@@ -19,6 +17,7 @@ class Warner:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._said: set[str] = set()
+        self._remarked: set[str] = set()
 
     def of_trouble(self, name: str, text: str) -> None:
         """Say what a source noticed."""
@@ -40,9 +39,21 @@ class Warner:
             line = telegram.bad_lines[0][:80]
             self._log.warning_for("line", f"{name}: {line!r} in a telegram is no COSEM object, and is left out")
         for reference, text in record.remarks:
-            self._once(reference, f"{name}: {reference!r}: {text}")
+            self._remark(name, reference, text)
         if record.time_ns is None:
-            self._once("stale", f"{name}: a retained telegram without a time of its own is left out")
+            self._once(
+                "stale",
+                f"{name}: a telegram that waited at the broker and has no time of its own is left out: "
+                "nobody knows when it was sent",
+            )
+
+    def _remark(self, name: str, reference: str, text: str) -> None:
+        """Name an object that was not read once; a stream of strange ones does not fill the disk or the memory."""
+        if len(self._remarked) < _MOST_REMARKS and reference not in self._remarked:
+            self._remarked.add(reference)
+            self._log.warning(f"{name}: {reference!r}: {text}")
+            if len(self._remarked) == _MOST_REMARKS:
+                self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are named")
 
     def of_sealing(self, name: str, text: str) -> None:
         """Say what is odd about how telegrams are sealed."""
@@ -59,17 +70,18 @@ class Warner:
         text = f"{name}: the recording ends in the middle of a telegram, cut off after {len(data)} bytes"
         self._log.info(f"{text}; if it is whole, the meter never sends a !: use --crc off" if is_all else text)
 
-    def of_silence(self, name: str, unfinished: bytes, heard: bytes, seconds: float) -> None:
+    def of_silence(self, name: str, unfinished: bytes, heard: bytes, silence: Silence) -> None:
         """Say that nothing came, and where to look.
 
         `unfinished` is the telegram that had begun, `heard` how what came since the last one began.
         """
+        seconds = f"{silence.seconds:g} s"
         if heard and not holds_objects(unfinished):
-            text = f"bytes came, but no telegram, and nothing for {seconds:g} s since: {heard!r}"
+            text = f"bytes came, but no telegram, and nothing for {seconds} since: {heard!r}"
         elif unfinished:
-            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds:g} s since"
+            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds} since"
         else:
-            text = _NOTHING_CAME.format(seconds)
+            text = f"nothing came for {seconds}: {silence.advice}"
         self._log.warning_for("silence", f"{name}: {text}")
 
     def of_bytes(self, name: str, data: bytes, *, hold_no_telegram: bool) -> None:

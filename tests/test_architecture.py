@@ -56,7 +56,7 @@ MAY_KNOW = {
     "sources.mqtt": "mqtt_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
-    "warn": "diagnosis log record telegram",
+    "warn": "diagnosis log record sources.events telegram",
     "interpreter": "decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",

@@ -156,8 +156,8 @@ def test_silence_is_explained(heard: Heard) -> None:
     heard.records(Meter().telegram(START)[:300])
     heard.now = 61
     heard.silence()
-    (line,) = heard.said("cut off after 300 bytes")
-    assert "(1 more like it were held back)" in line
+    heard.silence()
+    assert len(heard.said("cut off after 300 bytes")) == 1
 
 
 def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Heard) -> None:

@@ -41,8 +41,18 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return naps
 
 
+class Clock:
+    """Time passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def reconnecting(
-    *connections: Connection | OSError, accepted: Callable[[], int] = lambda: 0
+    *connections: Connection | OSError, accepted: Callable[[], int] = lambda: 0, clock: Clock | None = None
 ) -> tuple[Reconnecting, list[str]]:
     log: list[str] = []
     waiting = list(connections)
@@ -53,24 +63,35 @@ def reconnecting(
             raise one
         return one
 
-    return Reconnecting(source, Log(log.append), "cable", accepted), log
+    return Reconnecting(source, Log(log.append, clock or Clock()), "cable", accepted), log
 
 
 def test_what_is_lost_is_opened_again_and_said_once_each_way(naps: list[float]) -> None:
-    first, second = Scripted([Data(b"a")], GONE), Scripted([Pause(2)], [Data(b"b")])
-    connection, log = reconnecting(first, GONE, GONE, second)
-    assert [connection.read() for _ in range(6)] == [
-        [Data(b"a")], [Lost()], [Lost()], [Lost()], [Pause(2)], [Data(b"b")]
+    accepted = [1]
+    first, second = Scripted([Data(b"a")], GONE), Scripted([Pause(2)], [Data(b"noise")], [Data(b"b")], [])
+    connection, log = reconnecting(first, GONE, GONE, second, accepted=lambda: accepted[0])
+    assert [connection.read() for _ in range(7)] == [
+        [Data(b"a")], [Lost()], [Lost()], [Lost()], [Pause(2)], [Data(b"noise")], [Data(b"b")]
     ]  # fmt: skip
-    assert log == ["W! cable: the device is gone; trying again until it is there\n", "I! cable is back\n"]
+    lost = "W! cable: the device is gone; trying again until it is there\n"
+    assert log == [lost]  # bytes are no telegram
+    accepted[0] += 1
+    connection.read()
+    assert log == [lost, "I! cable is back\n"]
     assert first.heard == ["close"]
     assert len(naps) == 4  # no time is lost before the first
 
 
 def test_another_reason_is_said_too(naps: list[float]) -> None:
-    connection, log = reconnecting(GONE, OSError(errno.EACCES, "not allowed"), GONE, Scripted([Data(b"a")]))
+    accepted = [0]
+    missing = Scripted([Data(b"a")], [])
+    connection, log = reconnecting(
+        GONE, OSError(errno.EACCES, "not allowed"), GONE, missing, accepted=lambda: accepted[0]
+    )
     for _ in range(4):
         connection.read()
+    accepted[0] += 1
+    connection.read()
     assert log == [
         "E! cable: the device is gone; trying again until it is there\n",
         "I! cable: still not there: not allowed\n",
@@ -79,18 +100,44 @@ def test_another_reason_is_said_too(naps: list[float]) -> None:
     assert len(naps) == 4
 
 
+@pytest.mark.usefixtures("naps")
+def test_two_clients_that_kick_each_other_out_give_two_lines_a_minute() -> None:
+    accepted, clock = [0], Clock()
+    kicked_out = [Scripted([Data(b"a")], GONE) for _ in range(600)]
+    connection, log = reconnecting(*kicked_out, accepted=lambda: accepted[0], clock=clock)
+    for _ in range(599):
+        connection.read()
+        accepted[0] += 1
+        connection.read()
+        clock.now += 1
+    assert len(log) <= 20
+    assert "W! cable: the device is gone; trying again until it is there (59 more like it were held back)\n" in log
+
+
 def test_it_waits_longer_each_time_until_a_telegram_was_accepted(naps: list[float]) -> None:
     accepted = [0]
-    connection, _ = reconnecting(*[GONE] * 6, Scripted([Data(b"a")], GONE), GONE, accepted=lambda: accepted[0])
-    for _ in range(7):
+    connection, _ = reconnecting(*[GONE] * 7, Scripted([Data(b"a")], GONE), GONE, accepted=lambda: accepted[0])
+    for _ in range(8):
         connection.read()
     accepted[0] = 1
     connection.read()
     connection.read()
     assert naps[0] == 0
-    assert naps[1:7] == sorted(naps[1:7])
-    assert 24 < naps[6] <= 60
-    assert naps[7] == 1
+    assert naps[1:8] == sorted(naps[1:8])
+    assert 24 < naps[7] <= 60
+    assert naps[8] == 0.5
+
+
+def test_what_has_lasted_is_opened_again_soon(naps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter that got stuck and a bridge that is silent are reopened, and have to be open when bytes come."""
+    clock = Clock()
+    monkeypatch.setattr("telegraf_p1.reconnect.time.monotonic", clock)
+    connection, _ = reconnecting(*[Scripted([Pause(2)], GONE) for _ in range(9)])
+    for _ in range(9):
+        connection.read()
+        clock.now += 60
+        connection.read()
+    assert naps == [0.0, *[0.5] * 8]
 
 
 def test_the_end_of_a_source_is_passed_on() -> None:
@@ -114,6 +161,6 @@ def test_done_goes_to_the_connection_that_is_open() -> None:
 
 def test_the_waiting_time_doubles_to_a_minute() -> None:
     for attempt in range(1, 200):
-        longest = min(2.0**attempt, 60)
-        assert max(1, longest * 0.75) <= waiting_time(attempt) <= longest
-    assert waiting_time(0) == 1
+        longest = min(2.0 ** (attempt - 1), 60)
+        assert max(0.5, longest * 0.75) <= waiting_time(attempt) <= longest
+    assert waiting_time(0) == 0.5

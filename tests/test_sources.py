@@ -1,6 +1,8 @@
 """What `sources/connection.py` promises, asked of every kind of source against its real other side."""
 
+import os
 import socket
+import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +15,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import events, open_source
 from telegraf_p1.sources.connection import Connection, Patience
-from telegraf_p1.sources.events import Data, Event, Pause, Silence
+from telegraf_p1.sources.events import Data, Event, Pause, Silence, Trouble
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
 from tests.helpers.devices import STANDS, Stand
@@ -190,3 +192,51 @@ def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> Non
                 read_on()
         connection.close()
     assert any("a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line for line in log)
+
+
+@pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
+def test_a_silent_port_is_given_up_to_be_opened_anew(stand: Stand) -> None:
+    connection = open_source(f"{stand.url}?timeout=1s")()
+    with pytest.raises(OSError, match="connected, but nothing came for 1 s"):
+        connection.read()
+    connection.close()
+
+
+@pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
+def test_bytes_that_somebody_else_took_are_no_lost_port(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He has set VMIN for himself, so that the port says EAGAIN and not that it is empty."""
+    connection = opened(stand)
+    port = os.open(stand.url, os.O_RDWR | os.O_NOCTTY)
+    settings = termios.tcgetattr(port)
+    settings[6][termios.VMIN] = 1
+    termios.tcsetattr(port, termios.TCSANOW, settings)
+    os.close(port)
+    monkeypatch.setattr("telegraf_p1.sources.serial_port.select.select", lambda *_: ([0], [], []))
+    (event,) = connection.read()
+    assert isinstance(event, Trouble)
+    assert "another program reads this port" in event.text
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        (b"Port already in use\r\n", "'Port already in use'; in ser2net, max-connections lets more than one client in"),
+        (b"ser2net ready\r\n", "'ser2net ready'"),
+        (Meter().telegram(START)[:150], ""),
+        (Meter().telegram(START), ""),
+        (b"", ""),
+    ],
+)
+def test_what_a_bridge_said_before_it_hung_up_is_quoted(said: bytes, quoted: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = open_source(f"tcp://127.0.0.1:{server.getsockname()[1]}")()
+        with server.accept()[0] as peer:
+            peer.sendall(said)
+        if said:
+            connection.read()
+        with pytest.raises(ConnectionResetError) as caught:
+            connection.read()
+        connection.close()
+    expected = f" and said before: {quoted}" if quoted else ""
+    assert caught.value.strerror == f"the other side closed the connection{expected}"

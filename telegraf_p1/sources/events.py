@@ -14,14 +14,15 @@ class Data(NamedTuple):
     """Bytes of a stream, cut anywhere.
 
     `origin` keeps streams apart: an MQTT topic, empty for a cable. `ends_message` says that a
-    message ends with these bytes, and so does what was begun in it. `retained` bytes were sent
-    at another time than they came.
+    message ends with these bytes, and so does what was begun in it. `is_late`: the bytes were sent
+    at another time than they came, and if their sender says when, `sent_ns` is that (UTC in ns since 1970).
     """
 
     data: bytes
     origin: str = ""
     ends_message: bool = False
-    retained: bool = False
+    is_late: bool = False
+    sent_ns: int | None = None
 
 
 class Pause(NamedTuple):
@@ -31,9 +32,13 @@ class Pause(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """No byte came for SILENCE_S or longer: something may be wrong."""
+    """No byte came for SILENCE_S or longer: something may be wrong; `advice` says where to look."""
 
     seconds: float
+    advice: str = (
+        "is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
+        "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+    )
 
 
 class Trouble(NamedTuple):
@@ -42,8 +47,14 @@ class Trouble(NamedTuple):
     text: str
 
 
+class Dropped(NamedTuple):
+    """A message that nobody can read, and that must not come again; the text says why."""
+
+    text: str
+
+
 class Lost(NamedTuple):
     """The connection is over: what was begun on it does not go on."""
 
 
-Event = Data | Pause | Silence | Trouble | Lost
+Event = Data | Pause | Silence | Trouble | Dropped | Lost

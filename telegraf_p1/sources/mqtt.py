@@ -4,6 +4,9 @@ The broker keeps what it may not deliver: QoS 1, a fixed client id, a session th
 connection, and a message acknowledged only when its record was written. What comes twice has the
 same time and tags. The password comes from P1_MQTT_PASSWORD.
 
+A message that waited at the broker was not sent when it came. Its user property `time`, if it has one, says when it
+was: seconds since 1970, UTC.
+
 Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client`
 (the client id), `ca`, `cert`, `key` (files, for TLS).
 """
@@ -11,10 +14,13 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 import contextlib
 import errno
 import hashlib
+import math
 import os
+import re
 import socket
 import ssl
 import time
+from decimal import Decimal
 from typing import Any, Final
 
 from paho.mqtt import client as mqtt
@@ -27,7 +33,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
-from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.sources.events import Data, Dropped, Event, Silence
 from telegraf_p1.url import Url, UsageError, options
 
 _CONNECT_S: Final = 10.0
@@ -37,7 +43,14 @@ _SESSION_S: Final = 7 * 24 * 3600
 _LARGEST: Final = 256 * 1024
 # Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
+_LONGEST_NAME: Final = 65_535  # bytes of a topic or a client id (MQTT 5.0, 1.5.4)
+# What waited comes in a burst, after a connection with a session and after a time in which nobody looked.
+_LULL_S: Final = 0.3  # without a message ends it,
+_BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
+_INATTENTION_S: Final = 2.0
+_SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
 _UNSUPPORTED_VERSION: Final = 0x84
+_SECONDS: Final = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
 _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 
 
@@ -55,6 +68,8 @@ def source(url: Url) -> Source:
     tls = tls_context(url, ca, cert, key) if url.scheme == "mqtts" else None
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
+    if any(len(text.encode()) > _LONGEST_NAME for text in (wanted, client_id, url.user)):
+        raise UsageError(f"source {url.text[:80]!r}…: topic, client id and user may have {_LONGEST_NAME} bytes each")
     version = [MQTTProtocolVersion.MQTTv5]
 
     def connect() -> _Subscription:
@@ -75,14 +90,29 @@ class _Subscription(Connection):
     def __init__(self, broker: "_Broker", member: str) -> None:
         self._broker, self._member = broker, member
         self._taken: list[mqtt.MQTTMessage] = []  # and not acknowledged yet
+        self._silent_at = time.monotonic() + _SILENCE_S
+        self._looked_at = time.monotonic()
+        self._behind_until = self._looked_at + _BURST_S if broker.has_session else 0.0
 
     def read(self) -> list[Event]:
+        if time.monotonic() - self._looked_at > _INATTENTION_S:
+            self._behind_until = time.monotonic() + _BURST_S
         while not self._broker.messages:  # what the broker held may have come already
-            self._broker.wait()
+            left = self._silent_at - time.monotonic()
+            if left < 0:
+                self._silent_at = math.inf  # said once
+                return [Silence(_SILENCE_S, _advice(self._broker.topic))]
+            if self._behind_until:
+                self._broker.wait(_LULL_S)
+                self._behind_until *= bool(self._broker.messages)
+            else:
+                self._broker.wait(min(left, _KEEP_ALIVE_S / 2))
         self._take_what_is_there()
         self._taken += self._broker.messages
         found = [self._event(message) for message in self._broker.messages]
         self._broker.messages.clear()
+        self._looked_at = time.monotonic()
+        self._silent_at = self._looked_at + _SILENCE_S
         return found
 
     def _take_what_is_there(self) -> None:
@@ -94,8 +124,15 @@ class _Subscription(Connection):
                 self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
-        data, is_whole = unwrap(bytes(message.payload), self._member)
-        return Data(data, message.topic, ends_message=is_whole, retained=message.retain)
+        """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
+        if len(message.payload) > _LARGEST:
+            return Dropped("a message was longer than 256 KiB, and is no telegram: is the topic too wide?")
+        try:
+            data, is_whole = unwrap(bytes(message.payload), self._member)
+            is_late = message.retain or message.dup or time.monotonic() < self._behind_until
+            return Data(data, message.topic, is_whole, is_late, _sent_ns(message))
+        except Exception as error:  # noqa: BLE001  whatever somebody sends
+            return Dropped(f"a message cannot be read ({type(error).__name__}): is its topic no UTF-8?")
 
     def done(self) -> None:
         for message in self._taken:
@@ -104,6 +141,21 @@ class _Subscription(Connection):
 
     def close(self) -> None:
         self._broker.close()
+
+
+def _sent_ns(message: mqtt.MQTTMessage) -> int | None:
+    """Give when its publisher says that a message was sent: UTC in ns since 1970, None when it does not."""
+    for name, value in getattr(message.properties, "UserProperty", ()):
+        if name == "time" and _SECONDS.fullmatch(value):
+            return int(Decimal(value) * 10**9)
+    return None
+
+
+def _advice(topic: str) -> str:
+    return (
+        f"the broker is there and has no message on {topic!r}: is that the topic (`mosquitto_sub -v -t '#'` shows what "
+        "there is), may this user read it, and does the device publish?"
+    )
 
 
 def _is_filter(topic: str) -> bool:
@@ -117,6 +169,15 @@ def _client_id(subscription: str) -> str:
     return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class _Client(mqtt.Client):
+    """paho's client, which reads a message of any length into memory: here the rest of a long one is thrown away."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        data: bytes = super()._sock_recv(min(bufsize, _LARGEST))
+        del self._in_packet["packet"][2 * _LARGEST :]
+        return data
+
+
 class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
@@ -124,11 +185,14 @@ class _Broker:
         self, client_id: str, version: list[MQTTProtocolVersion], user: str, tls: ssl.SSLContext | None
     ) -> None:
         self.messages: list[mqtt.MQTTMessage] = []
+        self.topic = ""
         self._version = version  # of the protocol: the broker's, once it is known
         self._user = user
         self._subscribed = False
+        self._is_answered = False  # by a CONNACK
+        self.has_session = False  # whether the broker knew us, and may have kept messages
         self._trouble: OSError | None = None
-        self.client = mqtt.Client(
+        self.client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id,
             clean_session=None if version[0] == MQTTProtocolVersion.MQTTv5 else False,
@@ -148,7 +212,7 @@ class _Broker:
 
     def connect(self, address: tuple[str, int], topic: str) -> None:
         """Connect and subscribe, or raise OSError with the reason."""
-        self._topic = topic
+        self.topic = topic
         session: dict[str, Any] = {}
         if self._version[0] == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -169,9 +233,14 @@ class _Broker:
                 raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
             self.wait(1.0)
 
-    def wait(self, seconds: float = _KEEP_ALIVE_S / 2) -> None:
+    def wait(self, seconds: float) -> None:
         """Wait for messages, keep the connection alive; raise OSError when it is lost."""
-        result = self.client.loop(seconds)
+        try:
+            result = self.client.loop(seconds)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
+            raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
         if self._trouble:
             raise self._trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
@@ -184,10 +253,12 @@ class _Broker:
         # They know us and we know the client: without them its sockets are closed now, not at some later time.
         client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = None
 
-    def _on_connect(self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object) -> None:
-        if reason.value == _UNSUPPORTED_VERSION and self._version[0] == MQTTProtocolVersion.MQTTv5:
-            self._version[0] = MQTTProtocolVersion.MQTTv311
-            self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker knows MQTT 3.1.1 only, and is spoken to so")
+    def _on_connect(
+        self, _client: mqtt.Client, _data: object, flags: mqtt.ConnectFlags, reason: ReasonCode, *_: object
+    ) -> None:
+        self._is_answered, self.has_session = True, flags.session_present
+        if reason.value == _UNSUPPORTED_VERSION:
+            self._try_the_other_version()
         elif reason.value in _REFUSED:
             who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
             self._trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
@@ -195,21 +266,32 @@ class _Broker:
             self._trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
         elif self._version[0] == MQTTProtocolVersion.MQTTv5:
             # Retained messages are wanted with a new subscription only, not with each connection.
-            self.client.subscribe(self._topic, options=SubscribeOptions(qos=1, retainHandling=1))
+            self.client.subscribe(self.topic, options=SubscribeOptions(qos=1, retainHandling=1))
         else:
-            self.client.subscribe(self._topic, qos=1)
+            self.client.subscribe(self.topic, qos=1)
+
+    def _try_the_other_version(self) -> None:
+        """Speak MQTT 3.1.1 from now on, or 5 again: some old brokers say nothing to a 5, and just hang up."""
+        if self._version[0] == MQTTProtocolVersion.MQTTv5:
+            self._version[0] = MQTTProtocolVersion.MQTTv311
+            self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
+        else:
+            self._version[0] = MQTTProtocolVersion.MQTTv5
+            self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker answers neither to MQTT 3.1.1 nor to MQTT 5")
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object
     ) -> None:
         self._subscribed = True
         if any(reason.is_failure for reason in reasons):
-            self._trouble = OSError(errno.EACCES, f"the broker refuses the topic {self._topic!r}: {reasons[0]}")
+            self._trouble = OSError(errno.EACCES, f"the broker refuses the topic {self.topic!r}: {reasons[0]}")
 
     def _on_disconnect(
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object
     ) -> None:
-        if not self._trouble:
+        if not self._trouble and not self._is_answered:
+            self._try_the_other_version()
+        elif not self._trouble:
             text = f"the broker has closed the connection: {reason}"
             if self._subscribed and reason.getName() in ("Unspecified error", "Session taken over"):
                 text += " (another client with the same ?client=NAME, if this comes again and again)"

@@ -2,6 +2,8 @@
 
 115200 8N1 unless told (DSMR 4.0 and later); DSMR 2.2 and 3.0 meters talk 9600 7E1.
 pyserial opens and sets up the port; reading is select and os.read, which lose nothing.
+
+`?timeout=60s`: the time without a byte after which the port is opened anew, since adapters get stuck.
 """
 
 import errno
@@ -17,7 +19,7 @@ import serial
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event, Trouble
 from telegraf_p1.sources.serial_settings import Line
-from telegraf_p1.url import Url, UsageError, options
+from telegraf_p1.url import Url, UsageError, duration, options
 
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
@@ -34,24 +36,28 @@ _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 
 def source(url: Url) -> Source:
     """Read a serial port, which is opened for us alone."""
-    baudrate, line_format = options(url, baudrate=115200, format="8N1")
+    baudrate, line_format, timeout = options(url, baudrate=115200, format="8N1", timeout=60)
     line = Line(url, baudrate, line_format)
+    patience_s = duration(url, "timeout", timeout, 1)
     if url.host or not url.path.startswith("/"):
         raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
-    return partial(_Port, url.path, line)
+    return partial(_Port, url.path, line, patience_s)
 
 
 class _Port(Connection):
-    def __init__(self, path: str, line: Line) -> None:
+    def __init__(self, path: str, line: Line, timeout: float) -> None:
         self._port = _open(path, line)
         self._fd = self._port.fileno()
         self._line = line
-        self._patience = Patience()
+        self._patience = Patience(timeout)
 
     def read(self) -> list[Event]:
         if not select.select([self._fd], [], [], self._patience.wait())[0]:
             return [self._patience.event()]
-        data = os.read(self._fd, 4096)
+        try:
+            data = os.read(self._fd, 4096)
+        except BlockingIOError:  # it has set the port up for itself, too
+            data = b""
         if not data:
             _check_device(self._fd)
             return [Trouble(_TWO_READERS)]

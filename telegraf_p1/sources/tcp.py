@@ -12,6 +12,7 @@ from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, duration, host_and_port, options
 
 _CONNECT_S = 10.0
+_LAST_WORDS = 200  # bytes, fewer than a telegram
 # TCP's own look after a silent peer; socket option → value in s, or a count.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
@@ -28,6 +29,7 @@ class _Bridge(Connection):
     def __init__(self, opened: socket.socket, timeout: float) -> None:
         self._socket = opened
         self._patience = Patience(timeout)
+        self._first = b""  # what came first: a bridge says why it hangs up
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE.items():
             if hasattr(socket, name):
@@ -40,9 +42,18 @@ class _Bridge(Connection):
         except TimeoutError:
             return [self._patience.event()]
         if not data:
-            raise OSError(errno.ECONNRESET, "the other side closed the connection")
+            raise OSError(errno.ECONNRESET, f"the other side closed the connection{_last_words(self._first)}")
+        self._first += data[: _LAST_WORDS - len(self._first)]
         self._patience.renew()
         return [Data(data)]
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _last_words(first: bytes) -> str:
+    """Quote what came on this connection, if it was no telegram: `Port already in use` (ser2net)."""
+    if not first or len(first) == _LAST_WORDS or first.startswith(b"/") or b"(" in first:
+        return ""
+    advice = "; in ser2net, max-connections lets more than one client in" if b"in use" in first else ""
+    return f" and said before: {first.decode('ascii', 'backslashreplace').strip()!r}{advice}"

@@ -15,13 +15,17 @@ from pathlib import Path
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import open_source
 from telegraf_p1.sources.connection import Connection
-from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.sources.events import Data, Event, Silence
+from telegraf_p1.url import UsageError
 from tests.helpers.databases import Influx
+from tests.helpers.fake_broker import fake_broker, publish
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import (
     PLUGIN,
@@ -215,6 +219,80 @@ def test_retained_telegrams_count_when_they_carry_their_time(tmp_path: Path, bro
         wait_until(lambda: "left out" in log.read_text(), "the remark")
         device.publish(old)
         assert read_line(process).startswith("p1,meter=E0001010000000011,topic=p1/old/raw ")
+
+
+def test_what_waited_at_the_broker_has_no_time_of_reception(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    """Telegrams of a meter without a clock, queued while nobody read: stamped when they come they would be wrong."""
+    meter, log = Meter("nl-2.2"), tmp_path / "log"
+    with plugin("run", broker.url(TOPIC), log=log):
+        subscribed(broker)
+    for n in range(60):
+        device.publish(meter.telegram(START + n))
+    dated = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    dated.UserProperty = ("time", f"{START + 60}.25")
+    device.client.publish(TOPIC, meter.telegram(START + 60), qos=1, properties=dated)
+    device.settle()
+    with plugin("run", broker.url(TOPIC), log=log) as process:
+        assert read_line(process).endswith(f" {START + 60}250000000")
+        wait_until(lambda: "left out" in log.read_text(), "the remark")
+        time.sleep(0.5)  # a live one comes alone
+        device.publish(meter.telegram(START + 61))
+        now = int(read_line(process).rpartition(" ")[2])
+        assert abs(now - time.time_ns()) < 2e9
+    assert log.read_text().count("left out") == 1
+
+
+def test_a_topic_that_is_no_utf_8_costs_its_message(tmp_path: Path) -> None:
+    """Mosquitto refuses such a topic; other brokers do not."""
+    log, telegram = tmp_path / "log", Meter().telegram(START)
+    packets = publish(b"p1/\xff\xfe/raw", b"x", 1), publish(TOPIC.encode(), telegram, 2)
+    with (
+        fake_broker(*packets) as (port, acknowledged),
+        plugin("run", f"mqtt://127.0.0.1:{port}/p1/%23", "--stats", "1s", log=log) as process,
+    ):
+        read_until(process, line(telegram))
+        wait_until(lambda: acknowledged == [1, 2], "both acknowledgements")
+        assert "rejected=1i,rejected_message=1i" in read_line(process)
+    assert log.read_text().count("no UTF-8") == 1
+
+
+def test_a_packet_of_any_length_costs_no_memory(tmp_path: Path) -> None:
+    """A broker that ignores the size we ask for, or knows MQTT 3.1.1 only."""
+    log, telegram = tmp_path / "log", Meter().telegram(START)
+    packets = publish(TOPIC.encode(), bytes(150_000_000), 1), publish(TOPIC.encode(), telegram, 2)
+    with (
+        fake_broker(*packets) as (port, acknowledged),
+        plugin("run", f"mqtt://127.0.0.1:{port}/p1/%23", log=log) as process,
+    ):
+        assert read_line(process) == line(telegram)
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        assert memory < 40 * 1024
+        wait_until(lambda: acknowledged == [1, 2], "both acknowledgements")
+    assert log.read_text().count("longer than 256 KiB") == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x20\x02\x00\x01", b"\x20\x02\x00\x84", b"\x20\x03\x00\x84\x00"])
+def test_a_broker_that_hangs_up_on_mqtt_5_is_spoken_to_in_3_1_1(answer: bytes, tmp_path: Path) -> None:
+    with fake_broker(publish(TOPIC.encode(), Meter().telegram(START), 1), answer_to_5=answer) as (port, acknowledged):
+        with plugin("run", f"mqtt://127.0.0.1:{port}/{TOPIC}", log=tmp_path / "log") as process:
+            assert read_line(process) == line(Meter().telegram(START))
+            wait_until(lambda: acknowledged == [1], "the acknowledgement")
+        assert "3.1.1" in (tmp_path / "log").read_text()
+
+
+def test_a_topic_on_which_nothing_comes_is_said(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegraf_p1.sources.mqtt._SILENCE_S", 0.2)
+    connection = open_source(broker.url("p1/wrong/raw"))()
+    (event,) = connection.read()
+    assert isinstance(event, Silence)
+    assert "has no message on 'p1/wrong/raw'" in event.advice
+    connection.close()
+
+
+def test_names_that_are_too_long_are_refused() -> None:
+    for url in (f"mqtt://127.0.0.1/{'x' * 65_536}", f"mqtt://127.0.0.1/p1/raw?client={'x' * 65_536}"):
+        with pytest.raises(UsageError, match="65535 bytes"):
+            open_source(url)
 
 
 def test_a_poisoned_payload_costs_itself(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
@@ -415,7 +493,7 @@ def test_a_broker_that_knows_mqtt_3_1_1_only_is_spoken_to_so(tmp_path: Path) -> 
         assert read_line(process) == line(telegram)
         wait_until(lambda: broker.answer, "the acknowledgement")
     assert broker.answer == b"\x40\x02\x00\x01"  # PUBACK of message 1
-    assert "MQTT 3.1.1 only" in (tmp_path / "log").read_text()
+    assert "is spoken to in 3.1.1" in (tmp_path / "log").read_text()
 
 
 def test_a_thousand_simulated_meters_are_read(tmp_path: Path, broker: Mosquitto) -> None:
