@@ -27,6 +27,7 @@ _IDENTIFICATION: Final = "/"
 _LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
 # Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
 _WATTS: Final = re.compile(r"0*[1-9]\d{3,}")
+_MODEL: Final = re.compile(r"[A-Z]{1,4}[0-9]{1,3}")
 _HEADING: Final = re.compile(r"\d+-\d+:")
 _ZERO: Final = Decimal(0)
 # Import, export and net, of the sum of the phases and of each.
@@ -227,7 +228,7 @@ def _plain(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> N
 def _meter(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
     name = values.identifier(groups[0])
     decoding.named.append(name)
-    if name == groups[0] and values.text(name) != name:
+    if name == groups[0] and _MODEL.fullmatch(values.text(name)):
         decoding.doubtful.add(name)  # 45333630 is a number, or E360
 
 
@@ -318,7 +319,9 @@ def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str
     if not headings:
         return  # Hungary and Switzerland send something else under this reference
     average, count = row.fields
-    months, unreadable = _months(tuple(groups[headings[-1] + 1 :]), average.unit, decoding.zone)
+    listed = tuple(groups[headings[-1] + 1 :])
+    has_pairs = groups[0].isdigit() and len(listed) == 2 * int(groups[0])
+    months, unreadable = _months(listed, 2 if has_pairs else 3, average.unit, decoding.zone)
     now = _month(decoding.time_text) if decoding.time is not None else max(months, default=0)
     peaks = [value for month, value in months.items() if now - _PEAK_MONTHS < month <= now]
     if peaks:
@@ -330,20 +333,25 @@ def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str
 
 
 @lru_cache(256)  # the same for a month
-def _months(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[dict[int, Decimal], list[str]]:
-    """Give the peak of each month of a history, and the groups that could not be read; raise Unreadable."""
+def _months(
+    groups: tuple[str, ...], size: int, unit: str, zone: timestamp.Zone
+) -> tuple[dict[int, Decimal], list[str]]:
+    """Give the peak of each month of a history, and the groups that could not be read; raise Unreadable.
+
+    An entry has the end of the month, the time of the peak (or not: then its size is 2) and its power.
+    """
     months: dict[int, Decimal] = {}
     unreadable: list[str] = []
-    for place in range(0, len(groups) - 2, 3):
-        entry = groups[place : place + 3]
+    for place in range(0, len(groups) - size + 1, size):
+        entry = groups[place : place + size]
         times, numbers = _by_form(entry)
         if not times or not numbers or timestamp.epoch(times[0], zone) is None:
             unreadable += () if times and timestamp.is_void(times[0]) else entry
             continue
         value = values.number(numbers[0], unit)
-        if len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):
+        if not value and len(times) == 2 and (timestamp.is_void(times[1]) or _is_empty_month(times[1], value)):
             continue
-        if len(times) < 2 or timestamp.epoch(times[1], zone) is None:
+        if len(times) < size - 1 or timestamp.epoch(times[-1], zone) is None:
             unreadable += entry
         months[_month(times[0])] = value
     return months, unreadable
@@ -352,7 +360,9 @@ def _months(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[d
 def _by_form(groups: Sequence[str]) -> tuple[list[str], list[str]]:
     """Give the times, be they valid or not, and the numbers among groups: their order differs between makers."""
     times = [group for group in groups if timestamp.digits(group)]
-    return times, [group for group in groups if group not in times and values.is_quantity(group)]
+    numbers = [group for group in groups if group not in times and values.is_quantity(group)]
+    # A number without a point and a unit may be a count, or a time of another form: `(8.796*kW)(2601020100)`.
+    return times, [number for number in numbers if "." in number or "*" in number] or numbers
 
 
 def _month(text: str) -> int:
@@ -411,11 +421,12 @@ def _mbus_valve(decoding: _Decoding, _row: Row, channel: int, groups: list[str])
 def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
     groups = _time_first(groups)
     _, unit = values.quantity(groups[-1])
-    medium = decoding.channel(channel).named_medium()
     if values.base_unit(unit) == "degC":
         _mbus_quantity(decoding, row._replace(fields=row.fields[2:]), channel, groups)
-    elif len(row.fields) > 2 and medium != "gas" and (not unit or decoding.channel(channel).reading is not None):
-        raise Unreadable(f"{groups[-1]!r} is no second reading of a meter for {medium}")
+    elif len(row.fields) > 2 and not timestamp.is_void(groups[0]) and _is_second(decoding.channel(channel), unit):
+        raise Unreadable(
+            f"{groups[-1]!r} is no second reading of a meter for {decoding.channel(channel).named_medium()}"
+        )
     else:
         _reading(decoding, channel, groups[:-1], groups[-1], "")
 
@@ -424,6 +435,12 @@ def _time_first(groups: list[str]) -> list[str]:
     """Put the time before the value: their order differs between makers."""
     is_turned = len(groups) == 2 and timestamp.digits(groups[1]) and not timestamp.digits(groups[0])
     return groups[::-1] if is_turned else groups
+
+
+def _is_second(channel: mbus.Channel, unit: str) -> bool:
+    """Whether 24.2.3 is something else than the reading: that of gas (Belgium), or of water without a unit."""
+    medium = channel.named_medium()
+    return medium != "gas" and (channel.reading is not None or (not unit and medium != "water"))
 
 
 @_reads(kinds.MBUS_QUANTITY)

@@ -122,6 +122,11 @@ class Framer:
         return self._pending
 
 
+def is_sealed(frame: bytes) -> bool:
+    """Whether the bytes of a frame, be it whole or not, are sealed."""
+    return frame.startswith(SEALED) or SEALED_BLOCK.match(frame) is not None
+
+
 def _start(buffer: bytes, position: int, ended: int) -> re.Match[bytes] | None:
     for match in _START.finditer(buffer, position):
         if match[0] == b"/" or not buffer[ended : match.start()].endswith(_HDLC):

@@ -9,7 +9,7 @@ from telegraf_p1 import telegram
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import Keys, opened
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
-from telegraf_p1.framer import SEALED, Frame, Framer
+from telegraf_p1.framer import Frame, Framer, is_sealed
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
@@ -23,6 +23,7 @@ _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
 _BEGINNING: Final = 40  # bytes to show of what was no telegram
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_PAUSES: Final = 5  # after which what comes is no rest of a telegram either
 _LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
 
 
@@ -49,11 +50,13 @@ class _Stream:
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
         self.heard = bytearray()  # how that began
+        self.pauses = 0  # in it
 
     def explain(self) -> None:
         """Say that it is known what the bytes so far were."""
         self.unexplained.clear()
         self.heard.clear()
+        self.pauses = 0
 
 
 class Interpreter:
@@ -110,10 +113,18 @@ class Interpreter:
     def _is_half(self, frame: Frame, stream: _Stream) -> bool:
         """Whether the last frame of a recording goes on where the recording does not, perhaps within its CRC."""
         if frame.whole:
-            return stream.crc_seen and _CRC_BEGINS.search(frame.data) is not None
+            begins = _CRC_BEGINS.search(frame.data)
+            return begins is not None and (begins[0] != b"!" or stream.crc_seen) and not self._is_good(frame, stream)
         if self._settings.crc == "off" and telegram.is_sound(frame.data):
             return False  # of a meter that sends no `!`
-        return telegram.is_begun(frame.data) or frame.data.startswith(SEALED)
+        return telegram.is_begun(frame.data) or is_sealed(frame.data)
+
+    def _is_good(self, frame: Frame, stream: _Stream) -> bool:
+        try:
+            telegram.parse(frame.data, self._settings.crc, crc_seen=stream.crc_seen)
+        except TelegramError:
+            return False
+        return True
 
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
@@ -144,7 +155,7 @@ class Interpreter:
         """Give the records of frames; look at `data` that made none, by and by."""
         judged = self.accepted + self.rejected
         found = self._believed(frames, stream)
-        if self.accepted + self.rejected > judged or stream.framer.unfinished().startswith(SEALED):
+        if self.accepted + self.rejected > judged or is_sealed(stream.framer.unfinished()):
             stream.explain()
         else:
             stream.unexplained += data
@@ -223,7 +234,9 @@ class Interpreter:
         stream.unexplained.clear()
         unfinished = stream.framer.unfinished()
         has_begun = telegram.is_begun(unfinished) and telegram.holds_objects(unfinished)
-        self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or (is_full and not has_begun))
+        stream.pauses += is_pause
+        holds_none = not has_begun and (is_full or stream.pauses >= _PAUSES)
+        self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
 
 
 def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:

@@ -26,18 +26,24 @@ _MESSAGE: Final = ("0-0:96.13.0(", "0-0:96.13.1(")
 _FILLER: Final = "\0\xff \t"
 
 
-def _fallen(characters: str) -> str:
-    """Give a class of what these can become when bits of theirs fall."""
-    found = {chr(octet) for octet in range(0x20, 0x7F) for c in characters if octet & ord(c) == octet}
+def _changed(characters: str) -> str:
+    """Give a class of what these can become when bits of theirs fall, or one rises."""
+    found = {
+        chr(octet)
+        for octet in range(0x20, 0x7F)
+        for c in characters.encode()
+        if octet & c == octet or (octet ^ c).bit_count() == 1
+    }
     return f"[{re.escape(''.join(sorted(found)))}]"
 
 
-_DIGIT: Final = _fallen("0123456789")
+_DIGIT: Final = _changed("0123456789")
 _D: Final = _DIGIT + "{1,3}"
 # `1-0:!.8.1(000095.052*kWh!` has lost bits, and no bytes: it has the form of an object still, and holds no second one.
+# Before it may stand a line end with bits too many.
 _CHANGED: Final = re.compile(
-    rf"(?!.*\d-\d:\d+\..*\(.*\d-\d:\d){_DIGIT}{{0,3}}{_fallen('-')}{_D}{_fallen(':')}{_D}{_fallen('.')}{_D}{_fallen('.')}{_D}"
-    rf"{_fallen('(')}.*{_fallen(')')}"
+    rf"(?!.*\d-\d:\d+\..*\(.*\d-\d:\d)[*J\-M]{{0,2}}{_DIGIT}{{0,3}}{_changed('-')}{_D}{_changed(':')}{_D}{_changed('.')}{_D}{_changed('.')}{_D}"
+    rf"{_changed('(')}.*{_changed(')')}"
 )
 # In brackets an object may hold the reference of another one: `1-0:99.97.0(2)(0-0:96.7.19)(…`.
 _NAMED: Final = re.compile(r"\(\d-\d:\d+\.\d+\.\d+\)")
@@ -159,6 +165,8 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
     checksum, other = (crc.x25, crc.checksum) if crc_mode == "x25" else (crc.checksum, crc.x25)
     if checksum(data) == expected:
         return data, ""
+    if crc_mode == "x25" and checksum(data) == _swapped(expected):
+        return data, ""
     for candidate in (data, *(data[start:] for start in later_starts(data))):
         if checksum(candidate) == expected:
             return candidate, ""
@@ -166,10 +174,15 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
             return repair
     if _NO_IDENTIFICATION.match(data):
         raise TelegramError("half", "the telegram had begun before we listened")
-    if other(data) == expected:
+    if other(data) in (expected, _swapped(expected)):
         cure = "is the usual one: leave --crc x25 out" if crc_mode == "x25" else "is a CRC-16/X-25: use --crc x25"
         raise TelegramError("other-crc", f"the CRC sent, {expected:04X}, {cure}")
     raise _misfit(data, expected, checksum(data))
+
+
+def _swapped(checksum: int) -> int:
+    """Give a CRC with its two bytes the other way round, as Poland prints its CRC-16/X-25."""
+    return checksum >> 8 | (checksum & 0xFF) << 8
 
 
 def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:

@@ -52,6 +52,7 @@ def test_the_meter_is_the_tag_whatever_reference_names_it() -> None:
         (["0-0:96.1.1(45333630)", "0-0:96.1.0(3431313836363230)"], "41186620"),  # a number, or E360
         (["0-0:96.1.1(4D543338322D4432413532)", "0-0:96.1.0(3431313836363230)"], "41186620"),  # MT382-D2A52
         (["0-0:96.1.1(52347967)", "0-0:96.1.0()"], "52347967"),
+        (["0-0:96.1.0(52347967)", "1-0:0.0.0(12345678)"], "52347967"),
         (["0-0:96.1.1(4D413331304D)", "1-0:0.0.0(12345678)"], "12345678"),
         (["0-0:96.1.1(00000000)", "0-0:42.0.0(415558313032303432)"], "AUX102042"),
     ],
@@ -74,6 +75,29 @@ def test_a_peak_and_its_time_are_told_by_their_form(line: str, expected: tuple[s
     names = ("power_import_month_peak_kw", "power_import_month_peak_timestamp")
     assert fields(line) == (dict(zip(names, expected, strict=True)) if expected else {})
     assert record(line).remarks == []
+
+
+@pytest.mark.parametrize("time", ["2601020100", "0260102010000", "2601020100W", "260102010000W)(1"])
+def test_a_peak_is_the_number_with_a_unit(time: str) -> None:
+    for line in (f"1-0:1.6.0({time})(08.796*kW)", f"1-0:1.6.0(08.796*kW)({time})"):
+        assert fields(line)["power_import_month_peak_kw"] == "8.796"
+
+
+def test_a_history_may_have_pairs() -> None:
+    pairs = "(231001000000S)(4.000*kW)(231101000000W)(2.000*kW)(231201000000W)(6.000*kW)"
+    told = fields("0-0:1.0.0(231215120000W)", f"0-0:98.1.0(3)(1-0:1.6.0){pairs}")
+    assert (told["power_import_year_peak_average_kw"], told["power_import_year_peak_months"]) == ("4.000", "3")
+
+
+def test_a_month_whose_peak_has_no_time_counts() -> None:
+    entry = "(231101000000W)(632525252525W)(03.000*kW)"
+    told = fields("0-0:1.0.0(231115120000W)", f"0-0:98.1.0(1)(1-0:1.6.0)(1-0:1.6.0){entry}")
+    assert told["power_import_year_peak_average_kw"] == "3.000"
+
+
+def test_water_without_a_unit_and_a_channel_that_is_void_are_read_as_ever() -> None:
+    assert fields("0-1:24.1.0(007)", "0-1:24.2.3(230715120000S)(00003.500)")["water_m3"] == "3.500"
+    assert record("0-1:24.2.3(632525252525S)(00000.000)").remarks == []
 
 
 def test_a_peak_whose_time_cannot_be_read_is_kept_with_a_remark() -> None:

@@ -21,6 +21,14 @@ def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -
     return caught.value.cause
 
 
+def test_a_crc_of_poland_with_its_bytes_swapped_is_named_and_can_be_asked_for() -> None:
+    body = b"/EGM5G35\r\n\r\n1-0:1.8.0(000123.456*kWh)\r\n!"
+    frame = body + x25(body).to_bytes(2, "little").hex().encode()
+    with pytest.raises(TelegramError, match="--crc x25"):
+        parse(frame)
+    assert parse(frame, "x25").objects == [("1-0:1.8.0", ["000123.456*kWh"])]
+
+
 def test_a_fitting_crc_gives_identification_and_objects() -> None:
     telegram = parse(with_crc(BODY))
     assert telegram.identification == "TST5\\2x"
