@@ -9,6 +9,7 @@ found by the length in its head, since its cipher text may hold any byte.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 # No specification limits a telegram; the longest known are about 4 KB (p. 96.13.0 with
@@ -30,6 +31,10 @@ _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
 _START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
 _MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
+# What cipher text does not hold by chance: a telegram's identification and first object, or the head of a sealed one.
+_PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
+_HEAD_WITHIN: Final = re.compile(rb"\xdb\x08.{8}(?:[\x18-\x7f]|\x81.|\x82..)\x30", re.DOTALL)
+_LONGEST_WITHIN: Final = 80
 # What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header; and its flag.
 _HDLC: Final = b"\xe6\xe7\x00"
 _FLAG: Final = b"\x7e"
@@ -73,9 +78,21 @@ class Framer:
         self._searched = 0
         self._at: int | None = None
         self._behind_flag = False
+        self._is_given_back = False
 
     def feed(self, data: bytes, at: int | None = None) -> list[Frame]:
-        """Take the next piece of the stream; give the frames that end in it.
+        """Take the next piece of the stream; give the frames that end in it, as `frames` does."""
+        return list(self.frames(data, at))
+
+    def give_back(self) -> None:
+        """Say that the frame just given is none: noise looked like the head of a sealed one, and claimed what follows.
+
+        `frames` searches on behind its head, then.
+        """
+        self._is_given_back = True
+
+    def frames(self, data: bytes, at: int | None = None) -> Iterator[Frame]:
+        """Take the next piece of the stream; give the frames that end in it, and be read to the end.
 
         `at` is its time of reception, UTC in ns since 1970; None for what was sent at another time.
         """
@@ -83,33 +100,37 @@ class Framer:
         buffer = (self._pending if inside else self._before) + data
         start, position = 0, self._searched if inside else len(self._before)
         ended = 0  # where the last frame ended: what stands before it says nothing of what follows
-        frames: list[Frame] = []
         while True:
             if not inside:
                 match = _start(buffer, position, ended)
                 if match is None:
                     self.reset()
                     self._before = buffer[max(ended, len(buffer) - len(_HDLC)) :]
-                    return frames
+                    return
                 inside, start, position, self._at = True, match.start(), match.start() + 1, at
                 self._behind_flag = buffer[ended:start].endswith(_FLAG)
             step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
             if step.done is None:
                 self._pending, self._searched = buffer[start:], step.place - start
-                return frames
-            if step.place > start + 1:
-                found = buffer[start : step.place]
-                frames.append(Frame(found, self._at, whole=step.done, behind_flag=self._behind_flag))
+                return
             inside, position = False, step.place - step.overlap
+            if step.place > start + 1:
+                self._is_given_back = False
+                yield Frame(buffer[start : step.place], self._at, whole=step.done, behind_flag=self._behind_flag)
+                if self._is_given_back and buffer.startswith(SEALED, start):
+                    position = _within(buffer, start + 1, position)
             ended = position
 
     def flush(self) -> list[Frame]:
         """Say that the stream or the message is over, which ends what was begun."""
-        is_plain = self._pending.startswith(b"/")
-        frames = self.feed(b"\n") if is_plain else []
-        if self._pending:
-            rest = self._pending.removesuffix(b"\n")
-            frames.append(Frame(rest, self._at, whole=False, behind_flag=self._behind_flag))
+        frames: list[Frame] = []
+        while self._pending:
+            rest, is_plain = self._pending, self._pending.startswith(b"/")
+            frames += self.feed(b"\n") if is_plain else ()
+            if not is_plain or self._pending == rest + b"\n":
+                frames.append(Frame(rest, self._at, whole=False, behind_flag=self._behind_flag))
+                self.reset()
+                frames += () if is_plain else self.feed(rest[_within(rest, 1, len(rest)) :], self._at)
         self.reset()
         return frames
 
@@ -185,7 +206,8 @@ _LOOK: Final = {b"/": _slash, b"!": _end_mark}
 
 def _sealed_block(buffer: bytes, start: int, position: int) -> _Step | None:
     """Whether a sealed block stands behind the identification, and where it ends."""
-    if block := SEALED_BLOCK.match(buffer, start):
+    block = SEALED_BLOCK.match(buffer, start)
+    if block and int.from_bytes(block[2], "big") < LIMIT:
         end = block.end() + int.from_bytes(block[2], "big")
         head = block[1] + b"\0\x82"
         again = buffer.find(head, start + 1, end)
@@ -208,9 +230,18 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
     again = buffer.find(head, max(start + 1, position - len(head)), end)
     if again >= 0:
         return _Step(again, done=False)
+    # A plain telegram: the head was noise.
+    if other := _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), end):
+        return _Step(other.start(), done=False)
     if len(buffer) < end:
         return _Step(len(buffer), done=None)
     return _Step(end, done=True, overlap=_overlap(buffer, end, head))
+
+
+def _within(buffer: bytes, start: int, end: int) -> int:
+    """Where another frame begins in what was taken for a sealed one, or else may begin at its end."""
+    found = (pattern.search(buffer, start, end) for pattern in (_PLAIN_WITHIN, _HEAD_WITHIN))
+    return min((match.start() for match in found if match), default=max(start, end - _TITLE_ENDS - 4))
 
 
 def _overlap(buffer: bytes, end: int, head: bytes) -> int:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from telegraf_p1 import telegram
@@ -19,6 +20,7 @@ from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
 
 _MOST_STREAMS: Final = 10_000
+_MOST_HELD: Final = 8 * 1024 * 1024
 _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
 _BEGINNING: Final = 40  # bytes to show of what was no telegram
@@ -52,6 +54,15 @@ class _Stream:
         self.heard = bytearray()  # how that began
         self.pauses = 0  # in it
 
+    def held(self) -> int:
+        """Count the bytes that wait for more."""
+        return len(self.framer.unfinished()) + len(self.unexplained)
+
+    def forget(self) -> None:
+        """Forget what has begun."""
+        self.framer.reset()
+        self.explain()
+
     def explain(self) -> None:
         """Say that it is known what the bytes so far were."""
         self.unexplained.clear()
@@ -73,6 +84,7 @@ class Interpreter:
         self._warn = Warner(log)
         self._name = name
         self._streams: dict[str, _Stream] = {}
+        self._held = 0  # bytes of all streams that wait for more
         self._is_silent = False
         self._is_silence_said = False
         self._recoveries = 0  # how often a record came after silence
@@ -103,7 +115,7 @@ class Interpreter:
     def finish(self) -> list[Record]:
         """Give the records of what the end of the source ends."""
         found = []
-        for stream in self._streams.values():
+        for stream in list(self._streams.values()):
             frames = stream.framer.flush()
             if frames and self._is_half(frames[-1], stream):
                 self._warn.of_end(stream.name, frames.pop().data, is_all=not self.accepted)
@@ -131,11 +143,14 @@ class Interpreter:
         self.bytes += len(event.data)
         at = event.sent_ns or (None if event.is_late else now_ns)
         self._is_silence_said &= not event.data
-        frames = stream.framer.feed(event.data, at) if event.data else []
-        if event.ends_message:
-            frames += stream.framer.flush()
-            stream.begun = True
-        return self._judge(frames, stream, event.data, is_message=event.ends_message)
+        held = stream.held()
+        frames = _frames(stream.framer, event, at)
+        found = self._judge(frames, stream, event.data, is_message=event.ends_message)
+        stream.begun |= event.ends_message
+        self._held += stream.held() - held
+        if self._held > _MOST_HELD:
+            self._forget_the_oldest()
+        return found
 
     def _pause(self) -> list[Record]:
         """End what a pause ends: a telegram without an end mark, or the wait for more of what is not understood."""
@@ -145,7 +160,7 @@ class Interpreter:
 
     def _judge(
         self,
-        frames: list[Frame],
+        frames: Iterable[Frame],
         stream: _Stream,
         data: bytes = b"",
         *,
@@ -165,22 +180,47 @@ class Interpreter:
 
     def _forget_what_was_begun(self) -> None:
         self.reconnects += 1
+        self._held = 0
         for stream in self._streams.values():
-            stream.framer.reset()
-            stream.explain()
+            stream.forget()
             stream.begun = False
 
+    def _forget_the_oldest(self) -> None:
+        """Make room: thousands of topics with half a telegram each would fill the memory."""
+        self._warn.of_trouble(self._name, "too many telegrams have begun at once: the oldest of them are dropped")
+        self._held = sum(stream.held() for stream in self._streams.values())
+        for stream in self._streams.values():
+            if self._held <= _MOST_HELD / 2:
+                break
+            self._held -= stream.held()
+            self._count_rejected("cut")
+            stream.forget()
+
     def _stream(self, origin: str) -> _Stream:
-        if origin not in self._streams:
+        stream = self._streams.pop(origin, None)
+        if stream is None:
             if len(self._streams) >= _MOST_STREAMS:
                 self._streams.pop(next(iter(self._streams)))
-            self._streams[origin] = _Stream(
-                f"{self._name}, topic {origin!r}" if origin else self._name, origin, self._settings.zone
-            )
-        return self._streams[origin]
+            name = f"{self._name}, topic {origin!r}" if origin else self._name
+            stream = _Stream(name, origin, self._settings.zone)
+        self._streams[origin] = stream  # the last heard is the last
+        return stream
 
-    def _believed(self, frames: list[Frame], stream: _Stream) -> list[Record]:
-        return [record for frame in frames if (record := self._record(frame, stream))]
+    def _believed(self, frames: Iterable[Frame], stream: _Stream) -> list[Record]:
+        found = []
+        for frame in frames:
+            accepted = self.accepted
+            try:
+                record = self._record(frame, stream)
+            except Exception as error:  # noqa: BLE001  no telegram may end the program, and come again when it restarts
+                self._count_rejected("bug")
+                self._warn.of_bug(stream.name, error)
+                continue
+            if record:
+                found.append(record)
+            if self.accepted == accepted:
+                stream.framer.give_back()
+        return found
 
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
@@ -237,6 +277,12 @@ class Interpreter:
         stream.pauses += is_pause
         holds_none = not has_begun and (is_full or stream.pauses >= _PAUSES)
         self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
+
+
+def _frames(framer: Framer, event: Data, at: int | None) -> Iterator[Frame]:
+    yield from framer.frames(event.data, at)
+    if event.ends_message:
+        yield from framer.flush()
 
 
 def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:

@@ -19,6 +19,18 @@ _MOST_CAUSES: Final = 1000
 _FOREIGN: Final = re.compile(r"[^\x20-\x7e]")
 
 
+def where(error: BaseException) -> str:
+    """Give the type and the place of an error that should not have been: `ValueError at decode.py:12`.
+
+    Its text is left out: it may hold what nobody may read.
+    """
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{place}"
+
+
 class _Stderr:
     """Writes lines; a log that nobody reads is no reason to stop, or to wait."""
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from telegraf_p1.diagnosis import diagnose, no_telegram
-from telegraf_p1.log import Log
+from telegraf_p1.log import Log, where
 from telegraf_p1.record import Record
 from telegraf_p1.sources.events import Silence
 from telegraf_p1.telegram import Telegram, TelegramError, holds_objects
@@ -54,6 +54,11 @@ class Warner:
             self._log.warning(f"{name}: {reference!r}: {text}")
             if len(self._remarked) == _MOST_REMARKS:
                 self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are named")
+
+    def of_bug(self, name: str, error: Exception) -> None:
+        """Say that a telegram met a bug; what it holds is not said."""
+        place = where(error)
+        self._log.error_for(place, f"{name}: a telegram is left out, for this is a bug, please report it: {place}")
 
     def of_sealing(self, name: str, text: str) -> None:
         """Say what is odd about how telegrams are sealed."""

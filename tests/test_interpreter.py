@@ -1,10 +1,12 @@
 """What is remembered of a stream, and what is said about it."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from telegraf_p1 import lineproto
+from telegraf_p1.decode import decode
 from telegraf_p1.decrypt import Keys
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
@@ -12,7 +14,7 @@ from telegraf_p1.outputs import statistics
 from telegraf_p1.record import Record
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import PAUSE_S, SILENCE_S, Data, Lost, Pause, Silence, Trouble
-from telegraf_p1.telegram import CrcMode
+from telegraf_p1.telegram import CrcMode, Telegram
 from telegraf_p1.timestamp import Zone
 from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, seal_block, with_crc
 
@@ -473,3 +475,71 @@ def test_a_long_sealed_block_says_nothing_of_line_settings(size: int) -> None:
     heard.records(*(block[n : n + size] for n in range(0, len(block), size)))
     heard.interpreter.finish()
     assert heard.said("speed") == []
+
+
+# Noise that looks like the head of a sealed telegram of nearly 16 KB.
+FALSE_HEAD = b"\xdb\x08noise...\x82\x3f\xf0\x30"
+
+
+@pytest.mark.parametrize("size", [1, 63, 50_000])
+def test_a_head_in_noise_swallows_no_plain_telegram(heard: Heard, size: int) -> None:
+    telegrams = [Meter().telegram(START + n) for n in range(8)]
+    data = FALSE_HEAD + b"".join(telegrams)
+    found = heard.records(*(data[n : n + size] for n in range(0, len(data), size)))
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize("size", [1, 63, 50_000])
+def test_a_head_in_noise_gives_back_the_sealed_telegrams_that_it_claimed(size: int) -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    data = FALSE_HEAD + b"".join(seal(Meter().telegram(START + n), counter=n) for n in range(30))
+    found = heard.records(*(data[n : n + size] for n in range(0, len(data), size)))
+    times = [record.time_ns or 0 for record in found]
+    assert times == sorted(set(times))
+    assert len(found) >= 29  # the one whose head stood at the claimed end is lost
+    assert heard.interpreter.rejected <= 2
+
+
+def test_at_the_end_of_a_message_what_a_false_head_claimed_is_given_back() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    data = FALSE_HEAD + seal(Meter().telegram(START)) + seal(Meter().telegram(START + 1), counter=2)
+    assert len(heard.interpreter.records(Data(data, "topic", ends_message=True), RECEIVED_NS)) == 2
+
+
+def test_a_bug_costs_the_telegram_that_met_it(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_badly(parsed: Telegram, *arguments: Any, **named: Any) -> Record:
+        if ("1-0:1.8.1", ["secret"]) in parsed.objects:
+            raise KeyError("secret")
+        return decode(parsed, *arguments, **named)
+
+    monkeypatch.setattr("telegraf_p1.interpreter.decode", decode_badly)
+    bad = with_crc(b"/TST5\r\n\r\n1-0:1.8.1(secret)\r\n!")
+    good = [Meter().telegram(START + n) for n in range(2)]
+    assert len(heard.records(good[0] + bad + b"\r\n" + good[1])) == 2
+    assert heard.interpreter.rejected_by_cause == {"bug": 1}
+    (line,) = heard.said("please report it: KeyError at test_interpreter.py:")
+    assert "secret" not in line
+
+
+def test_topics_with_half_a_telegram_each_are_bounded() -> None:
+    heard = Heard()
+    half = Meter().telegram(START)[:-30]
+    for number in range(15_000):
+        heard.records(half, origin=f"p1/{number}")
+    streams = heard.interpreter._streams.values()  # noqa: SLF001
+    assert len(streams) == 10_000
+    assert 2 * 1024 * 1024 < sum(stream.held() for stream in streams) <= 8 * 1024 * 1024
+    assert len(heard.said("the oldest of them are dropped")) == 1
+    last = heard.records(Meter().telegram(START)[-30:], origin="p1/14999")
+    assert len(last) == 1
+
+
+def test_strange_telegrams_do_not_fill_the_log() -> None:
+    heard = Heard()
+    for number in range(300):
+        lines = b"".join(b"1-0:%d.8.%d(x*kWh)\r\n" % (1 + number % 2, place) for place in range(300))
+        others = b"".join(b"0-%d:24.2.1(%d)(x*m3)\r\n" % (place % 200 + 1, place) for place in range(300))
+        heard.records(with_crc(b"/TST5\r\n\r\n" + lines + others + b"!") + b"\r\n")
+    assert heard.interpreter.accepted == 300
+    assert len(heard.log) < 110
+    assert len(heard.said("no more of them are named")) == 1
