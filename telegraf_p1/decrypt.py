@@ -75,9 +75,10 @@ def _octets(environment: Mapping[str, str], name: str, count: int, default: str 
 
 
 class Opened(NamedTuple):
-    """The plain bytes of a frame, and what is odd about how it was sealed."""
+    """The plain bytes of a frame, its frame counter if it was sealed, and what is odd about how it was."""
 
     data: bytes
+    counter: int | None = None
     remark: str = ""
 
 
@@ -133,12 +134,12 @@ def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
     security, counter = block[:1], block[1 : 1 + _COUNTER_LENGTH]
     sealed = block[1 + _COUNTER_LENGTH :]
     plain, is_proven = _decrypted(found.key, title + counter, sealed, security + found.authentication)
+    number = int.from_bytes(counter, "big")
     if is_proven:
-        return Opened(plain)
+        return Opened(plain, number)
     if any(_decrypted(found.key, title + counter, sealed, other)[1] for other in (security, b"")):
-        return Opened(
-            plain, "the telegrams are sealed without the authentication key: who knows the key could change them"
-        )
+        remark = "the telegrams are sealed without the authentication key: who knows the key could change them"
+        return Opened(plain, number, remark)
     return plain
 
 

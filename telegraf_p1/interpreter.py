@@ -29,6 +29,12 @@ _PAUSES: Final = 5  # after which what comes is no rest of a telegram either
 _LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
 
 
+_PLAIN: Final = TelegramError(
+    "plain",
+    "it is not sealed, though P1_DECRYPTION_KEY is set: anybody could have sent it; use --plain if your meter does",
+)
+
+
 class Settings(NamedTuple):
     """What the user chose: see `telegraf-p1 run --help`."""
 
@@ -36,6 +42,7 @@ class Settings(NamedTuple):
     zone: Zone
     host_time: bool
     keys: Keys | None = None
+    plain: bool = False  # whether telegrams that are not sealed are believed though there is a key
     rows: Table = DEFAULT
 
 
@@ -48,7 +55,7 @@ class _Stream:
         self.framer = Framer()
         self.memory = Memory(zone)
         self.crc_seen = False
-        self.opened = False  # whether the key has opened a telegram
+        self.counter: int | None = None  # of the last frame that the key has opened
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
         self.heard = bytearray()  # how that began
@@ -225,14 +232,17 @@ class Interpreter:
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
         try:
-            data, sealing = opened(frame, settings.keys)
+            data, counter, sealing = opened(frame, settings.keys)
             parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
+            if settings.keys and counter is None and not settings.plain:
+                raise _PLAIN
         except TelegramError as error:
             self._reject(_reason(error, frame, stream), stream)
             return None
         finally:
             stream.begun = True
-        stream.opened |= data is not frame.data
+        if counter is not None:
+            self._notice_counter(counter, frame, stream)
         stream.crc_seen |= parsed.checksum is not None
         self._recoveries += self._is_silent
         self._is_silent = False
@@ -246,6 +256,12 @@ class Interpreter:
         if record.time_ns is None:
             return None
         return record._replace(tags=record.tags | stream.tags)
+
+    def _notice_counter(self, counter: int, frame: Frame, stream: _Stream) -> None:
+        """Remember the frame counter, which only grows: an older one is a copy, unless a broker sends it again."""
+        if frame.at is not None and counter < (stream.counter or 0):
+            self._warn.of_counter(stream.name, stream.counter or 0, counter)
+        stream.counter = counter
 
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
         if error.cause == "noise" or (error.cause == "half" and not stream.begun):
@@ -287,7 +303,7 @@ def _frames(framer: Framer, event: Data, at: int | None) -> Iterator[Frame]:
 
 def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:
     """Say why a frame was rejected, with what is known of its stream."""
-    if error.cause in ("key", "authentication-key") and stream.opened:
+    if error.cause in ("key", "authentication-key") and stream.counter is not None:
         text = "a sealed telegram was changed on the way: the keys opened others of this meter"
         return TelegramError("sealed-changed", text)
     if error.cause in ("key", "sealed") and frame.behind_flag:

@@ -64,6 +64,14 @@ class Warner:
         """Say what is odd about how telegrams are sealed."""
         self._once("sealing", f"{name}: {text}")
 
+    def of_counter(self, name: str, before: int, counter: int) -> None:
+        """Say that a sealed telegram is older than the one before it."""
+        self._once(
+            "counter",
+            f"{name}: the frame counter went back from {before} to {counter}: somebody has sent an old telegram again, "
+            "or the meter was changed",
+        )
+
     def of_time(self, name: str, record: Record) -> None:
         """Say that the record has this computer's time, unless a remark has said why."""
         if not any("host's clock" in text for _, text in record.remarks) and "time" not in self._said:

@@ -20,7 +20,7 @@ def cause(frame: bytes, keys: Keys | None) -> str:
 @pytest.mark.parametrize("size", [60, 200, len(TELEGRAM), 9000])
 def test_a_sealed_telegram_is_opened_whatever_the_form_of_its_length(size: int) -> None:
     telegram = TELEGRAM[:size].ljust(size, b"0")
-    assert unseal(seal(telegram + b"\r\n"), KEYS) == (telegram.rstrip(b"\r\n"), "")
+    assert unseal(seal(telegram + b"\r\n"), KEYS) == (telegram.rstrip(b"\r\n"), 1, "")
 
 
 def test_each_reason_for_a_wrong_tag_has_its_own_message() -> None:
@@ -82,7 +82,7 @@ def test_a_block_behind_its_identification_is_found_and_opened(size: int, authen
     assert len(frames) == 4
     for frame in frames:
         assert frame.whole
-        plain, remark = opened(frame, Keys(KEY, LUXEMBOURG, TITLE))
+        plain, _, remark = opened(frame, Keys(KEY, LUXEMBOURG, TITLE))
         assert plain.rpartition(b"!")[0] == TELEGRAM.rpartition(b"!")[0]
         assert bool(remark) == (frame is not frames[-1] and authenticated != b"\x30" + LUXEMBOURG)
 
@@ -102,7 +102,7 @@ def test_a_block_that_cannot_be_opened_says_what_is_needed() -> None:
 
 
 def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
-    plain, remark = unseal(seal(TELEGRAM, authentication=b""), Keys(KEY, KEY))
+    plain, _, remark = unseal(seal(TELEGRAM, authentication=b""), Keys(KEY, KEY))
     assert plain == TELEGRAM.rstrip()
     assert "without the authentication key" in remark
 

@@ -22,10 +22,10 @@ from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, s
 class Heard:
     """An interpreter, and what it logged."""
 
-    def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None) -> None:
+    def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None, *, plain: bool = False) -> None:
         self.log: list[str] = []
         self.now = 0.0
-        settings = Settings(crc, Zone(), host_time=False, keys=keys)
+        settings = Settings(crc, Zone(), host_time=False, keys=keys, plain=plain)
         self.interpreter = Interpreter(settings, Log(self.log.append, lambda: self.now), "cable")
 
     def said(self, words: str) -> list[str]:
@@ -543,3 +543,25 @@ def test_strange_telegrams_do_not_fill_the_log() -> None:
     assert heard.interpreter.accepted == 300
     assert len(heard.log) < 110
     assert len(heard.said("no more of them are named")) == 1
+
+
+def test_where_there_is_a_key_a_plain_telegram_is_refused_unless_it_is_allowed() -> None:
+    telegram, keys = Meter().telegram(START), Keys(KEY, LUXEMBOURG)
+    heard = Heard(keys=keys)
+    assert len(heard.records(telegram, telegram, seal(telegram))) == 1
+    assert heard.interpreter.rejected_by_cause == {"plain": 2}
+    assert len(heard.said("use --plain")) == 1
+    assert len(Heard(keys=keys, plain=True).records(telegram, seal(telegram))) == 2
+
+
+def test_a_frame_counter_that_goes_back_is_reported_once() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    frames = [seal(Meter().telegram(START + n), counter=n) for n in (5, 6, 6, 7)]
+    assert len(heard.records(*frames)) == 4  # the same once more is a message that came twice
+    assert heard.said("counter") == []
+    heard.records(frames[0], frames[3], frames[0])
+    assert len(heard.said("went back from 7 to 5")) == 1
+    late = Heard(keys=Keys(KEY, LUXEMBOURG))
+    for frame in (frames[3], frames[0]):
+        late.interpreter.records(Data(frame, "topic", ends_message=True, is_late=True), RECEIVED_NS)
+    assert late.said("counter") == []

@@ -30,6 +30,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="telegram",
         help="the record's time: the meter's clock (default), or this computer's",
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="believe telegrams that are not sealed, too, though there is a key"
+    )
     parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
@@ -52,4 +55,4 @@ def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
         zone = Zone(options.timezone)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return Settings(options.crc, zone, options.time == "host", keys, mapping.rows), mapping
+    return Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows), mapping
