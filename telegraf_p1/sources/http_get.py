@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 from telegraf_p1 import __version__
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
-from telegraf_p1.sources.events import SILENCE_S, Data, Event, Silence
+from telegraf_p1.sources.events import SILENCE_S, Data, Dropped, Event, Silence
 from telegraf_p1.url import Url, UsageError, duration
 
 TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
@@ -60,7 +60,8 @@ class _Polling(Connection):
             self._next_at = max(self._next_at + self._every, now)
             if answer and answer != self._before:
                 self._before, self._new_at = answer, now
-                return [Data(unwrap(answer, self._member).data, ends_message=True)]
+                data, _, trouble = unwrap(answer, self._member)
+                return [Dropped(trouble) if trouble else Data(data, ends_message=True)]
             if now > self._new_at + SILENCE_S:
                 self._new_at = float("inf")  # said once
                 return [Silence(SILENCE_S)]

@@ -32,15 +32,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
 from telegraf_p1.sources.connection import Connection, Source
-from telegraf_p1.sources.envelope import unwrap
+from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Silence
 from telegraf_p1.url import Url, UsageError, options
 
 _CONNECT_S: Final = 10.0
 _KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
-# More than any telegram with what devices wrap around it; the broker drops longer messages.
-_LARGEST: Final = 256 * 1024
 # Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
 _LONGEST_NAME: Final = 65_535  # bytes of a topic or a client id (MQTT 5.0, 1.5.4)
@@ -125,10 +123,12 @@ class _Subscription(Connection):
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
         """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
-        if len(message.payload) > _LARGEST:
+        if len(message.payload) > LARGEST:
             return Dropped("a message was longer than 256 KiB, and is no telegram: is the topic too wide?")
         try:
-            data, is_whole = unwrap(bytes(message.payload), self._member)
+            data, is_whole, trouble = unwrap(bytes(message.payload), self._member)
+            if trouble:
+                return Dropped(trouble)
             is_late = message.retain or message.dup or time.monotonic() < self._behind_until
             return Data(data, message.topic, is_whole, is_late, _sent_ns(message))
         except Exception as error:  # noqa: BLE001  whatever somebody sends
@@ -173,8 +173,8 @@ class _Client(mqtt.Client):
     """paho's client, which reads a message of any length into memory: here the rest of a long one is thrown away."""
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        data: bytes = super()._sock_recv(min(bufsize, _LARGEST))
-        del self._in_packet["packet"][2 * _LARGEST :]
+        data: bytes = super()._sock_recv(min(bufsize, LARGEST))
+        del self._in_packet["packet"][2 * LARGEST :]
         return data
 
 
@@ -218,7 +218,7 @@ class _Broker:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = _SESSION_S
             properties.ReceiveMaximum = _IN_FLIGHT
-            properties.MaximumPacketSize = _LARGEST
+            properties.MaximumPacketSize = LARGEST  # the broker drops longer messages
             session = {"clean_start": False, "properties": properties}
         try:
             self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)

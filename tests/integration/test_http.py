@@ -1,6 +1,7 @@
 """The HTTP source against a real web server that answers as the devices do."""
 
 import hashlib
+import json
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -105,6 +106,15 @@ def test_an_endless_answer_costs_itself(tmp_path: Path) -> None:
         assert read_line(process) == sent
         memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
         assert memory < 64 * 1024
+
+
+def test_an_answer_with_several_telegrams_is_told_of_with_the_cure(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with running(Device()) as device, plugin("run", device.url, "--every", "0.1", log=log) as process:
+        device.show(json.dumps(["/ISK5\r\n!", {"before": "/OLD5\r\n!"}]).encode())
+        wait_until(lambda: "?member=NAME" in log.read_text(), "the warning")
+        sent = device.telegram()
+        assert read_line(process) == sent
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])

@@ -38,7 +38,7 @@ from tests.helpers.programs import (
     wait_until,
 )
 from tests.helpers.telegraf import MeterAtWork, assert_stored, config, telegraf
-from tests.helpers.telegrams import START, records
+from tests.helpers.telegrams import START, records, with_crc
 
 TOPIC = "p1/home/raw"
 
@@ -301,11 +301,29 @@ def test_a_poisoned_payload_costs_itself(tmp_path: Path, broker: Mosquitto, devi
         device.publish(b"/" + b"x" * 10_000_000)
         device.publish(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" * 10)
         device.publish(b'{"a":' * 50_000)
+        device.publish(rb'{"a":"\ud800"}')
+        device.publish(b"A" * 8 + b"\n" * 150_000 + b"!")
+        device.publish(b'{"SerialReceived":"' + b" " * 200_000 + b"x")
+        device.publish(with_crc(b"/ABC5\r\n\r\n1-0:1.8.1(1" + b" " * 16_000 + b"~)\r\n!"))
         device.publish(b"")
-        telegram = device.telegram()
-        assert read_line(process) == telegram
+        assert read_until(process, device.telegram())
         memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
         assert memory < 64 * 1024
+
+
+def test_a_message_with_several_telegrams_is_told_of_once_with_the_cure(
+    tmp_path: Path, broker: Mosquitto, device: Device
+) -> None:
+    log, text = tmp_path / "log", Meter().telegram(START).decode()
+    message = json.dumps({"now": text, "before": text.replace("SIM", "OLD")}).encode()
+    with plugin("run", broker.url(TOPIC), log=log) as process:
+        subscribed(broker)
+        device.publish(message)
+        device.publish(message)
+        telegram = device.telegram()
+        assert read_line(process) == telegram
+    (said,) = [line for line in log.read_text().splitlines() if line.startswith("W!")]
+    assert "?member=NAME" in said
 
 
 @pytest.mark.parametrize("state", ["subscribed", "silent broker", "no broker"])
