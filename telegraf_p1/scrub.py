@@ -49,6 +49,7 @@ _KEPT: Final = re.compile(rf"((?<!\w)(?:{_REFERENCE}|{_TIME}|{_READING})(?![\w.]
 _NUMBERED: Final = re.compile(r"\d{6,}")
 # No version and no state is that long.
 _LONG: Final = re.compile(r"[0-9A-Fa-f]{11,}")
+_CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _FILLER: Final = "\0\xff \t"
 
 
@@ -156,7 +157,7 @@ def _same_verdict(before: bytes, after: bytes, digits: bytes) -> bytes:
     they differ from the right ones in the same bits, since a CRC is linear; 0000, which some meters
     always send, stays.
     """
-    match = re.search(rb"[0-9A-Fa-f]{1,4}", digits)
+    match = _CRC.search(digits)
     if match is None:
         return digits
     sent = int(match[0], 16)

@@ -14,7 +14,10 @@ from typing import Final
 Value = Decimal | int | str
 
 # 15 digits before the point keep every number inside what InfluxDB can hold.
-_QUANTITY: Final = re.compile(r"\s*([+-]?\d{1,15}(?:\.\d{1,12})?)\s*\*?\s*([A-Za-z°Â][A-Za-z0-9/°]*)?\s*")
+_QUANTITY: Final = re.compile(r"\s*+([+-]?\d{1,15}(?:\.\d{1,12})?)\s*+(?:\*\s*+)?([A-Za-z°Â][A-Za-z0-9/°]*+)?\s*+")
+_TARIFF: Final = re.compile(r"\D*+(\d{1,4})\s*+")
+_HEX_COUNTER: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_NUMBER: Final = re.compile(r"\d+")
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ERASED: Final = re.compile(r"(?:[Ff]{2})+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -126,7 +129,7 @@ def state(text: str) -> int:
 
 def tariff(text: str) -> int:
     """`0001` (two octets in hex), `03` (Israel), `TARIFF 1` (Hungary) → an integer."""
-    match = re.fullmatch(r"\D*(\d{1,4})\s*", text)
+    match = _TARIFF.fullmatch(text)
     if match is None:
         raise Unreadable(f"{text!r} is no tariff")
     return int(match[1])
@@ -134,7 +137,7 @@ def tariff(text: str) -> int:
 
 def hex_counter(text: str) -> int:
     """Read a counter of eight hex digits: `02FAB8BF` → 49985727."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{8}", text.strip()):
+    if not _HEX_COUNTER.fullmatch(text.strip()):
         raise Unreadable(f"{text!r} is no counter in hex")
     return int(text, 16)
 
@@ -200,4 +203,4 @@ def is_serial(name: str) -> bool:
 
     `MA310M` and `MT382-D2A52-V12` are models of meters, and `00000000` is that of none.
     """
-    return any(len(run) >= _DIGITS and len(set(run)) > 1 for run in re.findall(r"\d+", name))
+    return any(len(run) >= _DIGITS and len(set(run)) > 1 for run in _NUMBER.findall(name))
