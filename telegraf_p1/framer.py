@@ -240,7 +240,7 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
 
 def _within(buffer: bytes, start: int, end: int) -> int:
     """Where another frame begins in what was taken for a sealed one, or else may begin at its end."""
-    found = (pattern.search(buffer, start, end) for pattern in (_PLAIN_WITHIN, _HEAD_WITHIN))
+    found = _PLAIN_WITHIN.search(buffer, start, end), _HEAD_WITHIN.search(buffer, start, end)
     return min((match.start() for match in found if match), default=max(start, end - _TITLE_ENDS - 4))
 
 
