@@ -29,10 +29,11 @@ _SML: Final = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
 
 
 class Diagnosis(NamedTuple):
-    """A word for the cause, and what to do about it."""
+    """A word for the cause, what is wrong, and the key of what to do about it in `advice.py`."""
 
     cause: str
     text: str
+    fault: str = ""
 
 
 def _protocol(name: str) -> Diagnosis:
@@ -44,7 +45,6 @@ def _protocol(name: str) -> Diagnosis:
 
 
 DLMS_IN_HDLC: Final = _protocol("DLMS in HDLC frames (7E)")
-_SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, ?baudrate=9600&format=7E1 for DSMR 2.2 and 3.0"
 
 
 def diagnose(data: bytes) -> Diagnosis | None:
@@ -68,9 +68,9 @@ def _line_settings(data: bytes) -> Diagnosis | None:
     if len(data) < _LEAST:
         return None
     if len(heard) >= _LEAST and (parity := _parity(heard, strange)):
-        return Diagnosis("parity", parity)
+        return parity
     if len(heard) < len(data) / 2:
-        return Diagnosis("speed", f"only NUL bytes come: the port is read faster than the meter sends ({_SETTINGS})")
+        return Diagnosis("speed", "only NUL bytes come: the port is read faster than the meter sends", "speed")
     if _is_inverted(data):
         return Diagnosis(
             "inverted",
@@ -78,23 +78,19 @@ def _line_settings(data: bytes) -> Diagnosis | None:
             "or a UART that is set to inverted input",
         )
     if strange > len(data) * 0.15:
-        return Diagnosis(
-            "speed",
-            f"the bytes are no text: the speed or the format is wrong ({_SETTINGS}), or the signal is not inverted",
-        )
+        text = "the bytes are no text: the signal is not inverted, or the speed or the format is wrong"
+        return Diagnosis("speed", text, "speed")
     return None
 
 
-def _parity(heard: bytes, strange: int) -> str:
+def _parity(heard: bytes, strange: int) -> Diagnosis | None:
     """Say what is wrong with the parity, when all characters have the same one."""
     if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
-        return "the line is 7E1 but read as 8N1: add ?format=7E1 to the source"
+        return Diagnosis("parity", "the line is 7E1 but read as 8N1", "seven bits")
     if not heard.translate(None, _EVEN_TEXT):
-        return (
-            "each second character is missing: the line is 8N1 but read with parity; "
-            "leave format=7E1 out of the source, or set the bridge to 8N1"
-        )
-    return ""
+        text = "each second character is missing: the line is 8N1 but read with parity"
+        return Diagnosis("parity", text, "eight bits")
+    return None
 
 
 # A line that is not inverted shows the stop bit before a character as its start bit, then the

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from telegraf_p1 import telegram
+from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import Keys, opened
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
@@ -80,7 +81,7 @@ class _Stream:
 class Interpreter:
     """Turns events into records, and counts them."""
 
-    def __init__(self, settings: Settings, log: Log, name: str) -> None:
+    def __init__(self, settings: Settings, log: Log, name: str, advice: Advice = LINE) -> None:
         self.accepted = 0
         self.rejected = 0
         self.rejected_by_cause: Counter[str] = Counter()
@@ -88,7 +89,7 @@ class Interpreter:
         self.reconnects = 0
         self.last_ns = time.time_ns()  # when the last telegram came, or we began
         self._settings = settings
-        self._warn = Warner(log)
+        self._warn = Warner(log, advice)
         self._name = name
         self._streams: dict[str, _Stream] = {}
         self._held = 0  # bytes of all streams that wait for more

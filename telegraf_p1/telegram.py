@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from telegraf_p1 import crc
+from telegraf_p1.advice import LINE
 
 CrcMode = Literal["auto", "require", "x25", "off"]
 
@@ -58,11 +59,11 @@ _STX, _ETX = b"\x02", b"\x03"
 
 
 class TelegramError(ValueError):
-    """A telegram that is not trusted; `cause` is a word for its kind, the text says what to do."""
+    """A telegram that is not trusted; `cause` is a word for its kind, `fault` the key of what to do in `advice.py`."""
 
-    def __init__(self, cause: str, text: str) -> None:
-        super().__init__(text)
-        self.cause = cause
+    def __init__(self, cause: str, text: str, fault: str = "") -> None:
+        super().__init__(text + LINE[fault])
+        self.cause, self.text, self.fault = cause, text, fault
 
 
 # One COSEM object: its OBIS reference as `A-B:C.D.E`, and what stood in each pair of brackets.
@@ -149,11 +150,8 @@ def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
     if b"\n" + _STX in frame:
         raise _readout()
     if crc_mode != "off":
-        raise TelegramError(
-            "cut",
-            f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC: bytes were lost on the way (bad "
-            "cable, two readers on one port, a device that cuts); for an old meter that never sends a ! use --crc off",
-        )
+        text = f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC"
+        raise TelegramError("cut", text, "cut")
 
 
 def _readout() -> TelegramError:
@@ -191,16 +189,15 @@ def _swapped(checksum: int) -> int:
 
 def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
     """Say what a CRC that does not fit tells of the cause."""
-    text = f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes: "
+    text = f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes"
     if expected == 0:
-        cause = "a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
+        cause = ": a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
         return TelegramError("crc-0000", text + cause)
     lines = _NO_LINE_END.sub(lambda end: _BEFORE_IT_FELL[end[0]], data) if b"\r\n" in data else data
     bad_lines = _split(lines, None, "").bad_lines
     if bad_lines and _TEXT.fullmatch(data) and not _CHANGED.fullmatch(_NAMED.sub("", bad_lines[0])):
-        cause = f"bytes are missing at {bad_lines[0][:60]!r}: another program reads the same port, or a buffer ran over"
-        return TelegramError("crc-lost", text + cause)
-    return TelegramError("crc", text + "bytes were changed or lost on the way (bad or long cable, noise)")
+        return TelegramError("crc-lost", f"{text}: bytes are missing at {bad_lines[0][:60]!r}", "missing")
+    return TelegramError("crc", text, "changed")
 
 
 def later_starts(data: bytes) -> list[int]:

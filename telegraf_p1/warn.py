@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.log import Log, where
 from telegraf_p1.record import Record
@@ -14,8 +15,8 @@ _MOST_REMARKS: Final = 100
 class Warner:
     """Warns in the log; `name` is always that of the stream, as the user knows it."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, advice: Advice = LINE) -> None:
+        self._log, self._advice = log, advice
         self._said: set[str] = set()
         self._remarked: set[str] = set()
 
@@ -25,7 +26,7 @@ class Warner:
 
     def of_rejected(self, name: str, error: TelegramError) -> None:
         """Say why a telegram is not believed."""
-        self._log.warning_for(error.cause, f"{name}: telegram rejected: {error}")
+        self._log.warning_for(error.cause, f"{name}: telegram rejected: {error.text}{self._advice[error.fault]}")
 
     def of_telegram(self, name: str, telegram: Telegram, record: Record) -> None:
         """Say what is odd about a telegram that is believed."""
@@ -101,7 +102,7 @@ class Warner:
         """Say what is wrong with bytes that gave no telegram, or that they hold none."""
         diagnosis = diagnose(data) or (no_telegram(data) if hold_no_telegram else None)
         if diagnosis:
-            self._log.warning_for(diagnosis.cause, f"{name}: {diagnosis.text}")
+            self._log.warning_for(diagnosis.cause, f"{name}: {diagnosis.text}{self._advice[diagnosis.fault]}")
 
     def _once(self, cause: str, text: str) -> None:
         if cause not in self._said:

@@ -17,6 +17,7 @@ MAY_KNOW = {
     # for everybody
     "": "",
     "log": "",
+    "advice": "",
     "durations": "",
     "execd": "",
     "pipe": "log",
@@ -26,7 +27,7 @@ MAY_KNOW = {
     "framer": "",
     "crc": "",
     "diagnosis": "telegram",
-    "telegram": "crc",
+    "telegram": "advice crc",
     "decrypt": "framer telegram",
     "scrub": "crc framer obis.kinds obis.lookup telegram values",
     # the table
@@ -47,7 +48,7 @@ MAY_KNOW = {
     "sources.connection": "sources.events",
     "sources.envelope": "",
     "sources.serial_settings": "url",
-    "sources": "sources.connection url",
+    "sources": "advice sources.connection url",
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "sources.connection sources.events url",
     "sources.serial_port": "sources.connection sources.events sources.serial_settings url",
@@ -56,8 +57,8 @@ MAY_KNOW = {
     "sources.mqtt": "mqtt_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
-    "warn": "diagnosis log record sources.events telegram",
-    "interpreter": "decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp warn",
+    "warn": "advice diagnosis log record sources.events telegram",
+    "interpreter": "advice decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics

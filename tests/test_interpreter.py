@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from telegraf_p1 import lineproto
+from telegraf_p1 import lineproto, sources
+from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
 from telegraf_p1.decode import decode
 from telegraf_p1.decrypt import Keys
 from telegraf_p1.interpreter import Interpreter, Settings
@@ -22,11 +23,13 @@ from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, s
 class Heard:
     """An interpreter, and what it logged."""
 
-    def __init__(self, crc: CrcMode = "auto", keys: Keys | None = None, *, plain: bool = False) -> None:
+    def __init__(
+        self, crc: CrcMode = "auto", keys: Keys | None = None, *, plain: bool = False, advice: Advice = LINE
+    ) -> None:
         self.log: list[str] = []
         self.now = 0.0
         settings = Settings(crc, Zone(), host_time=False, keys=keys, plain=plain)
-        self.interpreter = Interpreter(settings, Log(self.log.append, lambda: self.now), "cable")
+        self.interpreter = Interpreter(settings, Log(self.log.append, lambda: self.now), "cable", advice)
 
     def said(self, words: str) -> list[str]:
         """Give the lines of the log that hold these words; what else was said is another test's."""
@@ -565,3 +568,19 @@ def test_a_frame_counter_that_goes_back_is_reported_once() -> None:
     for frame in (frames[3], frames[0]):
         late.interpreter.records(Data(frame, "topic", ends_message=True, is_late=True), RECEIVED_NS)
     assert late.said("counter") == []
+
+
+def test_advice_fits_what_lies_between_the_meter_and_us() -> None:
+    assert LINE.keys() == BRIDGE.keys() == DEVICE.keys()
+    assert not any(word in text for text in DEVICE.values() for word in ("cable", "baud", "--crc", "add ?"))
+    assert not any("?baudrate" in text or "?format" in text for text in BRIDGE.values())
+    telegram = Meter().telegram(START)
+    for url, words in (
+        ("/dev/ttyUSB0", "bad or long cable"),
+        ("tcp://127.0.0.1:2000", "bad or long cable"),
+        ("mqtt://127.0.0.1/p1", "by what carries the messages"),
+        ("https://127.0.0.1/", "by what carries the messages"),
+    ):
+        heard = Heard(advice=sources.advice(url))
+        heard.records(telegram.replace(b"kWh", b"kwh"))
+        assert len(heard.said(words)) == 1

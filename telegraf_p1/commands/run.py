@@ -36,7 +36,7 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1 import execd, loop, pipe
     from telegraf_p1.interpreter import Interpreter
     from telegraf_p1.reconnect import Reconnecting
-    from telegraf_p1.sources import open_source
+    from telegraf_p1.sources import advice, open_source
 
     settings, mapping = options.understood(chosen)
     stats_every_s = _stats_every_s(chosen)
@@ -45,7 +45,7 @@ def main(chosen: argparse.Namespace) -> int:
         return OK
     stdout = pipe.Pipe(log)
     lifeline = execd.Lifeline(stdout.drain)
-    interpreter = Interpreter(settings, log, chosen.source)
+    interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
         outputs = _outputs(chosen, mapping, stdout, log)

@@ -8,28 +8,30 @@ what the contract promises.
 import importlib
 from typing import Final, NamedTuple, cast
 
+from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
 from telegraf_p1.sources.connection import Source
 from telegraf_p1.url import UsageError, parse
 
 
 class _Kind(NamedTuple):
-    """The module of a kind of source, and how its URL looks."""
+    """The module of a kind of source, how its URL looks, and where its users look for a fault."""
 
     module: str
     example: str
+    advice: Advice
 
 
 # By scheme. A module is loaded when it is used, so that nobody pays for another's library.
 _KINDS: Final = {
-    "serial": _Kind("serial_port", "/dev/ttyUSB0"),
-    "tcp": _Kind("tcp", "tcp://host:port"),
-    "rfc2217": _Kind("rfc2217", "rfc2217://host:port"),
-    "mqtt": _Kind("mqtt", "mqtt://host/topic"),
-    "mqtts": _Kind("mqtt", "mqtt://host/topic"),
-    "http": _Kind("http_get", "http://host/path"),
-    "https": _Kind("http_get", "http://host/path"),
-    "file": _Kind("file", "file:NAME"),
-    "sim": _Kind("sim", "sim:"),
+    "serial": _Kind("serial_port", "/dev/ttyUSB0", LINE),
+    "tcp": _Kind("tcp", "tcp://host:port", BRIDGE),
+    "rfc2217": _Kind("rfc2217", "rfc2217://host:port", LINE),
+    "mqtt": _Kind("mqtt", "mqtt://host/topic", DEVICE),
+    "mqtts": _Kind("mqtt", "mqtt://host/topic", DEVICE),
+    "http": _Kind("http_get", "http://host/path", DEVICE),
+    "https": _Kind("http_get", "http://host/path", DEVICE),
+    "file": _Kind("file", "file:NAME", LINE),
+    "sim": _Kind("sim", "sim:", LINE),
 }
 EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 
@@ -48,3 +50,9 @@ def open_source(text: str, **more: str) -> Source:
         )
     module = importlib.import_module(f"{__name__}.{_KINDS[url.scheme].module}")
     return cast("Source", module.source(url))
+
+
+def advice(text: str) -> Advice:
+    """Say where to look for the faults of a source."""
+    kind = _KINDS.get(parse(text).scheme)
+    return kind.advice if kind else LINE

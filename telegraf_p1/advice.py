@@ -1,0 +1,40 @@
+"""Where to look for a fault, by what lies between the meter and us.
+
+The key says what is wrong. A cable, a network bridge and a device with its own memory need different words: nobody can
+set the speed of an HTTP device here, and only a port has a second reader.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+Advice = Mapping[str, str]
+
+_SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, {}9600{}7E1 for DSMR 2.2 and 3.0"
+_IN_THE_DEVICE: Final = ": that is set in the device, for its serial port"
+_DEVICE_LOSES: Final = "between the meter and its device, or by what carries the messages"
+
+LINE: Final[Advice] = {
+    "": "",
+    "cut": ": bytes were lost on the way (bad cable, two readers on one port, a device that cuts); for an old meter "
+    "that never sends a ! use --crc off",
+    "changed": ": bytes were changed or lost on the way (bad or long cable, noise)",
+    "missing": ": another program reads the same port, or a buffer ran over",
+    "seven bits": ": add ?format=7E1 to the source",
+    "eight bits": ": leave format=7E1 out of the source",
+    "speed": f" ({_SETTINGS.format('?baudrate=', '&format=')})",
+}
+BRIDGE: Final[Advice] = {
+    **LINE,
+    "seven bits": ": set the bridge to 7E1",
+    "eight bits": ": set the bridge to 8N1",
+    "speed": f" (in the bridge: {_SETTINGS.format('', ' ')})",
+}
+DEVICE: Final[Advice] = {
+    "": "",
+    "cut": f": it was cut {_DEVICE_LOSES} (a limit of their size?)",
+    "changed": f": bytes were changed or lost {_DEVICE_LOSES}",
+    "missing": f": they were lost {_DEVICE_LOSES}",
+    "seven bits": _IN_THE_DEVICE,
+    "eight bits": _IN_THE_DEVICE,
+    "speed": _IN_THE_DEVICE,
+}
