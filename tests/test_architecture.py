@@ -19,7 +19,7 @@ MAY_KNOW = {
     "log": "",
     "advice": "",
     "durations": "",
-    "execd": "",
+    "execd": "log",
     "pipe": "log",
     "url": "durations",
     "mqtt_options": "url",
@@ -58,7 +58,8 @@ MAY_KNOW = {
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
-    "interpreter": "advice decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp warn",
+    "interpreter": "advice decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp "
+    "warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics

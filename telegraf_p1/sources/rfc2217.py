@@ -6,6 +6,8 @@ servers that do not answer to modem lines (ser2net on a pty).
 
 import errno
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -33,15 +35,14 @@ def source(url: Url) -> Source:
 
 class _FarPort(Connection):
     def __init__(self, pyserial_url: str, line: Line, timeout: float) -> None:
-        try:
+        with _translated():
             self._port = rfc2217.Serial(pyserial_url, timeout=_STEP_S, **line.settings)  # type: ignore[arg-type]
-        except serial.SerialException as error:
-            raise OSError(errno.EIO, _advice(str(error))) from None
         self._line = line
         self._patience = Patience(timeout)
 
     def read(self) -> list[Event]:
-        data = self._wait(self._patience.wait() or 0.0)
+        with _translated():
+            data = self._wait(self._patience.wait() or 0.0)
         if not data:
             return [self._patience.event()]
         self._patience.renew()
@@ -62,10 +63,27 @@ class _FarPort(Connection):
         self._port.close()  # sleeps for 0.3 s
 
 
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what pyserial raises into OSError, whatever the server has answered."""
+    try:
+        yield
+    except serial.SerialException as error:
+        raise OSError(errno.EIO, _advice(str(error))) from None
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  ValueError and others, for answers that nobody expects
+        raise OSError(errno.EPROTO, _advice(str(error))) from None
+
+
 def _advice(text: str) -> str:
     """Turn what pyserial says into what to do."""
     if "not seem to support" in text:
         return "the server does not speak RFC 2217: read it as tcp://host:port"
+    if "rejected value" in text and "control" not in text:
+        return f"the server refuses our settings ({text}): give it its own as ?baudrate= and ?format="
     if "option" in text:
         return f"{text}: add ?ign_set_control, for servers that do not answer to modem lines (ser2net on a pty)"
-    return text.rpartition("] ")[2]  # `Could not open port …: [Errno 111] Connection refused`
+    return (
+        text.rpartition("] ")[2] or "the server answers as no RFC 2217 server does"
+    )  # `Could not open port …: [Errno 111] Connection refused`

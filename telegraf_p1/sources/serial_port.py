@@ -24,6 +24,8 @@ from telegraf_p1.url import Url, UsageError, duration, options
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
     errno.EACCES: "not allowed: run `sudo usermod -aG dialout {user}` and restart Telegraf (or log in again)",
+    errno.EPERM: "this service or container may not open it: a container needs `--device {path}`, a systemd service "
+    "`DeviceAllow=char-ttyUSB rw` (deploy/telegraf.service.d/p1.conf)",
     errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
     "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
 }
@@ -90,7 +92,7 @@ def _open(path: str, line: Line) -> serial.Serial:
         number = error.args[0] if error.args else 0
         if "Inappropriate ioctl" in str(error) or number == errno.EISDIR:
             raise UsageError(f"{path} is no serial port; for a recording write file:NAME") from None
-        advice = _ADVICE.get(number, "").format(user=_user())
+        advice = _ADVICE.get(number, "").format(user=_user(), path=path)
         raise OSError(number, advice or str(error)) from None
     except ValueError as error:  # a speed the driver does not know, a NUL in the name
         raise UsageError(f"{path!r}: {error}") from None

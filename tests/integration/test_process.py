@@ -17,6 +17,7 @@ import pytest
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers.far_port import MODES, far_port
 from tests.helpers.programs import (
     PLUGIN,
     answers,
@@ -268,6 +269,22 @@ def test_a_tcp_peer_that_closes_or_falls_silent_is_called_again(tmp_path: Path) 
                     if farewell == "silence":
                         wait_until(lambda: logged(log, "nothing came for 1 s"), "the warning")
     assert log.read_text().count("is back") == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_an_rfc_2217_server_answers_it_goes_on(tmp_path: Path, mode: str) -> None:
+    log = tmp_path / "log"
+    with (
+        far_port(mode, Meter().telegram(START)) as port,
+        plugin("run", f"rfc2217://127.0.0.1:{port}", log=log) as process,
+    ):
+        wait_until(lambda: something_to_read(process, 0) or logged(log, "E! "), "a record, or why there is none")
+        if mode == "right":
+            assert read_line(process) == lineproto.line(records(Meter().telegram(START))[0])
+        assert process.poll() is None
+        said = log.read_text()
+    assert "bug" not in said
+    assert "Traceback" not in said
 
 
 def test_a_tcp_peer_that_is_down_is_waited_for(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""An RFC 2217 server that answers wrongly."""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+IAC, SE, SB, WILL, WONT, DO, DONT, COM_PORT = b"\xff", b"\xf0", b"\xfa", 251, 252, 253, 254, b"\x2c"
+_COMMAND = re.compile(rb"\xff(?:([\xfb-\xfe])(.)|\xfa\x2c(.)((?:[^\xff]|\xff\xff)*)\xff\xf0)", re.DOTALL)
+BAUDRATE, PARITY, CONTROL, PURGE = 1, 3, 5, 12
+# What it answers to a value that it is asked to set; others are given back as they came.
+WRONG = {
+    "another speed": {BAUDRATE: (9600).to_bytes(4, "big")},
+    "another parity": {PARITY: b"\x03"},
+    "another purge": {PURGE: b"\x09"},
+    "another control": {CONTROL: b"\x13"},
+    "empty values": dict.fromkeys(range(16), b""),
+}
+GARBAGE = (
+    IAC + SB + b"\x4d\1\2" + IAC + SE + IAC + SB + COM_PORT + b"\x6a\xff\xff" + IAC + SE
+    + IAC + SB + IAC + SE + IAC + SE + IAC + SB + COM_PORT + IAC + SE + IAC + b"\xf1" + IAC + b"\x63"
+)  # fmt: skip
+MODES = ["right", "refuses", "hangs up", "garbage", *WRONG]
+
+
+def _answers(received: bytes, mode: str) -> bytes:
+    """Answer to what pyserial asks (RFC 854, RFC 2217)."""
+    found = b""
+    for verb, option, command, value in _COMMAND.findall(received):
+        if verb:
+            agreed, refused = {DO: (WILL, WONT), WILL: (DO, DONT)}.get(verb[0], (0, 0))
+            if agreed:
+                found += IAC + bytes([refused if mode == "refuses" else agreed]) + option
+        else:
+            answer = WRONG.get(mode, {}).get(command[0], value)
+            found += IAC + SB + COM_PORT + bytes([100 + command[0]]) + answer + IAC + SE
+    return found + (GARBAGE if mode == "garbage" else b"")
+
+
+@contextmanager
+def far_port(mode: str, telegram: bytes) -> Iterator[int]:
+    """Answer in this mode, and send the telegram again and again; give the port."""
+
+    def serve(peer: socket.socket) -> None:
+        with peer, contextlib.suppress(OSError):
+            peer.settimeout(0.2)
+            while True:
+                try:
+                    received = peer.recv(4096)
+                except TimeoutError:
+                    peer.sendall(telegram)
+                    continue
+                if not received or mode == "hangs up":
+                    return
+                peer.sendall(_answers(received, mode))
+
+    def accept(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=accept, args=(server,), daemon=True).start()
+        yield server.getsockname()[1]
