@@ -9,6 +9,8 @@ from telegraf_p1.url import Url, UsageError
 PASSWORD: Final = "P1_MQTT_PASSWORD"  # noqa: S105  its name
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+# In a WebSocket, which passes where only web servers are reached.
+WEBSOCKET_PORTS: Final = {"mqtt+ws": 80, "mqtt+wss": 443}
 
 
 def password() -> str | None:

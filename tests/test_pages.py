@@ -27,7 +27,7 @@ def test_the_readme_has_a_row_for_each_option_of_run(option: str) -> None:
 
 @pytest.mark.parametrize("scheme", sources._KINDS)  # noqa: SLF001
 def test_the_readme_has_each_source_in_its_table(scheme: str) -> None:
-    assert re.search(rf"^\|.*`{scheme}:", README, re.MULTILINE)
+    assert re.search(rf"^\|.*`{re.escape(scheme)}:", README, re.MULTILINE)
 
 
 def test_what_is_written_by_the_program_is_up_to_date() -> None:

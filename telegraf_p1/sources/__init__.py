@@ -28,6 +28,8 @@ _KINDS: Final = {
     "rfc2217": _Kind("rfc2217", "rfc2217://host:port", LINE),
     "mqtt": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "mqtts": _Kind("mqtt", "mqtt://host/topic", DEVICE),
+    "mqtt+ws": _Kind("mqtt", "mqtt://host/topic", DEVICE),
+    "mqtt+wss": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "http": _Kind("http_get", "http://host/path", DEVICE),
     "https": _Kind("http_get", "http://host/path", DEVICE),
     "file": _Kind("file", "file:NAME", LINE),

@@ -1,4 +1,4 @@
-"""Telegrams from an MQTT broker: `mqtt://user@host:1883/p1/+/raw`, `mqtts://…` with TLS.
+"""Telegrams from an MQTT broker: `mqtt://user@host:1883/p1/+/raw`, `mqtts://…` with TLS, `mqtt+ws://…` in a WebSocket.
 
 The broker keeps what it may not deliver: QoS 1, a fixed client id, a session that outlives the
 connection, and a message acknowledged only when its record was written. What comes twice has the
@@ -8,7 +8,7 @@ A message that waited at the broker was not sent when it came. Its user property
 was: seconds since 1970, UTC.
 
 Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client`
-(the client id), `ca`, `cert`, `key` (files, for TLS).
+(the client id), `ca`, `cert`, `key` (files, for TLS), `path` (of the WebSocket).
 """
 
 import contextlib
@@ -22,6 +22,7 @@ import ssl
 import time
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import quote
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -30,7 +31,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password, tls_context
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Silence
@@ -54,7 +55,10 @@ _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 
 def source(url: Url) -> Source:
     """Read an MQTT topic; a lost broker raises OSError."""
-    member, share, name, ca, cert, key = options(url, member="", share="", client="", ca="", cert="", key="")
+    websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
+    member, share, name, ca, cert, key, *path = options(
+        url, member="", share="", client="", ca="", cert="", key="", **websocket
+    )
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
         raise UsageError(f"source {url.text!r}: write host and topic, for example mqtt://192.168.1.2/p1/+/raw")
@@ -62,8 +66,10 @@ def source(url: Url) -> Source:
         raise UsageError(
             f"source {url.text!r}: {topic!r} is no topic: + and # stand alone between slashes, # at the end"
         )
-    address = (url.host, url.port or PORTS[url.scheme])
-    tls = tls_context(url, ca, cert, key) if url.scheme == "mqtts" else None
+    if path and not path[0].startswith("/"):
+        raise UsageError(f"source {url.text!r}: path={path[0]!r} has to begin with /")
+    address = (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme])
+    tls = tls_context(url, ca, cert, key) if url.scheme in ("mqtts", "mqtt+wss") else None
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     if any(len(text.encode()) > _LONGEST_NAME for text in (wanted, client_id, url.user)):
@@ -71,7 +77,7 @@ def source(url: Url) -> Source:
     version = [MQTTProtocolVersion.MQTTv5]
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, version, url.user, tls)
+        broker = _Broker(client_id, version, url.user, tls, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
@@ -182,7 +188,7 @@ class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
     def __init__(
-        self, client_id: str, version: list[MQTTProtocolVersion], user: str, tls: ssl.SSLContext | None
+        self, client_id: str, version: list[MQTTProtocolVersion], user: str, tls: ssl.SSLContext | None, path: str = ""
     ) -> None:
         self.messages: list[mqtt.MQTTMessage] = []
         self.topic = ""
@@ -197,9 +203,12 @@ class _Broker:
             client_id,
             clean_session=None if version[0] == MQTTProtocolVersion.MQTTv5 else False,
             protocol=version[0],
+            transport="websockets" if path else "tcp",
             manual_ack=True,
             reconnect_on_failure=False,
         )
+        if path:
+            self.client.ws_set_options(quote(path))
         if user:
             self.client.username_pw_set(user, password())
         if tls:
@@ -225,6 +234,9 @@ class _Broker:
         except ssl.SSLCertVerificationError as error:
             reason = f"the broker's certificate is not trusted: {error.verify_message} (?ca=FILE names its CA)"
             raise OSError(errno.EACCES, reason) from None
+        except (mqtt.WebsocketConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
+            reason = "no WebSocket is opened: is ?path=/mqtt right, and this the broker's port for WebSockets?"
+            raise OSError(errno.EPROTO, reason) from None
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "the broker does not answer") from None
         end = time.monotonic() + _CONNECT_S

@@ -514,6 +514,70 @@ def test_a_broker_that_knows_mqtt_3_1_1_only_is_spoken_to_so(tmp_path: Path) -> 
     assert "is spoken to in 3.1.1" in (tmp_path / "log").read_text()
 
 
+def websockets(port: int) -> list[str]:
+    """Give the lines that open another port, for WebSockets: mosquitto 2.0 does not start with that alone."""
+    return [f"listener {port} 127.0.0.1", "protocol websockets"]
+
+
+def test_mqtt_in_a_websocket_is_as_any_other(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    broker = Mosquitto(tmp_path, *websockets(port)).start()
+    source = f"mqtt+ws://127.0.0.1:{port}/p1/+/raw"
+    device = Device(broker)
+    try:
+        with plugin("run", source, log=log) as process:
+            subscribed(broker)
+            first = device.telegram()
+            assert read_line(process) == first
+        waiting = [device.telegram() for _ in range(300)]
+        device.settle()
+        with plugin("run", source, log=log) as process:
+            assert [read_line(process) for _ in waiting] == waiting
+            broker.stop()
+            wait_until(lambda: "trying again" in log.read_text(), "the warning")
+            broker.start()
+            last = device.telegram()
+            assert last in read_until(process, last)
+            wait_until(lambda: "is back" in log.read_text(), "the good news")
+    finally:
+        device.stop()
+        broker.stop()
+
+
+def test_mqtt_in_a_websocket_with_tls(tmp_path: Path) -> None:
+    port, log, ours = free_port(), tmp_path / "log", Authority(tmp_path, "ours")
+    broker = Mosquitto(tmp_path, *websockets(port), f"certfile {ours.cert}", f"keyfile {ours.key}").start()
+    source = f"mqtt+wss://127.0.0.1:{port}/{TOPIC}"
+    try:
+        with plugin("run", source, log=log):
+            wait_until(lambda: "certificate is not trusted" in log.read_text(), "the error")
+        with plugin("run", f"{source}?ca={ours.ca}&path=/any", log=log):
+            subscribed(broker)
+    finally:
+        broker.stop()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 404 Not Found\r\n\r\n", b"", b"sec-websocket-accept\xff\n\n"])
+def test_a_port_without_websockets_is_named(tmp_path: Path, answer: bytes) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with plugin("run", f"mqtt+ws://127.0.0.1:{server.getsockname()[1]}/{TOPIC}", log=log):
+            with server.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(answer)
+            wait_until(lambda: "E! " in log.read_text(), "the error")
+        assert "no WebSocket is opened: is ?path=/mqtt right" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [("mqtt://host/x?path=/mqtt", "unknown option 'path'"), ("mqtt+ws://host/x?path=", "has to begin with /")],
+)
+def test_a_path_is_for_websockets(source: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        open_source(source)
+
+
 def test_a_thousand_simulated_meters_are_read(tmp_path: Path, broker: Mosquitto) -> None:
     with plugin("run", broker.url("p1/+/raw"), log=tmp_path / "log") as process:
         subscribed(broker)
