@@ -54,6 +54,7 @@ MAY_KNOW = {
     "sources.serial_port": "sources.connection sources.events sources.serial_settings url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.http_get": " sources.connection sources.envelope sources.events url",
+    "sources.websocket": " sources.connection sources.envelope sources.events url",
     "sources.mqtt": "mqtt_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records

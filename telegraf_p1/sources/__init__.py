@@ -6,6 +6,7 @@ what the contract promises.
 """
 
 import importlib
+import sys
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
@@ -14,11 +15,15 @@ from telegraf_p1.url import UsageError, parse
 
 
 class _Kind(NamedTuple):
-    """The module of a kind of source, how its URL looks, and where its users look for a fault."""
+    """The module of a kind of source, how its URL looks, and where its users look for a fault.
+
+    `needs` is a package that it needs beside those we install.
+    """
 
     module: str
     example: str
     advice: Advice
+    needs: str = ""
 
 
 # By scheme. A module is loaded when it is used, so that nobody pays for another's library.
@@ -32,6 +37,8 @@ _KINDS: Final = {
     "mqtt+wss": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "http": _Kind("http_get", "http://host/path", DEVICE),
     "https": _Kind("http_get", "http://host/path", DEVICE),
+    "ws": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
+    "wss": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
     "file": _Kind("file", "file:NAME", LINE),
     "sim": _Kind("sim", "sim:", LINE),
 }
@@ -50,7 +57,14 @@ def open_source(text: str, **more: str) -> Source:
         raise UsageError(
             f"source {text!r}: write a device such as /dev/ttyUSB0, file:NAME, or a URL with one of: {known}"
         )
-    module = importlib.import_module(f"{__name__}.{_KINDS[url.scheme].module}")
+    kind = _KINDS[url.scheme]
+    try:
+        module = importlib.import_module(f"{__name__}.{kind.module}")
+    except ImportError:
+        if not kind.needs:
+            raise
+        cure = f"run {sys.executable} -m pip install '{kind.needs}'"
+        raise UsageError(f"source {text!r} needs a package that is not installed: {cure}") from None
     return cast("Source", module.source(url))
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paho.mqtt import publish
+from websockets.sync.client import connect
 
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import answers, component, free_port, program, wait_until
 from tests.helpers.web_device import Device, running
+from tests.helpers.websocket_device import WebSocketDevice, listening
 
 
 @dataclass
@@ -109,4 +111,27 @@ def http(_folder: Path) -> Iterator[Stand]:
         yield Stand(f"{device.url}?every=100ms", device.show, stack.close)
 
 
-STANDS = {"serial_port": serial, "tcp": tcp, "rfc2217": rfc2217, "mqtt": mqtt, "http_get": http}
+@contextmanager
+def websocket(_folder: Path) -> Iterator[Stand]:
+    """A dongle that sends each telegram to who listens."""
+    device = WebSocketDevice()
+    with ExitStack() as stack:
+        stack.enter_context(listening(device))
+        with connect(device.url):
+            pass  # once it has served somebody, it has all the descriptors that it needs
+
+        def leave() -> None:
+            wait_until(lambda: not device.clients, "the server to notice")
+
+        leave()
+        yield Stand(device.url, device.send, stack.close, leave)
+
+
+STANDS = {
+    "serial_port": serial,
+    "tcp": tcp,
+    "rfc2217": rfc2217,
+    "mqtt": mqtt,
+    "http_get": http,
+    "websocket": websocket,
+}

@@ -1,0 +1,220 @@
+"""A device that sends what its meter says over a WebSocket: `ws://192.168.1.20/ws`, `wss://…` with TLS.
+
+The Homey Energy Dongle. A message is a piece of the stream, cut anywhere, or wraps a telegram (JSON, hex).
+
+Options: `timeout`, the time without a message after which the connection counts as dead (30s); `member` of JSON
+that holds the telegram; `ca` (a file) for wss.
+"""
+
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+import time
+from typing import Final
+from urllib.parse import quote
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, PayloadTooBig
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import WebSocketURI
+
+from telegraf_p1 import __version__
+from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.envelope import LARGEST, unwrap
+from telegraf_p1.sources.events import Data, Dropped, Event
+from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
+
+_PORTS: Final = {"ws": 80, "wss": 443}
+# For the connection with its handshakes, and for what we send.
+_CONNECT_S: Final = 10.0
+_POLICY_VIOLATION: Final = 1008
+# What the library would tell stderr stands in our errors.
+logging.getLogger("websockets").addHandler(logging.NullHandler())
+
+
+def source(url: Url) -> Source:
+    """Read a WebSocket; a closed or a silent one raises OSError."""
+    timeout, member, ca = options(url, timeout=30, member="", ca="")
+    if not url.host:
+        raise UsageError(f"source {url.text!r}: write the address, for example ws://192.168.1.20/ws")
+    patience_s = duration(url, "timeout", timeout, 1)
+    address = host_and_port(url._replace(port=url.port or _PORTS[url.scheme]))
+    tls = _tls(url, ca)
+    uri = WebSocketURI(tls is not None, *address, quote(url.path or "/"), "")
+
+    def connect() -> _Stream:
+        peer = _Peer(_opened(address, tls), uri)
+        try:
+            peer.shake_hands()
+        except OSError:
+            peer.close()
+            raise
+        return _Stream(peer, member, patience_s)
+
+    return connect
+
+
+class _Stream(Connection):
+    def __init__(self, peer: "_Peer", member: str, timeout: float) -> None:
+        self._peer, self._member = peer, member
+        self._patience = Patience(timeout)
+
+    def read(self) -> list[Event]:
+        messages = self._peer.messages_until(time.monotonic() + (self._patience.wait() or 0.0))
+        if not messages:
+            event = self._patience.event()
+            self._peer.ping()  # what is gone says so, and what is in between sees that we are there
+            return [event]
+        self._patience.renew()
+        return [_data(message, self._member) for message in messages]
+
+    def close(self) -> None:
+        self._peer.close()
+
+
+def _data(message: bytes, member: str) -> Event:
+    """Give what a message holds: the meter's bytes as they are, or what was wrapped around a telegram."""
+    data, is_whole, trouble = unwrap(message, member)
+    if trouble:
+        return Dropped(trouble)
+    if data.removesuffix(b"\r\n") == message.removesuffix(b"\r\n"):
+        return Data(message)  # its end says nothing: it may stand in the middle of a line, or of the CRC
+    return Data(data, ends_message=is_whole)
+
+
+def _tls(url: Url, ca: str) -> ssl.SSLContext | None:
+    if url.scheme != "wss":
+        if ca:
+            raise UsageError(f"source {url.text!r}: ca is for TLS: write wss://")
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except OSError as error:
+        raise UsageError(f"source {url.text!r}: {ca}: {error.strerror or error}") from None
+
+
+def _opened(address: tuple[str, int], tls: ssl.SSLContext | None) -> socket.socket:
+    plain = socket.create_connection(address, _CONNECT_S)
+    if tls is None:
+        return plain
+    try:
+        return tls.wrap_socket(plain, server_hostname=address[0])
+    except ssl.SSLCertVerificationError as error:
+        reason = f"the device's certificate is not trusted: {error.verify_message} (?ca=FILE names its CA)"
+        raise OSError(errno.EACCES, reason) from None
+    finally:
+        plain.close()  # wrapped, it is only a name
+
+
+class _Peer:
+    """The other side, seen through the library's protocol, which does no I/O itself."""
+
+    def __init__(self, opened: socket.socket, uri: WebSocketURI) -> None:
+        self._socket = opened
+        self._protocol = ClientProtocol(uri, max_size=LARGEST)
+        self._begun = bytearray()  # of a message in several frames
+        self._messages: list[bytes] = []
+        self._over: OSError | None = None
+
+    def shake_hands(self) -> None:
+        """Ask for a WebSocket; raise OSError, with the answer of a server that has none."""
+        request = self._protocol.connect()
+        request.headers["User-Agent"] = f"telegraf_p1/{__version__}"
+        self._protocol.send_request(request)
+        self._send()
+        end = time.monotonic() + _CONNECT_S
+        while self._protocol.state is State.CONNECTING:
+            if not self._receive(end):
+                raise OSError(errno.ETIMEDOUT, "connected, but the device does not answer as a WebSocket does")
+            if error := self._protocol.handshake_exc:
+                raise OSError(errno.EPROTO, _refusal(error))
+
+    def messages_until(self, end: float) -> list[bytes]:
+        """Give what has come, empty at `end` (monotonic, s); raise OSError once the connection is over."""
+        while not self._messages:
+            if self._over:
+                raise self._over
+            if not self._receive(end):
+                return []
+        found = self._messages.copy()
+        self._messages.clear()
+        return found
+
+    def ping(self) -> None:
+        """Make the other side answer."""
+        self._protocol.send_ping(b"")
+        self._send()
+
+    def close(self) -> None:
+        """Say goodbye, so that the device serves another one at once."""
+        with contextlib.suppress(OSError):
+            if self._protocol.state is State.OPEN:
+                self._protocol.send_close(1000)
+                self._send()
+        self._socket.close()
+
+    def _receive(self, end: float) -> bool:
+        """Take what comes, in messages or not; False when nothing did until `end`."""
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        self._socket.settimeout(left)
+        try:
+            data = self._socket.recv(64 * 1024)
+        except TimeoutError:
+            return False
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        if self._protocol.parser_exc and not self._over:
+            self._over = _broken(self._protocol.parser_exc)
+        self._send()
+        return True
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self._begun += frame.data
+            if frame.fin and self._begun:  # an empty one is no sign of the meter
+                self._messages.append(bytes(self._begun))
+                self._begun.clear()
+        elif frame.opcode is Opcode.CLOSE:
+            self._over = _closed(Close.parse(frame.data))
+
+    def _send(self) -> None:
+        """Send what the protocol wants to be sent: a pong, the echo of a close."""
+        self._socket.settimeout(_CONNECT_S)
+        try:
+            self._socket.sendall(b"".join(self._protocol.data_to_send()))
+        except OSError as error:
+            # What came before is read first, and perhaps the reason.
+            self._over = self._over or OSError(errno.ECONNRESET, f"the other side is gone: {error.strerror or error}")
+
+
+def _refusal(error: Exception) -> str:
+    if not isinstance(error, InvalidStatus):
+        return f"the device does not answer as a WebSocket does: {error}"
+    answer = error.response
+    where = f", go to {answer.headers['Location']!r}" if "Location" in answer.headers else ""
+    return f"the device answers {answer.status_code} {answer.reason_phrase}, and opens no WebSocket{where}"
+
+
+def _broken(error: Exception) -> OSError:
+    if isinstance(error, EOFError):
+        return OSError(errno.ECONNRESET, "the other side closed the connection")
+    if isinstance(error, PayloadTooBig):
+        return OSError(errno.EMSGSIZE, f"a message of more than {LARGEST} bytes came, which is no telegram")
+    return OSError(errno.EPROTO, f"the device does not keep to the WebSocket protocol: {error}")
+
+
+def _closed(close: Close) -> OSError:
+    if close.code == _POLICY_VIOLATION:
+        cure = "a Homey Energy Dongle serves two clients at most, and has its local API switched on in the Homey app"
+        return OSError(errno.EACCES, f"the device refuses ({close}): {cure}")
+    return OSError(errno.ECONNRESET, f"the device closed the connection ({close})")
