@@ -55,6 +55,8 @@ MAY_KNOW = {
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.http_get": " sources.connection sources.envelope sources.events url",
     "sources.websocket": " sources.connection sources.envelope sources.events url",
+    "sources.http_server": "sources.envelope",
+    "sources.http_listen": "sources.connection sources.envelope sources.events sources.http_server url",
     "sources.mqtt": "mqtt_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records

@@ -37,6 +37,7 @@ _KINDS: Final = {
     "mqtt+wss": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "http": _Kind("http_get", "http://host/path", DEVICE),
     "https": _Kind("http_get", "http://host/path", DEVICE),
+    "http-listen": _Kind("http_listen", "http-listen://127.0.0.1:port", DEVICE),
     "ws": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
     "wss": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
     "file": _Kind("file", "file:NAME", LINE),

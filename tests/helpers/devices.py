@@ -4,6 +4,7 @@ import os
 import pty
 import socket
 import subprocess
+import threading
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from paho.mqtt import publish
 from websockets.sync.client import connect
 
+from tests.helpers.datalogger import post_telegram
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import answers, component, free_port, program, wait_until
 from tests.helpers.web_device import Device, running
@@ -127,6 +129,23 @@ def websocket(_folder: Path) -> Iterator[Stand]:
         yield Stand(device.url, device.send, stack.close, leave)
 
 
+@contextmanager
+def http_listen(_folder: Path) -> Iterator[Stand]:
+    """A datalogger that posts its telegrams to us; what can go away is the place that we listen at."""
+    port = free_port()
+    with ExitStack() as stack:
+
+        def send(telegram: bytes) -> None:
+            thread = threading.Thread(target=post_telegram, args=(port, telegram))  # it waits for the answer
+            thread.start()
+            stack.callback(thread.join)
+
+        def go_away() -> None:
+            stack.enter_context(socket.create_server(("127.0.0.1", port)))
+
+        yield Stand(f"http-listen://127.0.0.1:{port}", send, go_away)
+
+
 STANDS = {
     "serial_port": serial,
     "tcp": tcp,
@@ -134,4 +153,5 @@ STANDS = {
     "mqtt": mqtt,
     "http_get": http,
     "websocket": websocket,
+    "http_listen": http_listen,
 }
