@@ -225,17 +225,24 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
         return _Step(position, done=None)
     if end == _NO_HEAD:
         return _Step(start + 1, done=False)
-    # The meter's own head once more: bytes of this frame were lost, and the next one has begun.
     head = buffer[start : start + _TITLE_ENDS]
-    again = buffer.find(head, max(start + 1, position - len(head)), end)
-    if again >= 0:
+    if (again := _begun_in(buffer, start, position, end, head)) is not None:
         return _Step(again, done=False)
-    # A plain telegram: the head was noise.
-    if other := _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), end):
-        return _Step(other.start(), done=False)
     if len(buffer) < end:
         return _Step(len(buffer), done=None)
     return _Step(end, done=True, overlap=_overlap(buffer, end, head))
+
+
+def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -> int | None:
+    """Where another frame begins in a sealed one, None when none does.
+
+    The meter's own head once more: bytes of this one were lost. A plain telegram: the head was noise.
+    """
+    again = buffer.find(head, max(start + 1, position - len(head)), end)
+    plain = _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), end)
+    if plain and (again < 0 or plain.end() < again + len(head)):  # the one that was there first
+        return plain.start()
+    return again if again >= 0 else None
 
 
 def _within(buffer: bytes, start: int, end: int) -> int:
