@@ -16,6 +16,8 @@ from telegraf_p1.record import Record
 from telegraf_p1.values import Value
 
 _INT64: Final = 1 << 63
+# A backslash at the end of a tag would escape the comma or the space behind it, and what is stripped may bare another.
+_NO_END: Final = "\\ \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -67,8 +69,7 @@ def check_measurement(name: str) -> str:
 
 
 def _tag(text: str) -> str:
-    # A backslash at the end would escape the comma or the space behind the tag.
-    return _CONTROL.sub(" ", text).strip().rstrip("\\").rstrip()
+    return _CONTROL.sub(" ", text).strip().rstrip(_NO_END)
 
 
 def as_json(record: Record, measurement: str = "p1") -> str:

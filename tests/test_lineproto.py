@@ -37,6 +37,22 @@ def test_a_record_stays_one_line(tag: str, text: str) -> None:
     written.encode()
 
 
+@given(st.text("\\ \u3000A", max_size=8) | st.text())
+def test_no_tag_ends_in_a_backslash_or_a_blank(text: str) -> None:
+    written = line({"n": 1}, {"meter": text}).removesuffix(" n=1i 7")
+    if written != "p1":
+        tag = written.removeprefix("p1,meter=")
+        assert tag
+        assert not tag.endswith("\\")
+        assert tag == tag.strip()
+
+
+@pytest.mark.parametrize("text", ["A\\", "A\\ \\", "A\\\\ \\", "A\\\n\\", "A\\\u3000\\"])
+def test_what_stands_before_a_stripped_backslash_is_stripped_too(text: str) -> None:
+    assert line({"n": 1}, {"meter": text}) == "p1,meter=A n=1i 7"
+    assert line({"n": 1}, {"meter": text[1:]}) == "p1 n=1i 7"
+
+
 @pytest.mark.parametrize("name", ["", " ", "#p1", "a\nb", "p1\\", " p1"])
 def test_an_impossible_measurement_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="measurement"):

@@ -35,6 +35,8 @@ _FIELD = re.compile(r'(?P<name>[a-z]+)=(?:"(?P<text>(?:[^"\\]|\\.)*)"|(?P<number
 
 # Any text, and often what means something in line protocol.
 TEXT = st.text(st.one_of(st.sampled_from(' ,="\\\n\r\t\0#/!i'), st.characters()), max_size=40)
+# And what may not stand at a tag's end.
+TAG = st.builds(str.__add__, TEXT, st.text(st.sampled_from("\\ ,\u3000"), max_size=5))
 # 64-bit floats, as InfluxDB has them, hold any 15 digits.
 READING = st.decimals(-(10**11), 10**11, allow_nan=False, places=3)
 
@@ -71,7 +73,7 @@ def fields(line: str) -> dict[str, str | Decimal | int]:
     return result
 
 
-@given(st.lists(st.tuples(TEXT, TEXT, READING), min_size=100, max_size=300))
+@given(st.lists(st.tuples(TAG, TEXT, READING), min_size=100, max_size=300))
 @settings(
     max_examples=8,
     deadline=None,
