@@ -3,11 +3,12 @@
 import argparse
 import os
 import sys
+import threading
 from typing import NoReturn
 
 from telegraf_p1 import __version__
 from telegraf_p1.commands import OK, REJECTED, decode, fields, run, simulate
-from telegraf_p1.log import Log
+from telegraf_p1.log import Log, where
 from telegraf_p1.url import UsageError
 
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -40,8 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _USAGE
 
 
+def _say_bug(error: BaseException) -> None:
+    """Say that there is one, and where; never what an error says, which may be a secret or somebody else's text."""
+    Log().error(f"this is a bug, please report it: {where(error)}")
+
+
 def console(arguments: list[str] | None = None) -> int:
     """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
+    threading.excepthook = lambda bug: _say_bug(bug.exc_value or bug.exc_type())
     try:
         code = main(arguments)
         if sys.stdout:
@@ -55,11 +62,7 @@ def console(arguments: list[str] | None = None) -> int:
         Log().error(f"cannot write to stdout: {error.strerror}")
         os._exit(REJECTED)  # what is left in the buffer would fail again
     except Exception as error:  # noqa: BLE001  a bug: Telegraf would log a traceback as thirty errors
-        import traceback
-
-        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-        place = f"{os.path.basename(frame.f_code.co_filename)}:{line}"  # noqa: PTH119  pathlib takes 5 ms
-        Log().error(f"this is a bug, please report it: {type(error).__name__} at {place}: {error}")
+        _say_bug(error)
         return _BUG
     return code
 

@@ -22,13 +22,22 @@ _FOREIGN: Final = re.compile(r"[^\x20-\x7e]")
 def where(error: BaseException) -> str:
     """Give the type and the place of an error that should not have been: `ValueError at decode.py:12`.
 
-    Its text is left out: it may hold what nobody may read.
+    One of a library has two: `struct.error at client.py:830, from mqtt.py:66`. Its text is left out: it may hold what
+    nobody may read.
     """
+    places: list[str] = []
+    ours = 0
     frame = error.__traceback__
-    while frame and frame.tb_next:
+    while frame:
+        code, module = frame.tb_frame.f_code, frame.tb_frame.f_globals.get("__name__", "")
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}")
+        if module.partition(".")[0] == "telegraf_p1" or module == "__main__":
+            ours = len(places) - 1
         frame = frame.tb_next
-    place = f" at {frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else ""
-    return f"{type(error).__name__}{place}"
+    if not places:
+        return type(error).__name__
+    called = f", from {places[ours]}" if ours < len(places) - 1 else ""
+    return f"{type(error).__name__} at {places[-1]}{called}"
 
 
 class _Stderr:
