@@ -68,7 +68,7 @@ MAY_KNOW = {
     # records → lines, topics
     "outputs": "record",
     "outputs.mapping": "obis.lookup record values",
-    "outputs.definitions_file": "lineproto obis.kinds obis.table obis.lookup outputs.mapping values",
+    "outputs.definitions_file": "lineproto obis.kinds obis.table obis.lookup outputs.mapping telegram values",
     "outputs.stdout": "lineproto outputs outputs.mapping record",
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_options log outputs.mapping record url",

@@ -3,24 +3,38 @@
 See docs/mqtt.md and examples/metertrekker.toml.
 """
 
+import os
 import re
+import stat
 import tomllib
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
-from telegraf_p1 import lineproto, values
+from telegraf_p1 import lineproto, telegram, values
 from telegraf_p1.obis import kinds
 from telegraf_p1.obis.kinds import Field, Row, Type
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.obis.table import ROWS
-from telegraf_p1.outputs.mapping import Mapping, Place
+from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping, Place
 
+_MOST_BYTES: Final = 1024 * 1024
+_MOST_DOTS: Final = 100  # in a key: tomllib's time grows with their square, and two levels are all that there is
 # What a row may have as its type: how its value is read.
 _KINDS: Final[dict[Type, str]] = {"float": kinds.NUMBER, "integer": kinds.COUNTER, "string": kinds.TEXT}
 _TYPES: Final[dict[str, Type]] = {type_: type_ for type_ in _KINDS}
 _ROW_KEYS: Final = ("reference", "value", "field", "tag", "type", "unit", "measurement", "topic")
 _FILE_KEYS: Final = ("measurement", "only", "row", "time")
-_REFERENCE: Final = re.compile(r"\d{1,3}-(\d{1,3}|n):\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?")
+# What these tell is needed for other values, and a row of the user's would take it away.
+_NEEDED: Final = {
+    kinds.TIME: "the time of the record",
+    kinds.TIME_OF_DAY: "the time of the record",
+    kinds.DATE: "the time of the record",
+    kinds.MBUS_TYPE: "what an M-Bus meter measures",
+}
+_ANOTHER_NAME: Final = "choose another name, or give a row to that value too"
+_METER: Final = "meter"  # comes from one of several references: a row may take one, and a row the tag itself
+# For a message: a name such as the words in a field's name make.
+_EXAMPLES: Final = {"{medium}": "gas", "{unit}": "m3", "{n}": "1"}
 
 
 def load(path: str, measurement: str) -> Mapping:
@@ -29,13 +43,44 @@ def load(path: str, measurement: str) -> Mapping:
     Raise ValueError with file, line and reason for what cannot be.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _text(path)
         content = tomllib.loads(text)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     except ValueError as error:  # tomllib names the line
         raise ValueError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: brackets stand in brackets too often") from None
     return _File(path, text, measurement).mapping(content)
+
+
+def _text(path: str) -> str:
+    """Give what stands in a file; raise ValueError for what is none of ours, and OSError."""
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise ValueError("a definitions file has to be a regular file")
+    # Some of the kernel's files look regular and wait when they are read.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        data = file.read(_MOST_BYTES + 1) or b""
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"a definitions file has {_MOST_BYTES >> 20} MiB at most")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line}: save it as UTF-8") from None
+    for number, line_text in enumerate(text.split("\n"), 1):
+        if not line_text.lstrip().startswith("#") and line_text.partition("=")[0].count(".") > _MOST_DOTS:
+            raise ValueError(f"line {number}: a key has {_MOST_DOTS} dots at most")
+    return text
+
+
+class _Read(NamedTuple):
+    """A row that was understood; `about` is the value of the table that it gives, "" for one that is not in it."""
+
+    number: int
+    about: str
+    unit: str
+    place: Place
 
 
 class _File:
@@ -43,11 +88,14 @@ class _File:
 
     def __init__(self, path: str, text: str, measurement: str) -> None:
         self._path = path
-        self._lines = text.splitlines()
+        self._lines = text.split("\n")
         self._measurement = measurement
         self._places: dict[str, Place] = {}
-        self._rows: list[Row] = []
-        self._types: dict[tuple[str, str], Type] = {}  # of measurement and name
+        self._rows: dict[str, Row] = {}  # by reference
+        self._read: list[_Read] = []
+        self._names: set[tuple[str, str]] = set()  # measurement and name
+        self._topics: set[str] = set()
+        self._by_value: dict[str, bool] = {}  # of each value of the table that a row is about
 
     def mapping(self, content: dict[str, Any]) -> Mapping:
         for key, value in content.items():
@@ -57,28 +105,75 @@ class _File:
         self._measurement = self._name("measurement", content.get("measurement", self._measurement))
         for number, row in enumerate(content.get("row", ())):
             self._row(number, row)
+        only = content.get("only", False)
+        if not only:
+            self._check_against_table()
+        elif all(row.place.is_tag for row in self._read):
+            self._refuse("only", "with only = true, what has no row is left out, and no row gives a field")
         times = content.get("time", {})
-        for measurement, value in times.items():
-            if not str(value).endswith("_timestamp") or not DEFAULT.field(str(value)):
-                self._refuse(measurement, f"{value!r} is no value that ends in _timestamp: see `telegraf-p1 fields`")
-        overridden = {row.reference for row in self._rows}
-        rows = Table([*self._rows, *(row for row in ROWS if row.reference not in overridden)])
-        return Mapping(self._measurement, self._places, times, only=content.get("only", False), rows=rows)
+        self._check_times(times)
+        rows = Table([*self._rows.values(), *(row for row in ROWS if row.reference not in self._rows)])
+        return Mapping(self._measurement, self._places, times, only=only, rows=rows)
 
     def _row(self, number: int, row: object) -> None:
         if not isinstance(row, dict):
             self._refuse("row", "a row is written as [[row]] and keys below it")
         self._check_keys(row, number)
-        name = self._name("field" if "field" in row else "tag", row.get("field") or row.get("tag", ""), number)
+        key = "field" if "field" in row else "tag"
+        name = self._name(key, row[key], number)
         measurement = self._name("measurement", row.get("measurement", self._measurement), number)
-        value, type_ = self._by_reference(row, name, number) if "reference" in row else self._by_value(row, number)
-        if "tag" in row:
-            type_ = kinds.TAG
-        if self._types.setdefault((measurement, name), type_) != type_:
-            self._refuse("field", f"{name!r} has two types, and a database takes one", number)
+        is_by_value = "value" in row
+        value, field = self._by_value_of(row, number) if is_by_value else self._by_reference(row, name, number)
+        about = (
+            value
+            if is_by_value
+            else field.name or self._as_in_table(name, "tag" if key == "tag" else field.type, field.unit)
+        )
         if value in self._places:
             self._refuse("value", f"{value!r} has a place already, in a row above", number)
-        self._places[value] = Place(measurement, name, "tag" in row, row.get("topic"))
+        if (measurement, name) in self._names:
+            self._refuse(key, f"{name!r} is the name in a row above already: one of the two would be lost", number)
+        if self._by_value.setdefault(about, is_by_value) != is_by_value and about not in ("", _METER):
+            self._refuse(
+                "value" if is_by_value else "reference",
+                f"a row above takes {about!r} already, by its {'reference' if is_by_value else 'name'}: "
+                "name both by their references",
+                number,
+            )
+        self._names.add((measurement, name))
+        self._places[value] = Place(measurement, name, key == "tag", self._topic(row, number))
+        self._read.append(_Read(number, about, field.unit, self._places[value]))
+
+    def _check_against_table(self) -> None:
+        """Refuse a name or topic that a value of the table has, unless a row gives that value another."""
+        for number, about, unit, place in self._read:
+            key = "tag" if place.is_tag else "field"
+            if place.measurement == self._measurement and place.name != about and self._is_taken(place.name):
+                self._refuse(key, f"{place.name!r} is another value of the table: {_ANOTHER_NAME}", number)
+            topic = (place.topic or "").removeprefix("/")
+            if topic != about and self._is_taken(topic):
+                self._refuse("topic", f"{topic!r} is the topic of another value: {_ANOTHER_NAME}", number)
+            known = (
+                DEFAULT.field(place.name) if place.name == about and place.measurement == self._measurement else None
+            )
+            if known and known.unit not in ("", unit):
+                self._refuse("unit", f"{place.name!r} is in {known.unit}: {_ANOTHER_NAME}", number)
+
+    def _as_in_table(self, name: str, type_: Type, unit: str) -> str:
+        """Give the name of a reference that is not in the table when it is one more for that value, else nothing."""
+        known = DEFAULT.field(name)
+        return name if known and known.type == type_ and known.unit in ("", unit) else ""
+
+    def _is_taken(self, name: str) -> bool:
+        return name not in self._by_value and (name == "topic" or DEFAULT.field(name) is not None)
+
+    def _check_times(self, times: dict[str, object]) -> None:
+        measurements = {self._measurement, *(place.measurement for place in self._places.values())}
+        for measurement, value in times.items():
+            if not str(value).endswith("_timestamp") or not DEFAULT.field(str(value)):
+                self._refuse(measurement, f"{value!r} is no value that ends in _timestamp: see `telegraf-p1 fields`")
+            if measurement not in measurements:
+                self._refuse(measurement, f"no row has the measurement {measurement!r}")
 
     def _check_keys(self, row: dict[str, Any], number: int) -> None:
         for key, value in row.items():
@@ -90,37 +185,67 @@ class _File:
             self._refuse("", "a row needs either a reference (1-0:1.8.1) or a value (gas_m3)", number)
         if ("field" in row) == ("tag" in row):
             self._refuse("", "a row needs either a field or a tag", number)
-        if set(row.get("topic", "")) & set("+#\0"):
-            self._refuse("topic", "+ and # cannot stand in a topic that is written to", number)
 
-    def _by_reference(self, row: dict[str, str], name: str, number: int) -> tuple[str, Type]:
-        reference = row["reference"]
-        if not _REFERENCE.fullmatch(reference):
-            self._refuse("reference", f"{reference!r} is no OBIS reference such as 1-0:1.8.1", number)
-        if any(above.reference == reference for above in self._rows):
-            self._refuse("reference", f"{reference!r} has a place already, in a row above", number)
-        known = DEFAULT.row(reference)
+    def _topic(self, row: dict[str, str], number: int) -> str | None:
+        topic = row.get("topic")
+        if topic is None:
+            return None
+        if not topic or not topic.isprintable() or set(topic) & set("+#"):
+            self._refuse("topic", "a topic has a character at least, and none that is +, # or not printable", number)
+        if len(topic.encode()) > LONGEST_TOPIC:
+            self._refuse("topic", f"a topic has {LONGEST_TOPIC} bytes at most", number)
+        if topic.removeprefix("/") in self._topics:
+            self._refuse("topic", f"{topic!r} is the topic of a row above already", number)
+        self._topics.add(topic.removeprefix("/"))
+        return topic
+
+    def _by_reference(self, row: dict[str, str], name: str, number: int) -> tuple[str, Field]:
+        """Add the row to the table; give the name of its value, and what that is: its name in the table, type, unit."""
+        reference = self._reference(row["reference"], number)
+        if reference in self._rows:
+            self._refuse("reference", f"{reference} has a place already, in a row above", number)
+        known = self._known(reference, number)
         own = known.fields[0] if known and known.fields else Field("", "float")
-        if known and (len(known.fields) > 1 or "{" in own.name):
-            names = ", ".join(field.name for field in known.fields)
-            self._refuse("reference", f"{reference} gives several values, name one of them: value = {names}", number)
-        if not known and "type" not in row:
-            self._refuse("reference", f"{reference} is not in the table, so it needs a type", number)
+        if not own.name and "type" not in row:
+            self._refuse("reference", f"{reference} gives no value in the table, so it needs a type", number)
         if row.get("type", "float") not in _TYPES:
             self._refuse("type", f"type {row['type']!r} has to be one of: {', '.join(_TYPES)}", number)
         unit = row.get("unit", own.unit)
-        if unit and values.base_unit(unit) is None:
-            self._refuse("unit", f"unit {unit!r} is not known", number)
+        base = values.base_unit(unit) if unit else ""
+        if base is None or (own.unit and base != values.base_unit(own.unit)):
+            self._refuse("unit", f"unit {unit!r} is not known, or not what {reference} is measured in", number)
         type_ = _TYPES[row["type"]] if "type" in row else own.type
         kind = _KINDS[type_] if "type" in row or not known else known.kind
         if type_ == "tag":  # the identifier: here a value as any other
             type_, kind = "string", {kinds.METER: kinds.TEXT, kinds.METER_PLAIN: kinds.PLAIN}[kind]
         # Named as in the file, so that a value with the same name from elsewhere stays what it is.
         value = f"{reference} {name}"
-        self._rows.append(Row(reference, kind, (Field(value, type_, unit),)))
-        return value, type_
+        self._rows[reference] = Row(reference, kind, (Field(value, type_, unit),))
+        return value, Field(own.name, type_, unit)
 
-    def _by_value(self, row: dict[str, str], number: int) -> tuple[str, Type]:
+    def _reference(self, spelled: str, number: int) -> str:
+        """Give a reference as telegrams are read, without `*255`."""
+        is_any_channel = spelled.startswith("0-n:")
+        reference = telegram.reference(spelled.replace("0-n:", "0-1:", 1)) if spelled.isascii() else None
+        if reference is None:
+            self._refuse("reference", f"{spelled!r} is no OBIS reference such as 1-0:1.8.1", number)
+        return reference.replace("0-1:", "0-n:", 1) if is_any_channel else reference
+
+    def _known(self, reference: str, number: int) -> Row | None:
+        """Give the row of the table that a row of the file takes the place of; refuse where it cannot."""
+        entry = DEFAULT.lookup(reference)
+        known = entry.row if entry else DEFAULT.row(reference)
+        if known is None:
+            return None
+        if known.kind in _NEEDED:
+            self._refuse("reference", f"{reference} tells {_NEEDED[known.kind]}, and cannot be taken from it", number)
+        if len(known.fields) > 1 or any("{" in field.name for field in known.fields):
+            names = ", ".join(map(_example, known.fields))
+            self._refuse("reference", f"{reference} is not taken by its reference but by name: value = {names}", number)
+        return known
+
+    def _by_value_of(self, row: dict[str, str], number: int) -> tuple[str, Field]:
+        """Give the value that a row names, and its field."""
         value = row["value"]
         field = Field("topic", "tag") if value == "topic" else DEFAULT.field(value)
         if field is None:
@@ -128,7 +253,7 @@ class _File:
         for key in ("type", "unit"):
             if key in row:
                 self._refuse(key, f"{value!r} has its {key} already; a reference may have another", number)
-        return value, field.type
+        return value, field
 
     def _name(self, key: str, name: object, number: int | None = None) -> str:
         try:
@@ -143,9 +268,17 @@ class _File:
 
     def _line(self, key: str, number: int | None) -> int:
         """Find the line of a key: in the row with this number, or in the whole file."""
-        starts = [n for n, line in enumerate(self._lines, 1) if line.strip().startswith("[[row]]")]
+        starts = [n for n, line in enumerate(self._lines, 1) if re.match(r"\s*\[\[\s*\"?row\"?\s*\]\]", line)]
         first = starts[number] if number is not None and number < len(starts) else 1
         for n, line in enumerate(self._lines[first - 1 :], first):
             if key and re.match(rf"\s*\[*\"?{re.escape(key)}\"?\s*[=\].]", line):
                 return n
         return first
+
+
+def _example(field: Field) -> str:
+    """Give a name that a field may have: `gas_m3` for `{medium}_{unit}`."""
+    name = field.name
+    for word, example in _EXAMPLES.items():
+        name = name.replace(word, example)
+    return name

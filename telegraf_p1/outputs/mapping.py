@@ -5,11 +5,13 @@ Without a definitions file a record stays as it is and each value has its field'
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
 from telegraf_p1.values import Value
+
+LONGEST_TOPIC: Final = 65_535  # bytes; MQTT counts them in 16 bits
 
 _NS: Final = 1_000_000_000
 _MOST_METERS: Final = 10_000
@@ -57,10 +59,10 @@ class Mapping:
             if place is None:
                 continue
             part = parts.setdefault(place.measurement, record._replace(tags={}, fields={}))
-            if place.is_tag:
-                part.tags[place.name] = _text(value)
-            else:
-                part.fields[place.name] = value
+            of_part: dict[str, Any] = part.tags if place.is_tag else part.fields
+            # A row of the file goes before a value of the table that has its name.
+            if value_name in self._places or place.name not in of_part:
+                of_part[place.name] = _text(value) if place.is_tag else value
         for measurement, part in parts.items():
             if measurement not in self._times:
                 yield measurement, part
