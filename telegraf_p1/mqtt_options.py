@@ -24,7 +24,7 @@ def tls_context(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca or None)
         if cert:
             context.load_cert_chain(cert, key or None)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a name of no file, with NUL in it
         names = " or ".join(filter(None, (ca, cert, key)))
-        raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
+        raise UsageError(f"source {url.text!r}: {names}: {getattr(error, 'strerror', None) or error}") from None
     return context

@@ -6,22 +6,43 @@ root is the equipment identifier. The password comes from P1_MQTT_PASSWORD.
 """
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from telegraf_p1.log import Log
+from telegraf_p1.log import Log, where
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
-from telegraf_p1.outputs.mapping import Mapping
+from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.record import Record
-from telegraf_p1.url import UsageError, options, parse
+from telegraf_p1.url import UsageError, host_and_port, options, parse
 
 _REPEAT_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 60
 _MOST_TOPICS: Final = 100_000
 _METER: Final = "{meter}"
+_NAME: Final = 200  # characters of the option that a message shows
+_AGAIN_S: Final = 1.0
+
+
+class _Client(mqtt.Client):
+    """A client whose thread outlives what paho does not expect: the next connection may do."""
+
+    def __init__(self, trouble: Callable[[str], None]) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2)
+        self._trouble = trouble
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:  # noqa: FBT001, FBT002
+        """Do what paho's thread does, for ever."""
+        while True:
+            try:
+                return super().loop_forever(timeout, retry_first_connection)
+            except Exception as error:  # noqa: BLE001  else nothing is published any more, and nobody is told
+                self._trouble(f"the connection met {where(error)}")
+            time.sleep(_AGAIN_S)
+            self.connect_async(self.host, self.port)
 
 
 class Publisher:
@@ -34,13 +55,16 @@ class Publisher:
             raise UsageError(f"--publish {text!r}: write mqtt://host/root or mqtts://host/root")
         ca, cert, key = options(url, ca="", cert="", key="")
         self._root = url.path.removeprefix("/").rstrip("/")
+        self._mapping, self._log, self._name = mapping, log, f"--publish {text[:_NAME]}"
+        for what, words in (("topic", self._root), ("user", url.user)):
+            if not words.isprintable() or len(words.encode()) > LONGEST_TOPIC:
+                raise UsageError(f"{self._name}: a {what} has {LONGEST_TOPIC} bytes at most, and all can be printed")
         if set(self._root) & set("+#"):
-            raise UsageError(f"--publish {text!r}: + and # cannot stand in a topic that is written to")
-        self._mapping, self._log, self._name = mapping, log, f"--publish {text}"
+            raise UsageError(f"{self._name}: + and # cannot stand in a topic that is written to")
         self._last: dict[str, tuple[str, float]] = {}
-        self._in_trouble = False
-        self._address = (url.host, url.port or PORTS[url.scheme])
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self._in_trouble = self._is_said = False
+        self._address = host_and_port(url._replace(port=url.port or PORTS[url.scheme]))
+        self._client = _Client(self._trouble)
         if url.user:
             self._client.username_pw_set(url.user, password())
         if url.scheme == "mqtts":
@@ -67,26 +91,43 @@ class Publisher:
             name = f"{root}/{topic.removeprefix('/')}" if root else topic
             before, at = self._last.get(name, ("", -_REPEAT_S))
             if text != before or now - at >= _REPEAT_S:
-                self._client.publish(name, text, retain=True)
+                self._send(name, text)
                 self._last[name] = text, now
         if len(self._last) > _MOST_TOPICS:
             self._last.clear()
 
+    def _send(self, topic: str, text: str) -> None:
+        """Publish a value; one that cannot be costs no other, and no record."""
+        if len(topic.encode()) > LONGEST_TOPIC:
+            self._say(f"a value whose topic would have more than {LONGEST_TOPIC} bytes is left out")
+            return
+        try:
+            self._client.publish(topic, text, retain=True)
+        except ValueError as error:
+            self._say(f"a value is left out: {where(error)}")
+
+    def _say(self, text: str) -> None:
+        self._log.warning_for(f"publish {text}", f"{self._name}: {text}")
+
     def _on_connect(self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object) -> None:
         if reason.is_failure:
             self._trouble(f"the broker refuses: {reason} (is {PASSWORD} right?)")
-        elif self._in_trouble:
+        else:
             self._in_trouble = False
-            self._log.info(f"{self._name} is back")
+            if self._is_said:
+                self._is_said = False
+                self._log.info(f"{self._name} is back")
 
     def _trouble(self, reason: str) -> None:
+        """Say that nothing is published; a broker that hangs up each second is no reason for a line each."""
         if not self._in_trouble:
             self._in_trouble = True
-            self._log.warning(
-                f"{self._name}: {reason}; trying again until it is there, records are written all the same"
+            self._is_said |= self._log.warning_for(
+                f"publish {reason}",
+                f"{self._name}: {reason}; trying again until it is there, records are written all the same",
             )
 
 
 def _level(text: str) -> str:
-    """Give a text that is one level of a topic."""
-    return "".join("_" if character in "/+#\0" else character for character in text)
+    """Give a text that is one level of a topic; brokers hang up for what is no character, such as U+FFFE."""
+    return "".join(character if character.isprintable() and character not in "/+#" else "_" for character in text)

@@ -1,7 +1,10 @@
 """`--publish`: values on topics of their own, against a real mosquitto."""
 
+import contextlib
 import json
+import socket
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +13,10 @@ import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from telegraf_p1.log import Log
+from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
+from telegraf_p1.outputs.mqtt import Publisher
+from telegraf_p1.record import Record
 from tests.helpers.mosquitto import Mosquitto, blocks
 from tests.helpers.programs import PLUGIN, plugin, read_line, wait_until
 from tests.helpers.telegraf import telegraf
@@ -88,6 +95,82 @@ def test_metertrekker_topics_are_published_without_a_root(
         wait_while_reading(process, lambda: "/energy/gas/reading" in listener.messages, "a value")
     assert [line.partition(",")[0] for line in lines].count("gas") == 1
     assert "/energy/mains/power/L3_redelivery" in listener.messages
+
+
+@contextlib.contextmanager
+def publisher(url: str) -> Iterator[tuple[Callable[[str, str], None], list[str]]]:
+    """Give what publishes the value `n` of a meter, and what is said."""
+    said: list[str] = []
+    publisher = Publisher(url, Mapping(), Log(said.append))
+    publisher.start()
+    try:
+        yield lambda meter, text: publisher.publish(Record({"meter": meter}, {"n": text}, 0, [])), said
+    finally:
+        client = publisher._client  # noqa: SLF001  the program never stops it
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_no_name_and_no_value_of_a_meter_cuts_the_others_off(broker: Mosquitto, listener: Listener) -> None:
+    # mosquitto hangs up for a topic with U+FFFE or a control character in it.
+    evil = ("A\ufffe", "B\x07", "C\ud800", "D/+#\0", "\xa0", "E" * LONGEST_TOPIC)
+    with publisher(broker.url("out/{meter}")) as (publish, said):
+
+        def all_are_there() -> bool:
+            for name in (*evil, "good"):
+                publish(name, "5")
+            publish("bad", "\ud800")
+            publish("last", "6")
+            return "out/last/n" in listener.messages
+
+        wait_until(all_are_there, "the values")
+        assert [line for line in said if "more than 65535 bytes is left out" in line]
+        assert [line for line in said if "a value is left out: UnicodeEncodeError" in line]
+        assert len(said) == 2
+    topics = {f"out/{name}/n" for name in ("A_", "B_", "C_", "D____", "_", "good", "last")}
+    assert {topic for topic in listener.messages if topic.startswith("out/")} == topics
+
+
+def test_what_paho_does_not_expect_is_one_line_and_values_come_again(
+    broker: Mosquitto, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ValueError("secret"), UnicodeError("secret")]
+    connect = socket.create_connection
+
+    def create_connection(*arguments: object, **options: object) -> socket.socket:
+        if failures:
+            raise failures.pop()
+        return connect(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    with publisher(broker.url("out")) as (publish, said):
+        wait_until(lambda: publish("", "5") or "out/n" in listener.messages, "a value")
+        assert not failures
+        assert len(said) == 2
+        assert "the connection met UnicodeError at test_mqtt_output.py:" in said[0]
+        assert "is back" in said[1]
+        assert "secret" not in "".join(said)
+
+
+def test_a_broker_that_hangs_up_each_second_is_said_once() -> None:
+    hung_up = []
+
+    def hang_up(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = server.accept()
+                with peer:
+                    peer.recv(100)
+                    peer.sendall(b"\x20\x02\x00\x00")
+                    hung_up.append(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        with publisher(f"mqtt://127.0.0.1:{server.getsockname()[1]}/x") as (_, said):
+            wait_until(lambda: len(hung_up) >= 4, "four connections")
+    assert [line for line in said if "is gone" in line] == said[:1]
+    assert [line for line in said if "is back" in line] == said[1:]
+    assert len(said) == 2
 
 
 def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
