@@ -1,6 +1,7 @@
 """The command line: `telegraf-p1 run|decode|simulate|fields`, also as `python -m telegraf_p1`."""
 
 import argparse
+import io
 import os
 import sys
 import threading
@@ -48,6 +49,8 @@ def _say_bug(error: BaseException) -> None:
 
 def console(arguments: list[str] | None = None) -> int:
     """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as line protocol is, whatever the locale says
     threading.excepthook = lambda bug: _say_bug(bug.exc_value or bug.exc_type())
     try:
         code = main(arguments)

@@ -85,8 +85,9 @@ MAY_KNOW = {
     "commands.options": "decrypt interpreter lineproto outputs.definitions_file outputs.mapping timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
     "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
-    "commands.decode": "commands commands.options decrypt framer interpreter lineproto log loop outputs.stdout scrub "
-    "sources.file telegram",
+    "commands.progress": "",
+    "commands.decode": "commands commands.options commands.progress decrypt framer interpreter lineproto log loop "
+    "outputs.stdout scrub sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",

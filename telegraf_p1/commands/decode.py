@@ -5,10 +5,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from telegraf_p1.commands import NO_TELEGRAM, OK, REJECTED, options
+from telegraf_p1.commands.progress import Progress
 from telegraf_p1.log import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from telegraf_p1.decrypt import Keys
+    from telegraf_p1.framer import Frame
+    from telegraf_p1.sources.file import Recording
 
 
 def add(commands: Any) -> None:
@@ -35,18 +40,19 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.sources.file import Recording
 
     settings, mapping = options.understood(chosen)
-    log = Log()
+    log, progress = Log(), Progress()
     if chosen.scrub:
-        return _scrub(chosen.files, settings.keys, log)
+        return _scrub(chosen.files, settings.keys, log, progress)
     output = lines(print, mapping, lineproto.as_json if chosen.json else lineproto.line)
     accepted = rejected = 0
     for name in chosen.files:
         interpreter = Interpreter(settings, log, name)
-        recording = Recording(0 if name == "-" else name)
-        loop.run(recording, interpreter, [output])
+        recording = Recording(0 if name == "-" else name, progress.bytes)
+        loop.run(recording, interpreter, [output, progress.telegram])
         recording.close()
         accepted += interpreter.accepted
         rejected += interpreter.rejected
+    progress.end()
     if not accepted and not rejected:
         log.error(NO_TELEGRAM)
         return REJECTED
@@ -55,10 +61,9 @@ def main(chosen: argparse.Namespace) -> int:
     return REJECTED if rejected else OK
 
 
-def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
+def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) -> int:
     """Write all that is or was a telegram to stdout, without what identifies a meter."""
     from telegraf_p1.decrypt import opened
-    from telegraf_p1.framer import Framer
     from telegraf_p1.scrub import Scrubber
     from telegraf_p1.sources.file import Recording
     from telegraf_p1.telegram import TelegramError, is_begun
@@ -66,10 +71,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
     scrubber = Scrubber()
     found = rejected = 0
     for name in files:
-        framer, recording = Framer(), Recording(0 if name == "-" else name)
-        frames = [frame for data in recording.pieces() for frame in framer.feed(data)] + framer.flush()
-        recording.close()
-        for frame in frames:
+        for frame in _frames(Recording(0 if name == "-" else name, progress.bytes)):
             try:
                 plain = frame._replace(data=opened(frame, keys).data)
             except TelegramError as error:
@@ -78,7 +80,21 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log) -> int:
                 continue
             if is_begun(plain.data):
                 found += 1
-                sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
+                progress.telegram(plain)
+                if sys.stdout:
+                    sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
+    progress.end()
     if not found and not rejected:
         log.error(NO_TELEGRAM)
     return OK if found and not rejected else REJECTED
+
+
+def _frames(recording: "Recording") -> "Iterator[Frame]":
+    """Give the frames of a recording, and close it."""
+    from telegraf_p1.framer import Framer
+
+    framer = Framer()
+    for data in recording.pieces():
+        yield from framer.feed(data)
+    yield from framer.flush()
+    recording.close()

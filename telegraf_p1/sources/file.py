@@ -1,7 +1,7 @@
 """A recording: `file:capture.txt`, or `file:///var/lib/p1/capture.txt`."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -26,8 +26,9 @@ class Recording(Connection):
 
     keeps = True
 
-    def __init__(self, path: str | int) -> None:
-        self._path = path
+    def __init__(self, path: str | int, count: Callable[[int], None] = lambda _bytes: None) -> None:
+        """Open it; `count` is told how many bytes were read, each time."""
+        self._path, self._count = path, count
         with self._advice():
             self._file = io.FileIO(path, closefd=isinstance(path, str))
 
@@ -42,7 +43,9 @@ class Recording(Connection):
 
     def _next(self) -> bytes:
         with self._advice():
-            return self._file.read(_PIECE) or b""
+            data = self._file.read(_PIECE) or b""
+        self._count(len(data))
+        return data
 
     def close(self) -> None:
         """Close it, unless it was opened by somebody else."""

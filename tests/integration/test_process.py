@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import termios
+import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -522,3 +523,96 @@ def test_decode_cannot_scrub_what_it_cannot_open(tmp_path: Path) -> None:
         done = subprocess.run([*PLUGIN, "decode", "--scrub"], input=data, capture_output=True, timeout=20, check=False)
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize("what", [["decode"], ["decode", "--json"], ["decode", "--scrub"]])
+def test_records_are_utf_8_whatever_the_locale(what: list[str], tmp_path: Path) -> None:
+    definitions, telegram = tmp_path / "my.toml", tmp_path / "telegram"
+    definitions.write_text('[[row]]\nvalue = "tariff"\nfield = "énergie"\n', encoding="utf-8")
+    telegram.write_bytes(
+        with_crc(b"/TST5\r\n\r\n0-0:1.0.0(231114231320W)\r\n0-0:96.13.0(caf\xe9)\r\n0-0:96.14.0(0002)\r\n!")
+    )
+    done = [
+        subprocess.run(
+            [*PLUGIN, *what, "--definitions", str(definitions), str(telegram)],
+            capture_output=True,
+            timeout=20,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"},
+        )
+        for encoding in ("ascii", "utf-8", "utf-16")
+    ]
+    assert {(one.returncode, one.stderr) for one in done} == {(0, b"")}
+    (written,) = {one.stdout for one in done}
+    if what == ["decode"]:
+        assert 'énergie=2i,message="café"'.encode() in written
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, Callable[[], bytes]]]:
+    """Give the program's end of a terminal, and what was written to it so far."""
+    ours, its = pty.openpty()
+    tty.setraw(its)
+    os.set_blocking(ours, False)
+    seen = bytearray()
+
+    def so_far() -> bytes:
+        with suppress(BlockingIOError):
+            while data := os.read(ours, 65536):
+                seen.extend(data)
+        return bytes(seen)
+
+    try:
+        yield its, so_far
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+@pytest.mark.parametrize("what", [["decode"], ["decode", "--scrub"]])
+@pytest.mark.parametrize("stdout", ["closed", "another terminal"])
+def test_a_long_recording_shows_its_progress_on_the_terminal(what: list[str], stdout: str) -> None:
+    close = ["sh", "-c", 'exec "$@" >&-', "sh"] if stdout == "closed" else []
+    telegram = Meter().telegram(START)
+    with (
+        terminal() as (errors, said),
+        terminal() as (out, records_so_far),
+        program([*close, *PLUGIN, *what], stdin=subprocess.PIPE, stdout=out, stderr=errors) as process,
+    ):
+        assert process.stdin
+
+        def feed() -> bool:
+            os.write(process.stdin.fileno(), telegram)  # type: ignore[union-attr]
+            records_so_far()  # else the terminal is full
+            return b" MB\r" in said()
+
+        wait_until(feed, "the progress")
+        process.stdin.close()
+        assert process.wait(20) == 0
+        assert b"\n" not in said()
+        assert said().rpartition(b"MB\r")[2].strip(b" ") == b"\r"
+
+
+@pytest.mark.parametrize("stderr", ["the same terminal", "a file"])
+def test_no_progress_is_shown_among_records_or_in_a_file(stderr: str, tmp_path: Path) -> None:
+    telegram = Meter().telegram(START)
+    with (
+        terminal() as (both, seen),
+        (tmp_path / "log").open("wb") as log,
+        program(
+            [*PLUGIN, "decode"], stdin=subprocess.PIPE, stdout=both, stderr=log if stderr == "a file" else both
+        ) as process,
+    ):
+        assert process.stdin
+        end = time.monotonic() + 1.5
+
+        def feed() -> bool:
+            os.write(process.stdin.fileno(), telegram)  # type: ignore[union-attr]
+            return bool(seen()) and time.monotonic() > end
+
+        wait_until(feed, "a while")
+        process.stdin.close()
+        wait_until(lambda: seen() and process.poll() is not None, "the end")
+        assert process.returncode == 0
+        assert b" MB" not in seen()
+        assert (tmp_path / "log").read_bytes() == b""
