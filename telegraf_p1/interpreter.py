@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from telegraf_p1 import telegram
@@ -45,6 +45,7 @@ class Settings(NamedTuple):
     keys: Keys | None = None
     plain: bool = False  # whether telegrams that are not sealed are believed though there is a key
     rows: Table = DEFAULT
+    identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
 
 
 class _Stream:
@@ -256,6 +257,7 @@ class Interpreter:
             self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
+        record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
 
     def _notice_counter(self, counter: int, frame: Frame, stream: _Stream) -> None:

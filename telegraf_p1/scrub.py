@@ -15,20 +15,12 @@ from typing import Final
 
 from telegraf_p1 import crc, telegram, values
 from telegraf_p1.framer import Frame
+from telegraf_p1.identifiers import HARMLESS
 from telegraf_p1.obis import kinds
 from telegraf_p1.obis.lookup import DEFAULT
 
-# Texts that name a model or a state, and nobody.
-_HARMLESS: Final = {
-    "identification",
-    "p1_version",
-    "fw_core_version",
-    "fw_core_checksum",
-    "fw_module_version",
-    "fw_module_checksum",
-    "device_status",
-    "error_register",
-}
+# Texts that name a model or a state, and nobody, but for digits in them.
+_HARMLESS: Final = HARMLESS | {"identification"}
 # Kinds whose values look like no other's.
 _OWN: Final = {
     kinds.TIME: re.compile(r"[\dT :./-]{8,19}[SWsw]?"),

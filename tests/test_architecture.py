@@ -29,7 +29,7 @@ MAY_KNOW = {
     "diagnosis": "telegram",
     "telegram": "advice crc",
     "decrypt": "framer telegram",
-    "scrub": "crc framer obis.kinds obis.lookup telegram values",
+    "scrub": "crc framer identifiers obis.kinds obis.lookup telegram values",
     # the table
     "obis": "",
     "obis.kinds": "",
@@ -43,6 +43,7 @@ MAY_KNOW = {
     "record": "values",
     "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
+    "identifiers": "obis.kinds obis.lookup record values",
     # sources: no telegram, no retry, no log
     "sources.events": "",
     "sources.connection": "sources.events",
@@ -82,7 +83,8 @@ MAY_KNOW = {
     "simulator.targets": "mqtt_options simulator.countries simulator.meter",
     # the command line
     "commands": "",
-    "commands.options": "decrypt interpreter lineproto outputs.definitions_file outputs.mapping timestamp url",
+    "commands.options": "decrypt identifiers interpreter lineproto outputs.definitions_file outputs.mapping "
+    "timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
     "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
     "commands.progress": "",
@@ -106,7 +108,7 @@ PURE = [
     "timestamp",
     "mbus",
 ]
-PURE += ["scrub", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
+PURE += ["scrub", "identifiers", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 
 MODULES = {

@@ -33,13 +33,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="believe telegrams that are not sealed, too, though there is a key"
     )
+    parser.add_argument(
+        "--meter-tag",
+        choices=("id", "hash", "none"),
+        default="id",
+        help="identifiers of meters and connections in records: as they are (default), as hashes with the key in "
+        "P1_HASH_KEY, or left out",
+    )
     parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
 
 def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
     """Give what they say; raise UsageError for what cannot be."""
-    from telegraf_p1 import decrypt, lineproto
+    from telegraf_p1 import decrypt, identifiers, lineproto
     from telegraf_p1.interpreter import Settings
     from telegraf_p1.outputs.mapping import Mapping
 
@@ -53,6 +60,7 @@ def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
             mapping = Mapping(measurement)
         keys = decrypt.keys(os.environ)
         zone = Zone(options.timezone)
+        change = identifiers.change(options.meter_tag, os.environ)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows), mapping
+    return Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows, change), mapping

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -95,6 +96,18 @@ def test_metertrekker_topics_are_published_without_a_root(
         wait_while_reading(process, lambda: "/energy/gas/reading" in listener.messages, "a value")
     assert [line.partition(",")[0] for line in lines].count("gas") == 1
     assert "/energy/mains/power/L3_redelivery" in listener.messages
+
+
+def test_an_identifier_that_is_hashed_stands_in_no_topic_and_no_value(
+    tmp_path: Path, broker: Mosquitto, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P1_HASH_KEY", "0123456789abcdef")
+    command = ["run", "sim:?interval=0.1", "--meter-tag", "hash", "--publish", broker.url("home/{meter}")]
+    with plugin(*command, log=tmp_path / "log") as process:
+        meter = re.match("p1,meter=([0-9a-f]{16}) ", read_line(process))
+        assert meter
+        wait_while_reading(process, lambda: f"home/{meter[1]}/gas_meter_id" in listener.messages, "a value")
+    assert "0047010000000011" not in "".join((*listener.messages, *listener.messages.values()))
 
 
 @contextlib.contextmanager

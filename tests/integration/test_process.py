@@ -352,6 +352,7 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "sim:", "--publish", "mqtt://h/+/x"], "+ and #"),
         (["run", "sim:", "--publish", "mqtts://h/x?ca=%00"], "null"),
         (["run", "sim:", "--definitions", "/dev/zero"], "regular file"),
+        (["run", "sim:", "--meter-tag", "hash"], "P1_HASH_KEY"),
         (["frobnicate"], "frobnicate"),
     ],
 )
