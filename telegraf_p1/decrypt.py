@@ -12,6 +12,7 @@ nonce and has to be known: `/EGM5G35` CR LF CR LF 00 82 …
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from telegraf_p1 import credentials
 from telegraf_p1.framer import SEALED, SEALED_BLOCK, Frame
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
 
@@ -41,8 +42,8 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
     Raise ValueError, which never repeats a key, for what is no key or when the package that
     decrypts is missing.
     """
-    if not environment.get(KEY):
-        if environment.get(AUTHENTICATION_KEY):
+    if not credentials.read(environment, KEY):
+        if credentials.read(environment, AUTHENTICATION_KEY):
             message = f"{AUTHENTICATION_KEY} is set, but {KEY} is needed too"
             raise ValueError(message)
         return None
@@ -60,7 +61,7 @@ def keys(environment: Mapping[str, str]) -> Keys | None:
 
 
 def _octets(environment: Mapping[str, str], name: str, count: int, default: str = "") -> bytes:
-    digits = environment.get(name, "").strip() or default
+    digits = credentials.read(environment, name) or default
     try:
         octets = bytes.fromhex(digits)
     except ValueError:

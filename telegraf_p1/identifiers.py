@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from telegraf_p1 import credentials
 from telegraf_p1.obis.kinds import Field
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
@@ -41,7 +42,7 @@ def change(how: str, environ: Mapping[str, str]) -> Change:
     """
     if how == "id":
         return lambda record: record
-    replaced = _hash(environ.get(KEY, "")) if how == "hash" else lambda _text: ""
+    replaced = _hash(credentials.read(environ, KEY)) if how == "hash" else lambda _text: ""
 
     def changed(record: Record) -> Record:
         tags = {name: replaced(text) if _names_a_meter(name) else text for name, text in record.tags.items()}
@@ -60,7 +61,7 @@ def change(how: str, environ: Mapping[str, str]) -> Change:
 def _hash(key: str) -> Callable[[str], str]:
     import hmac
 
-    if len(key) < _SHORTEST_KEY or not (key.isascii() and key.isprintable()):
+    if len(key) < _SHORTEST_KEY or not key.isascii():
         raise ValueError(
             f"--meter-tag hash needs a secret in the environment: {KEY}, {_SHORTEST_KEY} characters of ASCII or more; "
             "`openssl rand -hex 16` makes one"

@@ -15,7 +15,7 @@ from telegraf_p1.framer import Frame, Framer, is_sealed
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
-from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble
+from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble, Unchanged
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
@@ -110,6 +110,8 @@ class Interpreter:
             case Silence():
                 self._notice_silence(event)
                 found = self._pause()
+            case Unchanged():
+                self._notice_silence(event)
             case Trouble(text):
                 self._warn.of_trouble(self._name, text)
             case Dropped(text):
@@ -276,10 +278,15 @@ class Interpreter:
         self.rejected += 1
         self.rejected_by_cause[cause] += 1
 
-    def _notice_silence(self, silence: Silence) -> None:
+    def _notice_silence(self, event: Silence | Unchanged) -> None:
         stream = self._stream("")
+        if isinstance(event, Unchanged) and stream.memory.clock.last is None:
+            return  # without a time it may be another telegram with the same readings
         if self._recoveries < _SLOW and not self._is_silence_said:
-            self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), silence)
+            if isinstance(event, Unchanged):
+                self._warn.of_unchanged(stream.name, event)
+            else:
+                self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), event)
         self._is_silent = self._is_silence_said = True
 
     def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:

@@ -106,7 +106,7 @@ class Clock:
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
-        self._last: int | None = None
+        self.last: int | None = None  # what it showed
         self._in_second_pass = False
 
     def read(self, text: str, received: int | None) -> int | None:
@@ -116,14 +116,14 @@ class Clock:
         the first time is in the pass that is nearer to `received`, or in the first when both are far off.
         """
         if text[-1:].isalpha():  # the letter settles it
-            self._last, self._in_second_pass = epoch(text, self.zone), False
-            return self._last
+            self.last, self._in_second_pass = epoch(text, self.zone), False
+            return self.last
         first, second = (epoch(text, self.zone, second_pass=is_second) for is_second in (False, True))
         if first is None or second is None:
             return None
         self._in_second_pass = first != second and self._is_second(first, second, received)
-        self._last = second if self._in_second_pass else first
-        return self._last
+        self.last = second if self._in_second_pass else first
+        return self.last
 
     def _is_second(self, first: int, second: int, received: int | None) -> bool:
         if self._in_second_pass:
@@ -131,11 +131,11 @@ class Clock:
         off_first, off_second = (_NEAR_S if received is None else abs(received - time) for time in (first, second))
         if min(off_first, off_second) < _LAG_S:
             return off_second < off_first
-        if self._last is not None and 0 <= first - self._last < _SOON_S:
+        if self.last is not None and 0 <= first - self.last < _SOON_S:
             return False
         if min(off_first, off_second) < _NEAR_S / 2:
             return off_second < off_first
-        return self._last is not None and _STEP_S < self._last - first < _NEAR_S
+        return self.last is not None and _STEP_S < self.last - first < _NEAR_S
 
 
 def tst(epoch: int, standard: int = 1) -> str:

@@ -6,7 +6,7 @@ from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.diagnosis import diagnose, no_telegram
 from telegraf_p1.log import Log, where
 from telegraf_p1.record import Record
-from telegraf_p1.sources.events import Silence
+from telegraf_p1.sources.events import Silence, Unchanged
 from telegraf_p1.telegram import Telegram, TelegramError, holds_objects
 
 _MOST_REMARKS: Final = 100
@@ -97,6 +97,14 @@ class Warner:
         else:
             text = f"nothing came for {seconds}: {silence.advice}"
         self._log.warning_for("silence", f"{name}: {text}")
+
+    def of_unchanged(self, name: str, event: Unchanged) -> None:
+        """Say that a device has no newer telegram than the one it has given already."""
+        self._log.warning_for(
+            "silence",
+            f"{name}: the device answers with the same telegram for {event.seconds:g} s: "
+            "is its cable still in the P1 port?",
+        )
 
     def of_bytes(self, name: str, data: bytes, *, hold_no_telegram: bool) -> None:
         """Say what is wrong with bytes that gave no telegram, or that they hold none."""

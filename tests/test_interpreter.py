@@ -14,7 +14,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.outputs import statistics
 from telegraf_p1.record import Record
 from telegraf_p1.simulator.meter import Meter
-from telegraf_p1.sources.events import PAUSE_S, SILENCE_S, Data, Lost, Pause, Silence, Trouble
+from telegraf_p1.sources.events import PAUSE_S, SILENCE_S, Data, Lost, Pause, Silence, Trouble, Unchanged
 from telegraf_p1.telegram import CrcMode, Telegram
 from telegraf_p1.timestamp import Zone
 from tests.helpers.telegrams import KEY, LUXEMBOURG, RECEIVED_NS, START, seal, seal_block, with_crc
@@ -171,6 +171,24 @@ def test_a_meter_that_speaks_once_a_minute_is_not_warned_of_for_ever(heard: Hear
         heard.silence()
         assert len(heard.records(Meter().telegram(START + n * 61))) == 1
     assert len(heard.said("nothing came")) == 3
+
+
+@pytest.mark.parametrize(("form", "lines"), [("nl-5.0", 1), ("nl-2.2", 0)])
+def test_equal_answers_are_named_only_when_their_time_proves_them_old(form: str, lines: int) -> None:
+    heard = Heard()
+    assert heard.interpreter.records(Unchanged(SILENCE_S), RECEIVED_NS) == []
+    assert len(heard.records(Meter(form).telegram(START))) == 1
+    assert heard.interpreter.records(Unchanged(SILENCE_S), RECEIVED_NS) == []
+    assert len(heard.said("answers with the same telegram for 15 s")) == lines
+    assert heard.said("nothing came") == []
+
+
+def test_a_device_that_has_a_new_telegram_once_a_minute_is_not_warned_of_for_ever(heard: Heard) -> None:
+    for n in range(100):
+        heard.now = n * 61
+        assert len(heard.records(Meter().telegram(START + n * 61))) == 1
+        heard.interpreter.records(Unchanged(SILENCE_S), RECEIVED_NS)
+    assert len(heard.said("same telegram")) == 3
 
 
 def test_what_was_counted_becomes_a_line(heard: Heard) -> None:

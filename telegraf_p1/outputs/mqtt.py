@@ -67,8 +67,8 @@ class Publisher:
         self._client = _Client(self._trouble)
         if url.user:
             self._client.username_pw_set(url.user, password())
-        if url.scheme == "mqtts":
-            self._client.tls_set_context(tls_context(url, ca, cert, key))
+        if tls := tls_context(url, ca, cert, key):
+            self._client.tls_set_context(tls)
         self._client.reconnect_delay_set(1, _LONGEST_WAIT_S)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = lambda *_: self._trouble("the broker cannot be reached")

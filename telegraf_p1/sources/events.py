@@ -41,6 +41,15 @@ class Silence(NamedTuple):
     )
 
 
+class Unchanged(NamedTuple):
+    """A device that is asked for its last telegram has answered with the same bytes for SILENCE_S or longer.
+
+    Whether that is the same telegram or another one with the same readings, its time says, if it has one.
+    """
+
+    seconds: float
+
+
 class Trouble(NamedTuple):
     """A trouble that does not end the connection; the text says what to do."""
 
@@ -57,4 +66,4 @@ class Lost(NamedTuple):
     """The connection is over: what was begun on it does not go on."""
 
 
-Event = Data | Pause | Silence | Trouble | Dropped | Lost
+Event = Data | Pause | Silence | Unchanged | Trouble | Dropped | Lost

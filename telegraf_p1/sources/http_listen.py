@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
 
+from telegraf_p1 import credentials
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Silence, Trouble
@@ -52,9 +53,9 @@ def source(url: Url) -> Source:
 
 
 def _token() -> bytes:
-    text = os.environ.get(TOKEN, "").strip()
-    if not text.isprintable() or " " in text:
-        raise UsageError(f"{TOKEN} holds a blank, a control character or something else that no header can carry")
+    text = credentials.read(os.environ, TOKEN)
+    if " " in text:
+        raise UsageError(f"{TOKEN} holds a blank, which no header can carry")
     return text.encode()
 
 

@@ -15,11 +15,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from telegraf_p1.sources.envelope import LARGEST
+from telegraf_p1.sources.incoming import Incoming
 
 if TYPE_CHECKING:
     from socketserver import BaseServer
-
-    from _typeshed import WriteableBuffer
 
 _LARGEST_HEAD: Final = 16 * 1024
 _DEADLINE_S: Final = 10.0
@@ -112,7 +111,7 @@ class Server:
                 _Handler(client, address, cast("BaseServer", self))
                 client.shutdown(socket.SHUT_WR)
                 # Closed with something unread the connection would be reset, and our answer perhaps lost.
-                rest = _Incoming(client, LARGEST, _LINGER_S)
+                rest = Incoming(client, LARGEST, time.monotonic() + _LINGER_S)
                 while rest.read(64 * 1024):
                     pass
         except Exception as error:  # noqa: BLE001
@@ -128,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = io.BufferedReader(_Incoming(self.connection, LARGEST + _LARGEST_HEAD, _DEADLINE_S))
+        end = time.monotonic() + _DEADLINE_S
+        self.rfile = io.BufferedReader(Incoming(self.connection, LARGEST + _LARGEST_HEAD, end))
 
     def do_POST(self) -> None:
         server = cast("Server", self.server)
@@ -173,22 +173,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: who has sent it is answered."""
-
-
-class _Incoming(io.RawIOBase):
-    """What a client sends: so many bytes, in so many s, or OSError."""
-
-    def __init__(self, client: socket.socket, room: int, seconds: float) -> None:
-        self._client, self._room, self._end = client, room, time.monotonic() + seconds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        left = self._end - time.monotonic()
-        if left <= 0 or self._room <= 0:
-            raise TimeoutError
-        self._client.settimeout(left)
-        count = self._client.recv_into(buffer)
-        self._room -= count
-        return count

@@ -69,7 +69,7 @@ def source(url: Url) -> Source:
     if path and not path[0].startswith("/"):
         raise UsageError(f"source {url.text!r}: path={path[0]!r} has to begin with /")
     address = (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme])
-    tls = tls_context(url, ca, cert, key) if url.scheme in ("mqtts", "mqtt+wss") else None
+    tls = tls_context(url, ca, cert, key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     if any(len(text.encode()) > _LONGEST_NAME for text in (wanted, client_id, url.user)):

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -79,3 +79,74 @@ def running(device: Device) -> Iterator[Device]:
             with suppress(OSError):  # closed by the other side
                 connection.shutdown(socket.SHUT_RDWR)
         device.server.server_close()
+
+
+class Speaker:
+    """A server that says what it likes, byte for byte; with a certificate over TLS."""
+
+    def __init__(self, speak: Callable[[socket.socket, int], None], certificate: tuple[Path, Path] | None) -> None:
+        self.accepted = 0
+        self.ended = 0  # how often `speak` has come back, and the connection was closed
+        self._speak, self._certificate = speak, certificate
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.port = self._server.getsockname()[1]
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.port}/telegram"
+
+    def accept(self) -> None:
+        with suppress(OSError):  # closed at the end
+            while True:
+                connection = self._server.accept()[0]
+                self.accepted += 1
+                threading.Thread(target=self._serve, args=(connection, self.accepted), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with suppress(OSError), self._ready(connection) as ready:
+            self._open.append(ready)
+            self._speak(ready, number)
+        self.ended += 1
+
+    def _ready(self, connection: socket.socket) -> socket.socket:
+        if not self._certificate:
+            return connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self._certificate)
+        with connection:  # TLS takes it over, or it is closed
+            return context.wrap_socket(connection, server_side=True)
+
+    def close(self) -> None:
+        for one in [self._server, *self._open]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+
+@contextmanager
+def speaking(
+    speak: Callable[[socket.socket, int], None], certificate: tuple[Path, Path] | None = None
+) -> Iterator[Speaker]:
+    """Let `speak(connection, number)` talk to each that connects, in a thread of its own."""
+    speaker = Speaker(speak, certificate)
+    threading.Thread(target=speaker.accept, daemon=True).start()
+    try:
+        yield speaker
+    finally:
+        speaker.close()
+
+
+def question(connection: socket.socket) -> bytes:
+    """Wait for a question; empty when the other side has closed the connection."""
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        more = connection.recv(4096)
+        if not more:
+            return b""
+        heard += more
+    return heard
+
+
+def ok(body: bytes, *headers: str) -> bytes:
+    """Give the bytes of an answer."""
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body

@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator.meter import Meter
 from tests.helpers.certificates import self_signed
 from tests.helpers.programs import PLUGIN, assert_ends_at_once, plugin, read_line, something_to_read, wait_until
-from tests.helpers.web_device import Device, running
+from tests.helpers.telegrams import START, records
+from tests.helpers.web_device import Device, ok, question, running, speaking
 
 
 def test_each_telegram_is_taken_once_over_one_connection(tmp_path: Path) -> None:
@@ -115,6 +120,49 @@ def test_an_answer_with_several_telegrams_is_told_of_with_the_cure(tmp_path: Pat
         wait_until(lambda: "?member=NAME" in log.read_text(), "the warning")
         sent = device.telegram()
         assert read_line(process) == sent
+
+
+def test_an_answer_that_waits_for_the_next_telegram_is_waited_for(tmp_path: Path) -> None:
+    sent = Meter().telegram(START)
+
+    def wait(connection: socket.socket, _number: int) -> None:
+        while question(connection):
+            time.sleep(11)
+            connection.sendall(ok(sent))
+
+    log = tmp_path / "log"
+    with speaking(wait) as speaker, plugin("run", speaker.url, log=log) as process:
+        assert read_line(process) == lineproto.line(records(sent)[0])
+    assert log.read_text() == ""
+
+
+def test_a_device_that_drips_is_named_within_its_time(tmp_path: Path) -> None:
+    def drip(connection: socket.socket, _number: int) -> None:
+        question(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            connection.sendall(b"/")
+            time.sleep(0.2)
+
+    log = tmp_path / "log"
+    with speaking(drip) as speaker, plugin("run", f"{speaker.url}?timeout=2s", log=log):
+        wait_until(lambda: "no whole answer within 2 s" in log.read_text(), "the warning", 10)
+
+
+def test_no_secret_leaves_the_plugin_whatever_is_wrong_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P1_HTTP_TOKEN", "SECRET\r\n")
+    log = tmp_path / "log"
+    with running(Device(token="Bearer SECRET")) as device:  # noqa: S106
+        sent = device.telegram()
+        with plugin("run", device.url, "--stats", "1s", log=log) as process:
+            lines = [read_line(process) for _ in range(2)]
+    assert sent in lines
+    assert "SECRET" not in log.read_text() + "".join(lines)
+    monkeypatch.setenv("P1_HTTP_TOKEN", "SEC\rRET")
+    done = subprocess.run([*PLUGIN, "run", device.url], capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"E! P1_HTTP_TOKEN holds a control character")
+    assert b"RET" not in done.stderr
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])

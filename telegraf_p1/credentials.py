@@ -1,0 +1,23 @@
+"""Passwords, tokens and keys: they come from the environment, are checked there, and are never repeated."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from telegraf_p1.url import UsageError
+
+# More than any token; MQTT carries 65,535 bytes, and web servers take a header of 8 KiB or so.
+_LONGEST: Final = 4096
+
+
+def read(environment: Mapping[str, str], name: str) -> str:
+    """Give the secret in a variable, without blanks and line ends around it; empty when there is none.
+
+    Raise UsageError, which does not repeat it, for one that cannot be sent as it is: with control characters
+    or bytes that are no UTF-8 in it, or too long.
+    """
+    text = environment.get(name, "").strip()  # a file with Windows line ends leaves a CR there
+    if not text.isprintable():
+        raise UsageError(f"{name} holds a control character, a line end or something else that cannot be seen")
+    if len(text) > _LONGEST:
+        raise UsageError(f"{name} has {len(text)} characters, more than {_LONGEST}: something else stands there")
+    return text

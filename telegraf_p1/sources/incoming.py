@@ -1,0 +1,42 @@
+"""What comes over a socket within a time and a size, however slowly it drips; for both sides of HTTP."""
+
+import errno
+import io
+import socket
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+def left(end: float) -> float:
+    """Give the s that are left until `end` (of the monotonic clock); raise TimeoutError when there are none."""
+    seconds = end - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
+
+
+class Incoming(io.RawIOBase):
+    """The bytes that come: `room` of them at most, until `end` (of the monotonic clock, s)."""
+
+    def __init__(self, opened: socket.socket, room: int, end: float) -> None:
+        self._socket, self._room, self._end = opened, room, end
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Wait for some bytes; raise TimeoutError when the time, another OSError when the room is used up."""
+        if self._room <= 0:
+            raise OSError(errno.EMSGSIZE, "what comes is too long to be a telegram: is the address right?")
+        self._socket.settimeout(left(self._end))
+        count = self._socket.recv_into(memoryview(buffer)[: self._room])
+        self._room -= count
+        return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Stand for the socket, as http.client wants it."""
+        return io.BufferedReader(self)
