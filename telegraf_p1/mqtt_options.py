@@ -36,7 +36,7 @@ def tls_context(url: Url, ca: str, cert: str, key: str) -> ssl.SSLContext | None
         context = ssl.create_default_context(cafile=ca or None)
         if cert:
             context.load_cert_chain(cert, key or None)
-    except (OSError, ValueError) as error:  # ValueError: a name of no file, with NUL in it
+    except OSError as error:
         names = " or ".join(filter(None, (ca, cert, key)))
-        raise UsageError(f"source {url.text!r}: {names}: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
     return context

@@ -1,5 +1,6 @@
 """A URL as the user wrote it, taken apart and checked: a source, or a broker to publish on."""
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,23 +23,62 @@ class Url(NamedTuple):
     query: dict[str, str]
 
 
+_LONGEST: Final = 4096
+_SECRET: Final = re.compile(r"token|passw|pwd|secret|api.?key|auth", re.IGNORECASE)
+_NO_SECRETS: Final = "a source holds no {}, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+# A colon and later an @, behind the scheme if there is one; for what cannot be taken apart.
+_MAY_HOLD_PASSWORD: Final = re.compile(r"(?!file:|serial:|/)(?:[^:/]*://)?[^:]*:.*@", re.DOTALL)
+# A name, or an address of IPv6, perhaps with its interface.
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{0,253}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
+
+
 def parse(text: str) -> Url:
-    """Take a URL apart; raise UsageError for what is none, and for a password in it."""
+    """Take a URL apart; raise UsageError for what is none, for a secret in it, and for what no library takes.
+
+    The host comes in ASCII; all characters of the parts can be printed, so none is a control character or no UTF-8.
+    """
+    if len(text) > _LONGEST:
+        raise UsageError(f"a source of {len(text)} characters is too long, {_LONGEST} are enough")
+    pairs = parse_qsl(text.partition("?")[2], keep_blank_values=True)
+    _check_names([name for name, _ in pairs], text.partition(":")[0].lower())
     try:
         parts = urlsplit(f"serial://{text}" if text.startswith("/") else text, allow_fragments=False)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"source {text!r}: {error}") from None
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    query = dict(pairs)
-    if len(query) < len(pairs):
+        # A password with a / or a [ in it is such an error too.
+        reason = _NO_SECRETS.format("password") if _MAY_HOLD_PASSWORD.match(text) else f"source {text!r}: {error}"
+        raise UsageError(reason) from None
+    if parts.password is not None or (not parts.netloc and _MAY_HOLD_PASSWORD.match(text)):
+        raise UsageError(_NO_SECRETS.format("password"))
+    if len(dict(pairs)) < len(pairs):
         raise UsageError(f"source {text!r}: an option stands there twice")
-    if parts.password is not None:
+    if port == 0:
+        raise UsageError(f"source {text!r}: there is no port 0")
+    user, path = unquote(parts.username or ""), unquote(parts.path)
+    if not all(part.isprintable() for part in (text, user, path, *(part for pair in pairs for part in pair))):
         raise UsageError(
-            "a source holds no password, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+            f"source {text!r}: all of it has to be characters that can be printed, as %0A and the like are not"
         )
-    user = unquote(parts.username or "")
-    return Url(text, parts.scheme, parts.hostname or "", port, user, unquote(parts.path), query)
+    return Url(text, parts.scheme, _host(text, parts.hostname or ""), port, user, path, dict(pairs))
+
+
+def _check_names(names: list[str], scheme: str) -> None:
+    """Raise UsageError for an option that holds a secret, by its name."""
+    for name in names:
+        # For a broker `key` is a file; elsewhere it is the secret itself.
+        if _SECRET.search(name) or (name.lower() == "key" and not scheme.startswith("mqtt")):
+            raise UsageError(_NO_SECRETS.format(name))
+
+
+def _host(text: str, host: str) -> str:
+    """Give a host name in ASCII; raise UsageError for what no name server would be asked about."""
+    try:
+        name = host.encode("idna").decode("ascii")
+    except UnicodeError:
+        name = "?"
+    if not _HOST.fullmatch(name):
+        raise UsageError(f"source {text!r}: {host!r} is no host name")
+    return name
 
 
 def options(url: Url, **defaults: str | float | bool) -> list[str]:
@@ -74,8 +114,4 @@ def host_and_port(url: Url) -> tuple[str, int]:
     """Give both; raise UsageError when one is missing."""
     if not url.host or not url.port:
         raise UsageError(f"source {url.text!r}: host and port are needed, for example {url.scheme}://192.168.1.20:2000")
-    try:
-        url.host.encode("idna")
-    except UnicodeError:
-        raise UsageError(f"source {url.text!r}: {url.host!r} is no host name") from None
     return url.host, url.port

@@ -1,5 +1,13 @@
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from telegraf_p1.log import Log
+from telegraf_p1.outputs.mapping import Mapping
+from telegraf_p1.outputs.mqtt import Publisher
+from telegraf_p1.sources import open_source
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, number, options, parse
 
 
@@ -15,15 +23,120 @@ def test_a_url_is_taken_apart() -> None:
     ("text", "word"),
     [
         ("tcp://host:99999", "Port"),
+        ("tcp://host:0", "port 0"),
         ("tcp://[::1:2000", "IPv6"),
         ("sim:?form=be&form=lu", "stands there twice"),
-        ("mqtt://me:SECRET@host/x", "P1_MQTT_PASSWORD"),
+        ("http://host/" + "x" * 5000, "too long"),
+        ("http://host/x\r\nX-Evil: 1", "can be printed"),
+        ("http://host/x%0d%0aX-Evil:1", "can be printed"),
+        ("http://u%00@host/x", "can be printed"),
+        ("mqtt://host/x?client=%00", "can be printed"),
+        ("mqtt://host/\udcff", "can be printed"),
+        ("mqtt://host/%EF%BF%BE", "can be printed"),
     ],
 )
 def test_what_is_none_is_refused(text: str, word: str) -> None:
-    with pytest.raises(UsageError, match=word) as caught:
+    with pytest.raises(UsageError, match=word):
         parse(text)
-    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", ".a", "a" * 70, ("a" * 60 + ".") * 5, "exa mple", "a%2fb", "ho\u2100st", "a\\b"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https", "mqtt", "mqtts", "tcp", "rfc2217", "file", "other"])
+def test_a_host_that_no_name_server_knows_is_refused_by_every_scheme(scheme: str, host: str) -> None:
+    with pytest.raises(UsageError, match=r"host name|netloc"):
+        parse(f"{scheme}://{host}:1/x")
+
+
+def test_a_host_comes_in_ascii() -> None:
+    hosts = ["ünï.example", "a_b.local.", "[fe80::1%25eth0]", "192.168.1.20"]
+    assert [parse(f"tcp://{host}:1").host for host in hosts] == [
+        "xn--n-nga1b.example", "a_b.local.", "fe80::1%25eth0", "192.168.1.20"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mqtt://me:SECRET@host/x",
+        "mqtt://me:SECRET@host:99999/x",
+        "mqtt://me:SEC/RET@host/x",
+        "mqtt://me:SEC[RET@host/x",
+        "mqtt://me:SEC?RET@host/x",
+        "mqtt://me:SECRET@a..b/x",
+        "mqtt://me:SECRET@ho\u2100st/x",
+        "mqtt://me:SECRET@host/x?a=1&a=2",
+        "mqtt:me:SECRET@host/x",
+        "me:SECRET@host/x",
+        "http://host/x?token=SECRET",
+        "http://host:99999/x?token=SECRET",
+        "http://host/x?%74oken=SECRET",
+        "http://host/x?a=1&token=SECRET&token=SECRET",
+        "http://host/x?api_key=SECRET",
+        "http://host/x?Api-Key=SECRET",
+        "http://host/x?access_token=SECRET",
+        "https://host/x?key=SECRET",
+        "http://host/x?auth=SECRET",
+        "tcp://host:1?password=SECRET",
+        "mqtt://host/x?password=SECRET",
+        "file:x?pwd=SECRET",
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError, match="P1_MQTT_PASSWORD or P1_HTTP_TOKEN") as caught:
+        parse(text)
+    assert "SEC" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("http://host/x?pin=" + "ab" * 32, "https://"),
+        ("http://host/x?pin=", "https://"),
+        ("http://host/x?ca=/some/file", "https://"),
+        ("https://host/x?pin=abc", "64 hex digits"),
+        ("https://host/x?ca=/some/file&pin=" + "ab" * 32, "ca or pin"),
+        ("https://host/x?ca=/no/such/file", "No such file"),
+        ("http://host/x?timeout=0", "timeout"),
+        ("mqtt://host/x?ca=/some/file", "mqtts://"),
+        ("mqtt://host/x?cert=/some/file", "mqtts://"),
+        ("mqtts://host/x?key=/some/file", "cert=FILE"),
+    ],
+)
+def test_tls_that_was_asked_for_is_used_or_refused(text: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        open_source(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["mqtt://host/x?ca=/f", "mqtt://host/x?key=/f", "mqtts://host/x?key=/f", "mqtt://a..b/x"]
+)
+def test_a_broker_to_publish_on_is_checked_as_one_to_read_from(text: str) -> None:
+    with pytest.raises(UsageError, match=r"mqtts://|cert=FILE|host name"):
+        Publisher(text, Mapping("p1"), Log())
+
+
+PIECES = st.sampled_from(
+    [*"://@?&=[]%#\\.+ \0\r\n\t", "http", "https", "mqtt", "mqtts", "tcp", "rfc2217", "serial", "file", "sim", "host",
+     "::1", "%00", "%ff", "a..b", "1", "99999", "-5", "1e9", "nan", "²", "ü", "℀", "\udcff", "x" * 70, "pin", "ca",
+     "cert", "every", "timeout", "baudrate", "format", "7E1", "form", "interval", "count", "seed", "share", "client",
+     "member"]
+)  # fmt: skip
+SCHEMES = st.sampled_from(
+    ["http://", "https://", "mqtt://", "mqtts://", "tcp://", "rfc2217://", "/", "file:", "sim:", ""]
+)
+
+
+@given(SCHEMES, st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=40))
+@example("http://", "a..b/x")
+@example("http://", "h/\udcff")
+@example("https://", "host/x?ca=%00")
+@example("", "http://[")
+@example("serial://", "/dev/x?baudrate=nan")
+def test_what_cannot_be_read_from_is_a_usage_error_whatever_was_written(scheme: str, rest: str) -> None:
+    with suppress(UsageError):
+        open_source(scheme + rest)
 
 
 def test_options_have_defaults_and_no_others() -> None:
@@ -42,9 +155,7 @@ def test_numbers_and_durations_of_the_query_name_the_option() -> None:
         duration(url, "timeout", "x", 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "word"), [("tcp://host", "port"), ("tcp://:1", "host"), ("tcp://a..b:1", "host name")]
-)
+@pytest.mark.parametrize(("text", "word"), [("tcp://host", "port"), ("tcp://:1", "host")])
 def test_a_host_and_a_port_are_needed(text: str, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         host_and_port(parse(text))

@@ -56,9 +56,6 @@ class Publisher:
         ca, cert, key = options(url, ca="", cert="", key="")
         self._root = url.path.removeprefix("/").rstrip("/")
         self._mapping, self._log, self._name = mapping, log, f"--publish {text[:_NAME]}"
-        for what, words in (("topic", self._root), ("user", url.user)):
-            if not words.isprintable() or len(words.encode()) > LONGEST_TOPIC:
-                raise UsageError(f"{self._name}: a {what} has {LONGEST_TOPIC} bytes at most, and all can be printed")
         if set(self._root) & set("+#"):
             raise UsageError(f"{self._name}: + and # cannot stand in a topic that is written to")
         self._last: dict[str, tuple[str, float]] = {}

@@ -42,7 +42,6 @@ _KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
 # Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
-_LONGEST_NAME: Final = 65_535  # bytes of a topic or a client id (MQTT 5.0, 1.5.4)
 # What waited comes in a burst, after a connection with a session and after a time in which nobody looked.
 _LULL_S: Final = 0.3  # without a message ends it,
 _BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
@@ -72,8 +71,6 @@ def source(url: Url) -> Source:
     tls = tls_context(url, ca, cert, key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
-    if any(len(text.encode()) > _LONGEST_NAME for text in (wanted, client_id, url.user)):
-        raise UsageError(f"source {url.text[:80]!r}…: topic, client id and user may have {_LONGEST_NAME} bytes each")
     version = [MQTTProtocolVersion.MQTTv5]
 
     def connect() -> _Subscription:

@@ -291,7 +291,7 @@ def test_a_topic_on_which_nothing_comes_is_said(broker: Mosquitto, monkeypatch: 
 
 def test_names_that_are_too_long_are_refused() -> None:
     for url in (f"mqtt://127.0.0.1/{'x' * 65_536}", f"mqtt://127.0.0.1/p1/raw?client={'x' * 65_536}"):
-        with pytest.raises(UsageError, match="65535 bytes"):
+        with pytest.raises(UsageError, match="too long"):
             open_source(url)
 
 
