@@ -1,5 +1,6 @@
 """The WebSocket source against a real WebSocket server."""
 
+import hashlib
 import socket
 import ssl
 import sys
@@ -245,16 +246,20 @@ def test_closing_says_goodbye_so_that_another_one_may_come(device: WebSocketDevi
 def test_tls_is_checked(tmp_path: Path) -> None:
     certificate = self_signed(tmp_path, "dongle")
     with listening(WebSocketDevice(certificate)) as device:
-        with pytest.raises(OSError, match=r"certificate is not trusted: self-signed certificate \(\?ca=FILE"):
+        pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate[0].read_text())).hexdigest()
+        with pytest.raises(OSError, match=rf"self-signed certificate\); if it is your device, add \?pin={pin}"):
             open_source(device.url)()
-        connection = open_source(f"{device.url}?ca={certificate[0]}")()
-        device.send(TELEGRAM)
-        assert data_of(connection) == [Data(TELEGRAM)]
-        connection.close()
+        with pytest.raises(OSError, match="not the pinned one"):
+            open_source(f"{device.url}?pin={'00' * 32}")()
+        for query in (f"?ca={certificate[0]}", f"?pin={pin}"):
+            connection = open_source(device.url + query)()
+            device.send(TELEGRAM)
+            assert data_of(connection) == [Data(TELEGRAM)]
+            connection.close()
 
 
 def test_tls_to_a_plain_port_raises_oserror(device: WebSocketDevice) -> None:
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(OSError, match="write ws://"):
         open_source(device.url.replace("ws:", "wss:"))()
 
 

@@ -14,9 +14,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telegraf_p1.log import Log, where
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, password, tls_context
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, password
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.record import Record
+from telegraf_p1.tls import trust
 from telegraf_p1.url import UsageError, host_and_port, options, parse
 
 _REPEAT_S: Final = 60.0
@@ -53,7 +54,7 @@ class Publisher:
         url = parse(text)
         if url.scheme not in PORTS or not url.host:
             raise UsageError(f"--publish {text!r}: write mqtt://host/root or mqtts://host/root")
-        ca, cert, key = options(url, ca="", cert="", key="")
+        ca, pin, cert, key = options(url, ca="", pin="", cert="", key="")
         self._root = url.path.removeprefix("/").rstrip("/")
         self._mapping, self._log, self._name = mapping, log, f"--publish {text[:_NAME]}"
         if set(self._root) & set("+#"):
@@ -64,8 +65,9 @@ class Publisher:
         self._client = _Client(self._trouble)
         if url.user:
             self._client.username_pw_set(url.user, password())
-        if tls := tls_context(url, ca, cert, key):
-            self._client.tls_set_context(tls)
+        if whom := trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key):
+            self._client.tls_set_context(whom.context)
+            self._client.tls_insecure_set(not whom.context.check_hostname)
         self._client.reconnect_delay_set(1, _LONGEST_WAIT_S)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = lambda *_: self._trouble("the broker cannot be reached")

@@ -6,49 +6,26 @@ the question, and each byte of the answer. It is kept open for the next question
 
 import contextlib
 import errno
-import hashlib
 import http.client
 import socket
 import ssl
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.sources.envelope import LARGEST
 from telegraf_p1.sources.incoming import Incoming, left
+from telegraf_p1.tls import Trust, is_plain
 
 _CONNECT_S: Final = 5.0  # for one address of a name: the next one may be the one that answers
 _PORTS: Final = {"http": 80, "https": 443}
 _TLS_ALERT: Final = "\x15\x03"
-# What OpenSSL calls bytes that are no TLS.
-_NO_TLS: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
-_OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 # What the libraries raise for what a device says.
 _RAISED: Final = (OSError, http.client.HTTPException, ValueError, ArithmeticError)
 # How a connection fails that was kept open and that the device has closed meanwhile, plain and with TLS.
 _STALE: Final = (ConnectionError, ssl.SSLError, http.client.BadStatusLine)
-
-
-class Trust:
-    """Whose certificate is believed: one that `ca` has signed (a file; empty: the system's), or the one with `pin`.
-
-    `pin` is the SHA-256 of a certificate in hex, empty for none. Raises OSError for a `ca` that cannot be read.
-    """
-
-    def __init__(self, ca: str = "", pin: str = "") -> None:
-        self.pin = pin
-        self._ca = ca
-        # With a pin the certificate itself is compared, whoever has signed it.
-        self.context = self.for_any_name(by_anybody=True) if pin else ssl.create_default_context(cafile=ca or None)
-
-    def for_any_name(self, *, by_anybody: bool) -> ssl.SSLContext:
-        """Give what believes a certificate for another name too, perhaps without looking who has signed it."""
-        context = ssl.create_default_context(cafile=self._ca or None)
-        context.check_hostname = False
-        if by_anybody:
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 class Answer(NamedTuple):
@@ -116,13 +93,10 @@ class Device:
         if not self._trust:
             return self._connect(end)
         try:
-            opened = self._connect_tls(self._trust.context, end)
+            return self._connect_tls(self._trust.context, end)
         except ssl.SSLCertVerificationError as error:
-            raise self._distrust(self._trust, error, end) from None
-        if self._trust.pin and (shown := _pin(opened)) != self._trust.pin:
-            opened.close()
-            raise OSError(errno.EACCES, f"the device's certificate is not the pinned one, its SHA-256 is {shown}")
-        return opened
+            look = partial(self._connect_tls, end=end)
+            raise self._trust.distrusted(error, self._address[0], look) from None
 
     def _connect(self, end: float) -> socket.socket:
         return socket.create_connection(self._address, min(_CONNECT_S, left(end)))
@@ -131,18 +105,6 @@ class Device:
         with self._connect(end) as plain:  # TLS takes it over, or it is closed
             plain.settimeout(left(end))
             return context.wrap_socket(plain, server_hostname=self._address[0])
-
-    def _distrust(self, trust: Trust, error: ssl.SSLCertVerificationError, end: float) -> OSError:
-        """Look at a certificate that is not trusted, over a connection for that alone, and give the advice."""
-        is_other_name = error.verify_code in _OTHER_NAME
-        with self._connect_tls(trust.for_any_name(by_anybody=not is_other_name), end) as opened:
-            pin, seen = _pin(opened), opened.getpeercert() or {}
-        reason = f"the device's certificate is not trusted ({error.verify_message})"
-        if is_other_name:
-            names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
-            written = ", ".join(name for _, name in names)[:200]
-            reason = f"the device's certificate is for {written!r} and not for {self._address[0]!r}, as the source says"
-        return OSError(errno.EACCES, f"{reason}; if it is your device, add ?pin={pin}")
 
     def _reason(self, error: Exception) -> OSError:
         """Turn what a library raised into what to do."""
@@ -156,7 +118,7 @@ class Device:
                 return error
             case http.client.BadStatusLine() if str(error).startswith(_TLS_ALERT):
                 text = "the device speaks TLS on this port: write https://"
-            case ssl.SSLError() if error.reason in _NO_TLS:
+            case ssl.SSLError() if is_plain(error):
                 text = "the device speaks no TLS on this port: write http://, or the port on which it does"
             case ConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 number, text = errno.ECONNRESET, "the device closed the connection without an answer"
@@ -183,7 +145,3 @@ def _body(answer: http.client.HTTPResponse) -> bytes:
     if not body and answer.length:
         raise http.client.IncompleteRead(b"", answer.length)
     return body
-
-
-def _pin(opened: ssl.SSLSocket) -> str:
-    return hashlib.sha256(opened.getpeercert(binary_form=True) or b"").hexdigest()

@@ -21,7 +21,8 @@ from telegraf_p1.sources import events
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Silence, Unchanged
-from telegraf_p1.sources.http_exchange import Answer, Device, Trust
+from telegraf_p1.sources.http_exchange import Answer, Device
+from telegraf_p1.tls import trust
 from telegraf_p1.url import Url, UsageError, duration
 
 TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
@@ -40,28 +41,11 @@ def source(url: Url) -> Source:
     every = duration(url, "every", query.pop("every", "1"), 0.1)
     timeout = duration(url, "timeout", query.pop("timeout", _TIMEOUT), 1)
     member = query.pop("member", "")
-    trust = _trust(url, query)
+    ca, pin = query.pop("ca", ""), query.pop("pin", "")
+    whom = trust(url, "device", ca=ca, pin=pin)
     headers = {"User-Agent": f"telegraf_p1/{__version__}", "X-Api-Version": "2", **_authorization(url.user)}
     path = quote(url.path or "/") + (f"?{urlencode(query)}" if query else "")
-    return lambda: _Polling(Device(url.host, url.port, trust, timeout, headers), path, member, every)
-
-
-def _trust(url: Url, query: dict[str, str]) -> Trust | None:
-    """Take what belongs to TLS out of the query; None for `http://`, which is plain."""
-    has_any = "ca" in query or "pin" in query
-    ca, pin = query.pop("ca", ""), query.pop("pin", "").replace(":", "").lower()
-    if url.scheme == "http":
-        if has_any:
-            raise UsageError(f"source {url.text!r}: ca and pin are for TLS: write https://")
-        return None
-    if pin and (len(pin) != 64 or set(pin) - set("0123456789abcdef")):
-        raise UsageError(f"source {url.text!r}: pin has to be the SHA-256 of the certificate, 64 hex digits")
-    if pin and ca:
-        raise UsageError(f"source {url.text!r}: write ca or pin: with a pin nobody looks who signed the certificate")
-    try:
-        return Trust(ca, pin)
-    except OSError as error:
-        raise UsageError(f"source {url.text!r}: {ca}: {error.strerror or error}") from None
+    return lambda: _Polling(Device(url.host, url.port, whom, timeout, headers), path, member, every)
 
 
 def _authorization(user: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ A message that waited at the broker was not sent when it came. Its user property
 was: seconds since 1970, UTC.
 
 Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client`
-(the client id), `ca`, `cert`, `key` (files, for TLS), `path` (of the WebSocket).
+(the client id), `ca`, `cert`, `key` (files) and `pin` (for TLS), `path` (of the WebSocket).
 """
 
 import contextlib
@@ -31,10 +31,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password, tls_context
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Silence
+from telegraf_p1.tls import Trust, failed, trust
 from telegraf_p1.url import Url, UsageError, options
 
 _CONNECT_S: Final = 10.0
@@ -55,8 +56,8 @@ _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 def source(url: Url) -> Source:
     """Read an MQTT topic; a lost broker raises OSError."""
     websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
-    member, share, name, ca, cert, key, *path = options(
-        url, member="", share="", client="", ca="", cert="", key="", **websocket
+    member, share, name, ca, pin, cert, key, *path = options(
+        url, member="", share="", client="", ca="", pin="", cert="", key="", **websocket
     )
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
@@ -68,13 +69,13 @@ def source(url: Url) -> Source:
     if path and not path[0].startswith("/"):
         raise UsageError(f"source {url.text!r}: path={path[0]!r} has to begin with /")
     address = (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme])
-    tls = tls_context(url, ca, cert, key)
+    whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     version = [MQTTProtocolVersion.MQTTv5]
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, version, url.user, tls, *path)
+        broker = _Broker(client_id, version, url.user, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
@@ -185,12 +186,12 @@ class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
     def __init__(
-        self, client_id: str, version: list[MQTTProtocolVersion], user: str, tls: ssl.SSLContext | None, path: str = ""
+        self, client_id: str, version: list[MQTTProtocolVersion], user: str, whom: Trust | None, path: str = ""
     ) -> None:
         self.messages: list[mqtt.MQTTMessage] = []
         self.topic = ""
         self._version = version  # of the protocol: the broker's, once it is known
-        self._user = user
+        self._user, self._whom = user, whom
         self._subscribed = False
         self._is_answered = False  # by a CONNACK
         self.has_session = False  # whether the broker knew us, and may have kept messages
@@ -208,8 +209,9 @@ class _Broker:
             self.client.ws_set_options(quote(path))
         if user:
             self.client.username_pw_set(user, password())
-        if tls:
-            self.client.tls_set_context(tls)
+        if whom:
+            self.client.tls_set_context(whom.context)
+            self.client.tls_insecure_set(not whom.context.check_hostname)  # paho would look once more, and raise
         self.client.connect_timeout = _CONNECT_S
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = self._on_subscribe
@@ -228,9 +230,8 @@ class _Broker:
             session = {"clean_start": False, "properties": properties}
         try:
             self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)
-        except ssl.SSLCertVerificationError as error:
-            reason = f"the broker's certificate is not trusted: {error.verify_message} (?ca=FILE names its CA)"
-            raise OSError(errno.EACCES, reason) from None
+        except (ssl.SSLError, ConnectionResetError) as error:
+            raise self._tls_trouble(error, address) from None
         except (mqtt.WebsocketConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
             reason = "no WebSocket is opened: is ?path=/mqtt right, and this the broker's port for WebSockets?"
             raise OSError(errno.EPROTO, reason) from None
@@ -241,6 +242,18 @@ class _Broker:
             if time.monotonic() > end:
                 raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
             self.wait(1.0)
+
+    def _tls_trouble(self, error: OSError, address: tuple[str, int]) -> OSError:
+        if not self._whom:
+            return error
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return failed(error, "broker", "mqtt")
+
+        def look(context: ssl.SSLContext) -> ssl.SSLSocket:
+            with socket.create_connection(address, _CONNECT_S) as plain:  # TLS takes it over, or it is closed
+                return context.wrap_socket(plain, server_hostname=address[0])
+
+        return self._whom.distrusted(error, address[0], look)
 
     def wait(self, seconds: float) -> None:
         """Wait for messages, keep the connection alive; raise OSError when it is lost."""
@@ -286,7 +299,9 @@ class _Broker:
             self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
         else:
             self._version[0] = MQTTProtocolVersion.MQTTv5
-            self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker answers neither to MQTT 3.1.1 nor to MQTT 5")
+            text = "the broker hangs up on MQTT 3.1.1 and on MQTT 5"
+            text += "" if self._whom else ": is this its port for TLS? Write mqtts:// then"
+            self._trouble = OSError(errno.EPROTONOSUPPORT, text)
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object

@@ -3,7 +3,7 @@
 The Homey Energy Dongle. A message is a piece of the stream, cut anywhere, or wraps a telegram (JSON, hex).
 
 Options: `timeout`, the time without a message after which the connection counts as dead (30s); `member` of JSON
-that holds the telegram; `ca` (a file) for wss.
+that holds the telegram; `ca` (a file) or `pin` (SHA-256 of the certificate, in hex) for wss.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import time
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from telegraf_p1 import __version__
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event
+from telegraf_p1.tls import Trust, failed, trust
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
 
 _PORTS: Final = {"ws": 80, "wss": 443}
@@ -37,16 +39,16 @@ logging.getLogger("websockets").addHandler(logging.NullHandler())
 
 def source(url: Url) -> Source:
     """Read a WebSocket; a closed or a silent one raises OSError."""
-    timeout, member, ca = options(url, timeout=30, member="", ca="")
+    timeout, member, ca, pin = options(url, timeout=30, member="", ca="", pin="")
     if not url.host:
         raise UsageError(f"source {url.text!r}: write the address, for example ws://192.168.1.20/ws")
     patience_s = duration(url, "timeout", timeout, 1)
     address = host_and_port(url._replace(port=url.port or _PORTS[url.scheme]))
-    tls = _tls(url, ca)
-    uri = WebSocketURI(tls is not None, *address, quote(url.path or "/"), "")
+    whom = trust(url, "device", ca=ca, pin=pin)
+    uri = WebSocketURI(whom is not None, *address, quote(url.path or "/"), "")
 
     def connect() -> _Stream:
-        peer = _Peer(_opened(address, tls), uri)
+        peer = _Peer(_opened(address, whom), uri)
         try:
             peer.shake_hands()
         except OSError:
@@ -85,28 +87,21 @@ def _data(message: bytes, member: str) -> Event:
     return Data(data, ends_message=is_whole)
 
 
-def _tls(url: Url, ca: str) -> ssl.SSLContext | None:
-    if url.scheme != "wss":
-        if ca:
-            raise UsageError(f"source {url.text!r}: ca is for TLS: write wss://")
-        return None
+def _opened(address: tuple[str, int], whom: Trust | None) -> socket.socket:
+    if whom is None:
+        return socket.create_connection(address, _CONNECT_S)
     try:
-        return ssl.create_default_context(cafile=ca or None)
-    except OSError as error:
-        raise UsageError(f"source {url.text!r}: {ca}: {error.strerror or error}") from None
-
-
-def _opened(address: tuple[str, int], tls: ssl.SSLContext | None) -> socket.socket:
-    plain = socket.create_connection(address, _CONNECT_S)
-    if tls is None:
-        return plain
-    try:
-        return tls.wrap_socket(plain, server_hostname=address[0])
+        return _opened_with_tls(whom.context, address)
     except ssl.SSLCertVerificationError as error:
-        reason = f"the device's certificate is not trusted: {error.verify_message} (?ca=FILE names its CA)"
-        raise OSError(errno.EACCES, reason) from None
-    finally:
-        plain.close()  # wrapped, it is only a name
+        look = partial(_opened_with_tls, address=address)
+        raise whom.distrusted(error, address[0], look) from None
+    except (ssl.SSLError, ConnectionResetError) as error:
+        raise failed(error, "device", "ws") from None
+
+
+def _opened_with_tls(context: ssl.SSLContext, address: tuple[str, int]) -> ssl.SSLSocket:
+    with socket.create_connection(address, _CONNECT_S) as plain:  # TLS takes it over, or it is closed
+        return context.wrap_socket(plain, server_hostname=address[0])
 
 
 class _Peer:

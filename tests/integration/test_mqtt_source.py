@@ -1,10 +1,12 @@
 """The MQTT source against a real mosquitto: what the broker held is never lost."""
 
+import hashlib
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -24,6 +26,7 @@ from telegraf_p1.sources import open_source
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Silence
 from telegraf_p1.url import UsageError
+from tests.helpers.certificates import self_signed
 from tests.helpers.databases import Influx
 from tests.helpers.fake_broker import fake_broker, publish
 from tests.helpers.mosquitto import Mosquitto
@@ -439,6 +442,53 @@ def test_tls_checks_the_broker_and_shows_who_we_are(tmp_path: Path) -> None:
             assert "SUBACK" not in broker.log.read_text()
         with plugin("run", f"{source}?ca={ours.ca}&cert={ours.client_cert}&key={ours.client_key}", log=log):
             subscribed(broker)
+    finally:
+        broker.stop()
+
+
+def test_a_certificate_that_nobody_has_signed_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cert, key = self_signed(tmp_path, "broker")
+    pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(cert.read_text())).hexdigest()
+    broker = Mosquitto(tmp_path, f"certfile {cert}", f"keyfile {key}").start()
+    source, log = f"mqtts://me@127.0.0.1:{broker.port}/{TOPIC}", tmp_path / "log"
+    monkeypatch.setenv("P1_MQTT_PASSWORD", "SECRET")
+    try:
+        for query, said in (
+            ("", f"not trusted (self-signed certificate); if it is your broker, add ?pin={pin}"),
+            (f"?pin={'00' * 32}", f"not the pinned one, its SHA-256 is {pin}"),
+        ):
+            with plugin("run", source + query, log=log):
+                wait_until(lambda: "E! " in log.read_text(), "the error")
+            assert said in log.read_text()
+            assert "CONNECT" not in broker.log.read_text()  # nothing was said on it
+        with plugin("run", f"{source}?pin={pin}", log=log):
+            subscribed(broker)
+    finally:
+        broker.stop()
+
+
+def test_a_certificate_for_another_name_names_both(tmp_path: Path) -> None:
+    ours = Authority(tmp_path, "ours")
+    broker = Mosquitto(tmp_path, f"certfile {ours.cert}", f"keyfile {ours.key}").start()
+    log = tmp_path / "log"
+    try:
+        with plugin("run", f"mqtts://localhost:{broker.port}/{TOPIC}?ca={ours.ca}", log=log):
+            wait_until(lambda: "E! " in log.read_text(), "the error")
+    finally:
+        broker.stop()
+    assert "is for '127.0.0.1' and not for 'localhost'" in log.read_text()
+    assert "add ?pin=" in log.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["mqtt", "mqtts"])
+def test_tls_and_plain_ports_are_told_apart(tmp_path: Path, scheme: str) -> None:
+    cert, key = self_signed(tmp_path, "broker")
+    lines = (f"certfile {cert}", f"keyfile {key}") if scheme == "mqtt" else ()
+    broker, log = Mosquitto(tmp_path, *lines).start(), tmp_path / "log"
+    said = {"mqtt": "Write mqtts:// then", "mqtts": "write mqtt://"}[scheme]
+    try:
+        with plugin("run", f"{scheme}://127.0.0.1:{broker.port}/{TOPIC}", log=log):
+            wait_until(lambda: said in log.read_text(), said)
     finally:
         broker.stop()
 

@@ -1,0 +1,125 @@
+"""TLS: whose certificate is believed, and what to do about one that is not.
+
+`?ca=FILE` names who has signed it, `?pin=HEX` the certificate itself by its SHA-256; `?cert=FILE` and `?key=FILE` are
+our own to show.
+"""
+
+import errno
+import hashlib
+import ssl
+from collections.abc import Callable
+from typing import Final, cast
+
+from telegraf_p1.url import Url, UsageError
+
+# A plain scheme → the one with TLS.
+_WITH_TLS: Final = {"http": "https", "ws": "wss", "mqtt": "mqtts", "mqtt+ws": "mqtt+wss"}
+# What OpenSSL calls bytes that are no TLS.
+_NO_TLS: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
+_OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+def trust(url: Url, whose: str, **files: str) -> "Trust | None":
+    """Give what the options of a URL say, None where the connection is plain.
+
+    `whose` is that of the other side: `device` or `broker`. `files` are the options `ca`, `pin`, `cert` and `key`, as
+    far as the source knows them. Raise UsageError for what cannot be used, or would not be: nobody would notice that a
+    connection is not as safe as it was meant to be.
+    """
+    if cure := _WITH_TLS.get(url.scheme):
+        if files.keys() & url.query.keys():
+            *most, last = files
+            raise UsageError(f"source {url.text!r}: {', '.join(most)} and {last} are for TLS: write {cure}://")
+        return None
+    ca, cert, key = (files.get(name, "") for name in ("ca", "cert", "key"))
+    pin = files.get("pin", "").replace(":", "").lower()
+    if pin and (len(pin) != 64 or set(pin) - set("0123456789abcdef")):
+        raise UsageError(f"source {url.text!r}: pin has to be the SHA-256 of the certificate, 64 hex digits")
+    if pin and ca:
+        raise UsageError(f"source {url.text!r}: write ca or pin: with a pin nobody looks who signed the certificate")
+    if key and not cert:
+        raise UsageError(f"source {url.text!r}: key is of no use without its certificate: add cert=FILE")
+    try:
+        return Trust(whose, ca, pin, cert, key)
+    except OSError as error:
+        names = " or ".join(filter(None, (ca, cert, key)))
+        raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
+
+
+class Trust:
+    """What `trust` has understood; `context` makes a connection that is checked before anything is said on it.
+
+    It raises OSError for another certificate than the pinned one, and SSLCertVerificationError, for `distrusted`.
+    """
+
+    def __init__(self, whose: str, ca: str, pin: str, cert: str, key: str) -> None:
+        """Raise OSError for a file that cannot be read."""
+        self._whose, self._ca, self._cert, self._key = whose, ca, cert, key
+        self.context = self._new_context()
+        if pin:  # the certificate itself is compared, whoever has signed it
+            self.context = self._for_any_name(by_anybody=True)
+            self.context.sslsocket_class = _pinned(whose, pin)
+
+    def distrusted(
+        self, error: ssl.SSLCertVerificationError, name: str, connect: Callable[[ssl.SSLContext], ssl.SSLSocket]
+    ) -> OSError:
+        """Look at a certificate that is not trusted, over a connection for that alone, and give the advice.
+
+        `name` is the host as the source says it; `connect` may raise OSError.
+        """
+        is_other_name = error.verify_code in _OTHER_NAME
+        with connect(self._for_any_name(by_anybody=not is_other_name)) as opened:
+            pin, seen = _fingerprint(opened), opened.getpeercert() or {}
+        reason = f"the {self._whose}'s certificate is not trusted ({error.verify_message})"
+        if is_other_name:
+            names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
+            written = ", ".join(name for _, name in names)[:200]
+            reason = f"the {self._whose}'s certificate is for {written!r} and not for {name!r}, as the source says"
+        return OSError(errno.EACCES, f"{reason}; if it is your {self._whose}, add ?pin={pin}")
+
+    def _new_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._ca or None)
+        if self._cert:
+            context.load_cert_chain(self._cert, self._key or None)
+        return context
+
+    def _for_any_name(self, *, by_anybody: bool) -> ssl.SSLContext:
+        """Give what believes a certificate for another name too, perhaps without looking who has signed it."""
+        context = self._new_context()
+        context.check_hostname = False
+        if by_anybody:
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def failed(error: OSError, whose: str, plain: str) -> OSError:
+    """Say why TLS could not begin; `plain` is the scheme without it."""
+    if isinstance(error, ssl.SSLError) and is_plain(error):
+        text = f"the {whose} speaks no TLS on this port: write {plain}://, or the port on which it does"
+    elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        text = f"the {whose} hangs up on TLS: if it speaks none on this port, write {plain}://"
+    else:
+        text = f"TLS with the {whose} fails: {error.strerror or error}"
+    return OSError(errno.EPROTO, text)
+
+
+def is_plain(error: ssl.SSLError) -> bool:
+    """Whether TLS failed since the other side does not speak it."""
+    return error.reason in _NO_TLS
+
+
+def _pinned(whose: str, pin: str) -> type[ssl.SSLSocket]:
+    """Give sockets that compare the certificate before anything is sent."""
+
+    class Pinned(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as ssl has it
+            super().do_handshake(block)
+            if (shown := _fingerprint(self)) != pin:
+                self.close()
+                raise OSError(errno.EACCES, f"the {whose}'s certificate is not the pinned one, its SHA-256 is {shown}")
+
+    return Pinned
+
+
+def _fingerprint(opened: ssl.SSLSocket) -> str:
+    return hashlib.sha256(opened.getpeercert(binary_form=True) or b"").hexdigest()
