@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 
 # Whose assertions show their values, as those of the tests do.
-pytest.register_assert_rewrite("tests.helpers", "tests.dashboards")
+pytest.register_assert_rewrite("tests.helpers", "tests.dashboards", "tests.faults")
+pytest_plugins = ("tests.helpers.fixtures",)
 
 # A shell that starts the tests in the background makes them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 # With these a file is an integration test: real programs at work, or the plugin as a process.
-REAL_PARTS = (HERE / "integration", HERE / "dashboards" / "test_dashboards.py", HERE / "dashboards" / "test_alerts.py")
+REAL_PARTS = tuple(
+    HERE / place for place in ("integration", "faults", "dashboards/test_dashboards.py", "dashboards/test_alerts.py")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

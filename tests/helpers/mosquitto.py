@@ -1,11 +1,18 @@
-"""A real broker of a test's own."""
+"""A real broker of a test's own, and a device that publishes there."""
 
 import re
 from contextlib import ExitStack
 from pathlib import Path
 
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator.meter import Meter
 from tests.helpers.programs import answers, component, free_port, program, wait_until
-from tests.helpers.telegrams import ROOT
+from tests.helpers.telegrams import ROOT, START, records
+
+TOPIC = "p1/home/raw"
 
 
 def blocks(language: str) -> list[str]:
@@ -49,3 +56,48 @@ class Mosquitto:
 
     def url(self, topic: str) -> str:
         return f"mqtt://127.0.0.1:{self.port}/{topic}"
+
+
+class Device:
+    """Publishes telegrams as a Wi-Fi reader does."""
+
+    def __init__(self, broker: Mosquitto, topic: str = TOPIC) -> None:
+        self.topic = topic
+        self._meter = Meter()
+        self._now = START
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self.client.max_inflight_messages_set(1000)
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        wait_until(self.client.is_connected, "the device's connection")
+
+    def publish(self, payload: bytes, *, retain: bool = False) -> None:
+        self.client.publish(self.topic, payload, qos=1, retain=retain)
+
+    def send(self, telegram: bytes) -> None:
+        self.publish(telegram)
+
+    def telegram(self) -> str:
+        """Publish a telegram; give the line it has to become."""
+        self._now += 1
+        telegram = self._meter.telegram(self._now)
+        self.publish(telegram)
+        return line(telegram, self.topic)
+
+    def settle(self) -> None:
+        """Wait until the broker has everything."""
+        wait_until(lambda: not self.client._out_messages, "the broker to take all")  # noqa: SLF001
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def line(telegram: bytes, topic: str = TOPIC) -> str:
+    (record,) = records(telegram)
+    return lineproto.line(record._replace(tags={**record.tags, "topic": topic}))
+
+
+def subscribed(broker: Mosquitto, count: int = 1) -> None:
+    """Wait until this many subscriptions were granted."""
+    wait_until(lambda: broker.log.read_text().count("Sending SUBACK") >= count, "the subscription")

@@ -15,12 +15,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import open_source
 from telegraf_p1.sources.connection import Connection
@@ -29,7 +26,7 @@ from telegraf_p1.url import UsageError
 from tests.helpers.certificates import self_signed
 from tests.helpers.databases import Influx
 from tests.helpers.fake_broker import fake_broker, publish
-from tests.helpers.mosquitto import Mosquitto
+from tests.helpers.mosquitto import TOPIC, Device, Mosquitto, line, subscribed
 from tests.helpers.programs import (
     PLUGIN,
     assert_ends_at_once,
@@ -41,49 +38,7 @@ from tests.helpers.programs import (
     wait_until,
 )
 from tests.helpers.telegraf import MeterAtWork, assert_stored, config, telegraf
-from tests.helpers.telegrams import START, records, with_crc
-
-TOPIC = "p1/home/raw"
-
-
-class Device:
-    """Publishes telegrams as a Wi-Fi reader does."""
-
-    def __init__(self, broker: Mosquitto, topic: str = TOPIC) -> None:
-        self.topic = topic
-        self._meter = Meter()
-        self._now = START
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        self.client.max_inflight_messages_set(1000)
-        self.client.connect("127.0.0.1", broker.port)
-        self.client.loop_start()
-        wait_until(self.client.is_connected, "the device's connection")
-
-    def publish(self, payload: bytes, *, retain: bool = False) -> None:
-        self.client.publish(self.topic, payload, qos=1, retain=retain)
-
-    def send(self, telegram: bytes) -> None:
-        self.publish(telegram)
-
-    def telegram(self) -> str:
-        """Publish a telegram; give the line it has to become."""
-        self._now += 1
-        telegram = self._meter.telegram(self._now)
-        self.publish(telegram)
-        return line(telegram, self.topic)
-
-    def settle(self) -> None:
-        """Wait until the broker has everything."""
-        wait_until(lambda: not self.client._out_messages, "the broker to take all")  # noqa: SLF001
-
-    def stop(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-def line(telegram: bytes, topic: str = TOPIC) -> str:
-    (record,) = records(telegram)
-    return lineproto.line(record._replace(tags={**record.tags, "topic": topic}))
+from tests.helpers.telegrams import START, with_crc
 
 
 @pytest.fixture
@@ -91,11 +46,6 @@ def device(broker: Mosquitto) -> Iterator[Device]:
     device = Device(broker)
     yield device
     device.stop()
-
-
-def subscribed(broker: Mosquitto, count: int = 1) -> None:
-    """Wait until this many subscriptions were granted."""
-    wait_until(lambda: broker.log.read_text().count("Sending SUBACK") >= count, "the subscription")
 
 
 def read_until(process: subprocess.Popen[bytes], last: str) -> list[str]:

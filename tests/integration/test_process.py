@@ -2,12 +2,9 @@
 
 import fcntl
 import os
-import pty
 import signal
 import socket
 import subprocess
-import sys
-import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
@@ -18,6 +15,7 @@ import pytest
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers.cable import Cable, open_files, waiting_in
 from tests.helpers.far_port import MODES, far_port
 from tests.helpers.programs import (
     PLUGIN,
@@ -31,42 +29,6 @@ from tests.helpers.programs import (
     wait_until,
 )
 from tests.helpers.telegrams import KEY, START, records, seal, with_crc
-
-
-class Cable:
-    """A pty in place of a USB cable: its link stands where /dev/ttyUSB0 would."""
-
-    def __init__(self, link: Path) -> None:
-        self.link = link
-        self.meter = Meter()
-        self.now = START
-        self.plug_in()
-
-    def plug_in(self) -> None:
-        self.end, device = pty.openpty()
-        tty.setraw(device)
-        self.device = os.ttyname(device)
-        self.link.symlink_to(self.device)
-        os.close(device)
-
-    def pull_out(self) -> None:
-        self.link.unlink()
-        os.close(self.end)
-
-    def send(self) -> str:
-        """Send a telegram; give the line it has to become."""
-        self.now += 1
-        telegram = self.meter.telegram(self.now)
-        os.write(self.end, telegram)
-        return lineproto.line(records(telegram)[0])
-
-
-@pytest.fixture
-def cable(tmp_path: Path) -> Iterator[Cable]:
-    cable = Cable(tmp_path / "ttyUSB0")
-    yield cable
-    with suppress(OSError):
-        os.close(cable.end)
 
 
 def exchange(process: subprocess.Popen[bytes], cable: Cable) -> None:
@@ -135,22 +97,10 @@ def sockets(pid: int) -> bool:
     return any("socket:" in link for link in open_files(pid))
 
 
-def open_files(pid: int) -> list[str]:
-    links = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            links.append(str(link.readlink()))
-    return links
-
-
 def unread(process: subprocess.Popen[bytes]) -> int:
     """Count the bytes that lie in the pipe of its stdout."""
     assert process.stdout
     return waiting_in(process.stdout.fileno())
-
-
-def waiting_in(descriptor: int) -> int:
-    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_while_telegraf_stands_still_the_meter_is_read_on(tmp_path: Path, cable: Cable) -> None:

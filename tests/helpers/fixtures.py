@@ -1,10 +1,23 @@
+"""Real parts that many tests begin with."""
+
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.cable import Cable
 from tests.helpers.databases import Influx
 from tests.helpers.mosquitto import Mosquitto
+
+
+@pytest.fixture
+def cable(tmp_path: Path) -> Iterator[Cable]:
+    cable = Cable(tmp_path / "ttyUSB0")
+    yield cable
+    with suppress(OSError):
+        os.close(cable.end)
 
 
 @pytest.fixture
