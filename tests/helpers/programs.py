@@ -30,6 +30,16 @@ def component(name: str) -> str:
     pytest.skip(f"{name} is not installed")
 
 
+def library(name: str) -> str:
+    """Give the path of a library that takes the place of another one (LD_PRELOAD), as `component` does."""
+    found = sorted(Path("/usr/lib").glob(f"**/{name}"))
+    if found:
+        return str(found[0])
+    if name.split(".")[0] in required():
+        pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
+    pytest.skip(f"{name} is not installed")
+
+
 def required() -> list[str]:
     return [name for name in os.environ.get("P1_REQUIRE", "").split(",") if name]
 

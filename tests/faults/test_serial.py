@@ -1,0 +1,101 @@
+"""What happens to a cable and to what is at its end."""
+
+import fcntl
+import os
+import time
+
+from tests.faults.matrix import PACE, Row, either, fault
+from tests.helpers.cable import Cable, open_files
+from tests.helpers.programs import wait_until
+
+PART = "Serial port"
+
+
+@fault(
+    PART,
+    "cable pulled out in the middle of a telegram, back under another number",
+    "what the meter said while its cable was out, and the telegram that was cut",
+)
+def test_pulled_out_and_renumbered(row: Row, cable: Cable) -> None:
+    row.wire = cable.write
+    with row.plugin("run", str(cable.link)):
+        row.begin()
+        row.steady()
+        with row.unheard():
+            cable.write(row.telegram()[:400])
+            cable.pull_out()
+            row.wire = lambda _: None
+            row.send(either(20, 30), PACE)
+        cable.plug_in()
+        row.wire = cable.write
+        row.recovered()
+        row.steady()
+
+
+@fault(PART, "held by another program", "what the other program read: a port gives each byte once")
+def test_held_by_another_program(row: Row, cable: Cable) -> None:
+    with cable.link.open("rb", buffering=0) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)  # as pyserial does
+        with row.plugin("run", str(cable.link)):
+            with row.unheard():
+
+                def take(telegram: bytes) -> None:
+                    cable.write(telegram)
+                    holder.read(65536)
+
+                row.wire = take
+                row.said("another program reads this port")
+                row.send(either(10, 60), PACE)
+            fcntl.flock(holder, fcntl.LOCK_UN)
+            row.wire = cable.write
+            row.recovered()
+            row.steady()
+
+
+@fault(PART, "meter silent for longer than `?timeout=`, so that the port is opened anew")
+def test_silent(row: Row, cable: Cable) -> None:
+    row.wire = cable.write
+    with row.plugin("run", f"{cable.link}{either('?timeout=1s', '')}") as process:
+        row.begin()
+        row.steady()
+        time.sleep(either(1.0, 60.0))
+        row.said("nothing came for")
+        wait_until(lambda: cable.device not in open_files(process.pid), "the port to be closed")
+        wait_until(lambda: cable.device in open_files(process.pid), "the port")
+        time.sleep(0.1)
+        row.steady()
+
+
+@fault(PART, "slow line (9600 baud): a telegram takes a second")
+def test_slow(row: Row, cable: Cable) -> None:
+    def dribble(telegram: bytes) -> None:
+        for start in range(0, len(telegram), 96):
+            cable.write(telegram[start : start + 96])
+            time.sleep(either(0.02, 0.1))
+
+    row.wire = cable.write
+    with row.plugin("run", str(cable.link)):
+        row.begin()
+        row.wire = dribble
+        row.steady(either(5, 60))
+
+
+@fault(
+    PART,
+    "adapter stuck: it gives nothing until it is opened anew, after `?timeout=`",
+    "what the meter said to an adapter that gave nothing",
+)
+def test_stuck(row: Row, cable: Cable) -> None:
+    row.wire = cable.write
+    with row.plugin("run", f"{cable.link}{either('?timeout=1s', '')}"):
+        row.begin()
+        row.steady()
+        silent = cable.end  # stays open, and gives nothing
+        cable.link.unlink()
+        cable.plug_in()
+        with row.unheard():
+            while "nothing came for" not in row.log():
+                row.send(1, PACE)
+        row.recovered()
+        row.steady()
+        os.close(silent)
