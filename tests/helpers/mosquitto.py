@@ -1,6 +1,8 @@
 """A real broker of a test's own, and a device that publishes there."""
 
 import re
+import resource
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class Mosquitto:
     def __init__(self, folder: Path, *lines: str) -> None:
         self.port = free_port()
         self.log = folder / "mosquitto.log"
+        self._database = folder / "mosquitto.db"
         self._running = ExitStack()
         config = folder / "mosquitto.conf"
         config.write_text(
@@ -47,12 +50,24 @@ class Mosquitto:
 
     def start(self) -> "Mosquitto":
         with self.log.open("ab") as log:
-            self._running.enter_context(program(self._command, stdout=log, stderr=log))
+            # Ignoring SIGXFSZ, as Python does: a file that may not grow is a full disk to it.
+            started = program(self._command, stdout=log, stderr=log, restore_signals=False)
+            self.process = self._running.enter_context(started)
         wait_until(lambda: answers(self.port), "mosquitto")
         return self
 
     def stop(self) -> None:
         self._running.close()
+
+    def save(self) -> None:
+        """Let it write down now what it does each `autosave_interval`."""
+        self._database.unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR1)
+        wait_until(self._database.exists, "the broker to save")
+
+    def fill_disk(self) -> None:
+        """Let no file of the broker grow any more, its log among them."""
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
     def url(self, topic: str) -> str:
         return f"mqtt://127.0.0.1:{self.port}/{topic}"

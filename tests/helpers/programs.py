@@ -35,7 +35,7 @@ def library(name: str) -> str:
     found = sorted(Path("/usr/lib").glob(f"**/{name}"))
     if found:
         return str(found[0])
-    if name.split(".")[0] in required():
+    if name.split(".", maxsplit=1)[0] in required():
         pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
     pytest.skip(f"{name} is not installed")
 
