@@ -10,9 +10,10 @@ With P1_FAULTS=full faults last as long as they do in a house; else they are sho
 import functools
 import json
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -21,6 +22,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.programs import PLUGIN, program, wait_until
+from tests.helpers.telegraf import children
 from tests.helpers.telegrams import START, records
 
 T = TypeVar("T")
@@ -168,6 +170,7 @@ class Row:
         env: Mapping[str, str] | None = None,
         reading: threading.Event | None = None,
         cwd: str | None = None,
+        fds: tuple[int, ...] = (),
     ) -> Iterator[Popen[bytes]]:
         """Run `telegraf-p1` as Telegraf does; its records are read while `reading` is set.
 
@@ -179,7 +182,7 @@ class Row:
             log.open("wb") as stderr,
             program(
                 [*prefix, *PLUGIN, *arguments],
-                stdin=PIPE, stdout=PIPE, stderr=stderr, bufsize=0, env=env and os.environ | env, cwd=cwd,
+                stdin=PIPE, stdout=PIPE, stderr=stderr, bufsize=0, env=env and os.environ | env, cwd=cwd, pass_fds=fds,
             ) as process,
         ):  # fmt: skip
             reader = threading.Thread(target=self._read, args=(process, reading), daemon=True)
@@ -188,21 +191,44 @@ class Row:
             assert process.stdin
             self.measure(process.pid)
             process.stdin.close()
+            if reading:
+                reading.set()
             code = process.wait(10)
             reader.join(10)
             assert code in (0, -9)
 
+    @contextmanager
+    def under(self, telegraf: Popen[bytes], log: Path, stored: Callable[[], Iterable[int]]) -> Iterator[None]:
+        """Take the records that the plugin under a Telegraf made: by their times in ns, wherever they are stored."""
+        if log not in self._logs:
+            self._logs.append(log)
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(0.1):
+                for pid in children(telegraf.pid):
+                    if is_plugin(pid):
+                        self.measure(pid)
+                by_time = {int(line.rpartition(" ")[2]): line for line in list(self._sent)}
+                self.came(by_time[ns] for ns in stored() if by_time[ns] not in self._out)
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        yield
+        over.set()
+        follower.join(20)
+
     def _read(self, process: Popen[bytes], reading: threading.Event | None) -> None:
         assert process.stdout
         rest, measured_at = b"", 0.0
-        while (not reading or reading.wait(60)) and (data := os.read(process.stdout.fileno(), 65536)):
+        while (not reading or reading.wait()) and (data := os.read(process.stdout.fileno(), 65536)):
             *lines, rest = (rest + data).split(b"\n")
             self.came(one.decode() for one in lines)
             if time.monotonic() > measured_at + 0.2:
                 measured_at = time.monotonic()
                 self.measure(process.pid)
 
-    def came(self, lines: Iterator[str]) -> None:
+    def came(self, lines: Iterable[str]) -> None:
         """Take records, by their lines."""
         self._all_out += (found := list(lines))
         self._out.update(found)
@@ -220,13 +246,17 @@ class Row:
 
     def log(self) -> str:
         """Give what the plugins said."""
-        return "".join(log.read_text() for log in self._logs)
+        lines = "".join(log.read_text() for log in self._logs).splitlines(keepends=True)
+        return "".join(line for line in lines if "inputs.execd" in line or not re.match(r"\d{4}-", line))
 
     def said(self, text: str, times: int = 1, seconds: float = 30) -> None:
         """Wait until the plugins have said something, so many times."""
         wait_until(lambda: self.log().count(text) >= times, f"the words {text!r}", seconds)
 
     # The result
+
+    def lost(self) -> int:
+        return len(self._sent.keys() - self._out)
 
     def _missing(self) -> list[str]:
         return [line for line, has_to_come in self._sent.items() if has_to_come and line not in self._out]
@@ -247,7 +277,7 @@ class Row:
         return {
             "sent": len(self._sent),
             "out": out,
-            "lost": len(self._sent) - out,
+            "lost": self.lost(),
             "twice": len(self._all_out) - len(self._out),
             "recovery_s": max(self._seconds) if self._seconds else None,
             "cpu_s": sum(self._cpu.values()),
@@ -255,6 +285,14 @@ class Row:
             "lasted_s": lasted,
             "is_full": _FULL,
         }
+
+
+def is_plugin(pid: int) -> bool:
+    """Whether a child of Telegraf has become the plugin."""
+    try:
+        return b"telegraf_p1" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def line(telegram: bytes, topic: str = "") -> str:

@@ -1,0 +1,134 @@
+"""What happens to the Telegraf around the plugin, and to the database behind it.
+
+telegraf.conf.example is what runs, with its disk buffer; what is counted is what the database holds.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from subprocess import Popen
+
+from tests.faults.matrix import PACE, Row, either, fault
+from tests.helpers.cable import Cable
+from tests.helpers.databases import Influx
+from tests.helpers.mosquitto import TOPIC, Device, Mosquitto
+from tests.helpers.programs import wait_until
+from tests.helpers.telegraf import children, config, telegraf
+
+PART = "Telegraf"
+NOBODY = "what the meter said while no plugin ran"
+
+
+@contextmanager
+def at_work(row: Row, influx: Influx, source: str) -> Iterator[Popen[bytes]]:
+    path = config(row.folder, influx.url, "run", source)
+
+    def stored() -> list[int]:
+        return [one["time"] for one in influx.query('SELECT "identification" FROM p1')]
+
+    with telegraf(path) as process, row.under(process, path.with_suffix(".log"), stored):
+        yield process
+
+
+def at_once(row: Row, cable: Cable) -> None:
+    """Let what the cable's reader does not take be lost, as a UART does."""
+    row.wire = lambda telegram: cable.write(telegram, 0)
+
+
+@fault(
+    PART,
+    "Telegraf killed (SIGKILL) and started again",
+    f"{NOBODY}, and what Telegraf had in its memory and not yet in its disk buffer",
+    within=10,
+)
+def test_killed(row: Row, cable: Cable, influx: Influx) -> None:
+    at_once(row, cable)
+    with at_work(row, influx, str(cable.link)) as process:
+        row.begin()
+        row.steady()
+        with row.unheard():
+            row.send(either(10, 60), PACE)
+            process.kill()
+            process.wait(10)
+            row.send(5, PACE)
+    with at_work(row, influx, str(cable.link)):
+        row.recovered()
+        row.steady()
+
+
+@fault(PART, "Telegraf frozen (SIGSTOP)", within=10)
+def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
+    row.wire = cable.write
+    with at_work(row, influx, str(cable.link)) as process:
+        row.begin()
+        row.steady()
+        process.send_signal(signal.SIGSTOP)
+        row.send(either(100, 240), either(0.02, 1.0))
+        process.send_signal(signal.SIGCONT)
+        begun = time.monotonic()
+        row.wait_for_all()
+        row.took(begun)
+        row.steady()
+
+
+@fault(PART, "Telegraf told to read its configuration anew (SIGHUP): it starts the plugin again", NOBODY, within=10)
+def test_reloaded(row: Row, cable: Cable, influx: Influx) -> None:
+    at_once(row, cable)
+    with at_work(row, influx, str(cable.link)) as process:
+        row.begin()
+        for _ in range(either(2, 10)):
+            row.steady()
+            before = children(process.pid)
+            process.send_signal(signal.SIGHUP)
+            with row.unheard():
+                wait_until(lambda before=before: children(process.pid) not in ([], before), "the plugin")  # type: ignore[misc]
+            row.recovered()
+        row.steady()
+
+
+@fault(PART, "Telegraf stopped and started again", NOBODY, within=10)
+def test_restarted(row: Row, cable: Cable, influx: Influx) -> None:
+    at_once(row, cable)
+    with at_work(row, influx, str(cable.link)):
+        row.begin()
+        row.steady()
+        row.send(either(10, 60), PACE)
+    with row.unheard():
+        row.send(5, PACE)
+    with at_work(row, influx, str(cable.link)):
+        row.recovered()
+        row.steady()
+
+
+@fault(PART, "the same two, when the telegrams come from a broker", within=10)
+def test_reloaded_and_restarted_behind_a_broker(row: Row, broker: Mosquitto, influx: Influx) -> None:
+    device = Device(broker)
+    row.wire, row.topic = device.send, TOPIC
+    with at_work(row, influx, broker.url(TOPIC)) as process:
+        row.begin()
+        for _ in range(either(2, 10)):
+            process.send_signal(signal.SIGHUP)
+            row.steady(20)
+    row.send(10, PACE)
+    device.settle()
+    with at_work(row, influx, broker.url(TOPIC)):
+        begun = time.monotonic()
+        row.wait_for_all()
+        row.took(begun)
+    device.stop()
+
+
+@fault("Database", "InfluxDB away for an hour of telegrams", within=30)
+def test_database_away(row: Row, cable: Cable, influx: Influx) -> None:
+    row.wire = cable.write
+    with at_work(row, influx, str(cable.link)):
+        row.begin()
+        row.steady()
+        influx.stop()
+        row.send(3600)
+        influx.start()
+        begun = time.monotonic()
+        row.wait_for_all(60)
+        row.took(begun)
+        row.steady()
