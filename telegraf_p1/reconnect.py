@@ -1,6 +1,7 @@
 """A source that never gives up: the only place where anything is tried again."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -11,7 +12,11 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Event, Lost
 
 _SHORTEST_WAIT_S: Final = 0.5
-_LONGEST_WAIT_S: Final = 60.0
+# Asking often costs nothing where somebody is away, and what the meter says until the next attempt is lost. Who refuses
+# us, until the user changes something, is left in peace.
+_LONGEST_WAIT_S: Final = 5.0
+_LONGEST_WAIT_REFUSED_S: Final = 60.0
+_REFUSED: Final = (errno.EACCES, errno.EPERM)
 _STEADY_S: Final = 10.0  # a connection that lasted so long may be opened again at once
 _MOST_REASONS: Final = 20
 
@@ -20,8 +25,8 @@ class Reconnecting(Connection):
     """Opens a source, and opens it again for ever when it is lost; OSError becomes the event `Lost`.
 
     It logs a line when the connection goes and one when telegrams come again, at most once a minute. The waiting
-    time grows to a minute until `accepted`, the number of accepted telegrams so far, has grown on a connection, or
-    one has lasted.
+    time grows to 5 s, to a minute where we are refused, until `accepted`, the number of accepted telegrams so far, has
+    grown on a connection, or one has lasted.
     """
 
     def __init__(self, source: Source, log: Log, name: str, accepted: Callable[[], int]) -> None:
@@ -41,7 +46,7 @@ class Reconnecting(Connection):
         try:
             found = self._opened().read()
         except OSError as error:
-            self._lose(str(error.strerror or error))
+            self._lose(error)
             return [Lost()]
         self._ever_read |= bool(found)
         return found
@@ -61,12 +66,16 @@ class Reconnecting(Connection):
             if self._is_said:
                 self._log.info(f"{self._name} is back" if self._accepted_before else f"{self._name} is there")
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, error: OSError) -> None:
+        reason = str(error.strerror or error)
         self._say_that_it_is_back()
         is_steady = self._connection is not None and time.monotonic() - self._opened_at > _STEADY_S
         is_good = is_steady or self._accepted() > self._accepted_before
         self._attempt = 0 if is_good else self._attempt + 1
-        self._wait = waiting_time(self._attempt)
+        longest = _LONGEST_WAIT_REFUSED_S if error.errno in _REFUSED else _LONGEST_WAIT_S
+        self._wait = waiting_time(self._attempt, longest)
+        if is_good and error.errno == errno.ETIMEDOUT:
+            self._wait = 0.0  # it was silent, and may speak again at any moment
         self.close()
         if not self._troubles:
             say = self._log.warning_for if self._ever_read else self._log.error_for
@@ -89,7 +98,7 @@ class Reconnecting(Connection):
         self._connection = None
 
 
-def waiting_time(attempt: int) -> float:
-    """Give the s to wait before an attempt: doubled with each, up to a quarter less by chance."""
-    longest = min(_SHORTEST_WAIT_S * 2.0 ** min(attempt, 10), _LONGEST_WAIT_S)
-    return max(_SHORTEST_WAIT_S, longest * (1 - os.urandom(1)[0] / 1024))
+def waiting_time(attempt: int, longest: float) -> float:
+    """Give the s to wait before an attempt: doubled with each up to `longest`, up to a quarter less by chance."""
+    wait = min(_SHORTEST_WAIT_S * 2.0 ** min(attempt, 10), longest)
+    return max(_SHORTEST_WAIT_S, wait * (1 - os.urandom(1)[0] / 1024))

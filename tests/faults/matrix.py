@@ -51,7 +51,7 @@ class Fault(NamedTuple):
 
 
 def fault(
-    part: str, what: str, loses: str = "", *, within: float = 5.0, memory: float = 32.0
+    part: str, what: str, loses: str = "", *, within: float = 6.0, memory: float = 32.0
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a row of a test: recovered `within` these s, and at no time more than `memory` MiB."""
 
