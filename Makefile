@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test check bench fuzz dashboards docs clean
+.PHONY: demo stack test check bench fuzz faults dashboards docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -40,6 +40,13 @@ bench: $(VENV)/.bench
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz 10000000
+
+# The matrix of docs/reliability.md, with faults that last as long as in a house: 20 minutes, most of them waiting.
+faults: $(VENV)/.test
+	@mkdir -p build
+	@rm -f build/faults
+	P1_FAULTS=full P1_FAULTS_RESULTS=build/faults $(BIN)/python -m pytest -n 4 --dist worksteal tests/faults
+	$(BIN)/python scripts/write-reliability build/faults
 
 # The JSON in dashboards/, from its source.
 dashboards: $(VENV)/.test

@@ -9,6 +9,7 @@ import pytest
 
 from telegraf_p1 import sources
 from telegraf_p1.__main__ import parser
+from tests.faults.matrix import rows
 from tests.helpers.telegrams import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -43,3 +44,9 @@ def test_every_file_that_a_page_links_is_there(page: str) -> None:
     path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_the_page_on_reliability_has_each_row_of_the_matrix_in_its_words() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    written = re.findall(r"^\| (.+?) \| \d.*\| (.+) \|$", page, re.MULTILINE)
+    assert written == [(row.what, row.loses or "nothing") for row in rows()]

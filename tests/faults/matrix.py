@@ -8,6 +8,7 @@ With P1_FAULTS=full faults last as long as they do in a house; else they are sho
 """
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -71,6 +72,14 @@ def fault(
         return run
 
     return decorate
+
+
+def rows() -> Iterator[Fault]:
+    """Give all rows, in the order of the page."""
+    for name in ("serial", "tcp", "mqtt", "http", "telegraf", "process"):
+        for test in vars(importlib.import_module(f"tests.faults.test_{name}")).values():
+            if found := getattr(test, "fault", None):
+                yield found
 
 
 class Row:

@@ -16,6 +16,7 @@ from threading import Event
 from tests.faults.matrix import PACE, Row, either, fault
 from tests.helpers.cable import Cable, open_files, waiting_in
 from tests.helpers.programs import wait_until
+from tests.helpers.telegrams import with_crc
 
 PIPES, COMPUTER = "stdin, stdout, stderr", "The computer"
 AN_HOUR = 3600
@@ -74,14 +75,22 @@ def test_stderr_closed(row: Row, cable: Cable) -> None:
 
 @fault(PIPES, "stderr full, and nobody reads it")
 def test_stderr_blocked(row: Row, cable: Cable) -> None:
+    def send_with(odd: bytes) -> None:
+        cable.write(with_crc(row.telegram().rpartition(b"!")[0] + odd + b"\r\n!") + b"\r\n")
+        row.wait_for_all()
+
     row.wire = cable.write
     read, write = os.pipe()
-    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    os.write(write, bytes(4096))
+    size = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(write, bytes(size))
     with row.plugin("run", str(cable.link), prefix=("sh", "-c", f'exec "$@" 2>/dev/fd/{write}', "sh"), fds=(write,)):
         row.begin()
-        cable.write(b"what would be said of this goes nowhere\r\n" * 100)
+        send_with(b"no object")
         row.steady(either(10, 60))
+        assert waiting_in(read) == size
+        os.read(read, size)
+        send_with(b"1-0:1.7.0(x*kW)")
+        assert b"of this log were dropped" in os.read(read, size)
     os.close(read)
     os.close(write)
 
@@ -144,7 +153,7 @@ def test_clock_jumps(row: Row, cable: Cable) -> None:
     env = {"PYTHONPATH": str(row.folder)}
     with row.plugin("run", f"{cable.link}?timeout=3s", env=env):
         row.begin()
-        for n in range(either(6, 60)):
+        for n in range(either(6, 12)):
             turned_by.write_text(str(3600 * (n % 2)))
             row.steady()
     shown = subprocess.check_output([sys.executable, "-c", "import time; print(time.time())"], env=os.environ | env)

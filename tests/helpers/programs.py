@@ -21,21 +21,12 @@ PLUGIN = [sys.executable, "-m", "telegraf_p1"]
 
 
 def component(name: str) -> str:
-    """Give the path of a real part; skip without it, or fail where P1_REQUIRE names it."""
+    """Give the path of a real part, a program or a library; skip without it, or fail where P1_REQUIRE names it."""
     path = os.environ.get(f"P1_{name.upper()}") or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
+    path = path or next(map(str, Path("/usr/lib").glob(f"*/{name}.so")), None)
     if path and Path(path).exists():
         return path
     if name in required():
-        pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
-    pytest.skip(f"{name} is not installed")
-
-
-def library(name: str) -> str:
-    """Give the path of a library that takes the place of another one (LD_PRELOAD), as `component` does."""
-    found = sorted(Path("/usr/lib").glob(f"**/{name}"))
-    if found:
-        return str(found[0])
-    if name.split(".", maxsplit=1)[0] in required():
         pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
     pytest.skip(f"{name} is not installed")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import signal
 import socket
@@ -67,29 +66,6 @@ def test_a_message_becomes_a_record_with_its_topic(tmp_path: Path, broker: Mosqu
         assert "rejected" not in (tmp_path / "log").read_text()
 
 
-def test_nothing_is_lost_when_the_plugin_is_killed(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
-    kills = int(os.environ.get("P1_KILLS", "20"))
-    source, log = broker.url("p1/+/raw"), tmp_path / "log"
-    with plugin("run", source, log=log):  # makes the session
-        subscribed(broker)
-    sent: list[str] = []
-    written: set[str] = set()
-    for n in range(kills):
-        sent += [device.telegram() for _ in range(30)]
-        with plugin("run", source, log=log) as process:
-            # Killed in the middle: after another number of records each time.
-            for _ in range(n % 10 + 1):
-                written.add(read_line(process))
-            process.kill()
-            process.wait(10)
-            assert process.stdout
-            written |= set(process.stdout.read().decode().splitlines())
-    with plugin("run", source, log=log) as process:
-        sent.append(device.telegram())
-        written |= set(read_until(process, sent[-1]))
-    assert sorted(written) == sorted(sent)
-
-
 def test_messages_that_wait_come_together_and_come_again_unless_they_are_done(
     broker: Mosquitto, device: Device
 ) -> None:
@@ -130,33 +106,6 @@ def test_messages_that_wait_come_together_and_come_again_unless_they_are_done(
     device.send(b"the next one")
     assert [event.data for event in connection.read() if isinstance(event, Data)] == [b"the next one"]
     connection.close()
-
-
-def test_ten_thousand_telegrams_wait_for_the_plugin(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
-    source = broker.url(TOPIC)
-    with plugin("run", source, log=tmp_path / "log"):
-        subscribed(broker)
-    sent = [device.telegram() for _ in range(10_000)]
-    device.settle()
-    with plugin("run", source, log=tmp_path / "log") as process:
-        assert process.stdout
-        received = b"".join(iter(process.stdout.readline, sent[-1].encode() + b"\n")).decode().splitlines()
-    assert received == sent[:-1]
-
-
-def test_a_broker_that_restarts_costs_nothing(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
-    log = tmp_path / "log"
-    with plugin("run", broker.url(TOPIC), log=log) as process:
-        subscribed(broker)
-        first = device.telegram()
-        assert read_line(process) == first
-        broker.stop()
-        wait_until(lambda: "trying again" in log.read_text(), "the warning")
-        later = [device.telegram() for _ in range(3)]  # the device keeps them meanwhile
-        broker.start()
-        assert set(read_until(process, later[-1])) >= set(later)
-        wait_until(lambda: "is back" in log.read_text(), "the good news")
-    assert log.read_text().count("trying again") == log.read_text().count("is back") == 1
 
 
 def test_retained_telegrams_count_when_they_carry_their_time(tmp_path: Path, broker: Mosquitto, device: Device) -> None:

@@ -1,6 +1,5 @@
 """The plugin as a process: when it ends, how it comes back, what it says."""
 
-import fcntl
 import os
 import signal
 import socket
@@ -28,7 +27,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
-from tests.helpers.telegrams import KEY, START, records, seal, with_crc
+from tests.helpers.telegrams import KEY, START, records, seal
 
 
 def exchange(process: subprocess.Popen[bytes], cable: Cable) -> None:
@@ -103,46 +102,6 @@ def unread(process: subprocess.Popen[bytes]) -> int:
     return waiting_in(process.stdout.fileno())
 
 
-def test_while_telegraf_stands_still_the_meter_is_read_on(tmp_path: Path, cable: Cable) -> None:
-    """300 telegrams are more than the pipe and the port would hold; the log, which nobody reads, is full, too."""
-    log = tmp_path / "log"
-    with plugin("run", str(cable.link), log=log) as process:
-        exchange(process, cable)
-        sent = []
-        for _ in range(300):
-            sent.append(cable.send())
-            wait_until(lambda: not unread_by(cable), "the plugin to read")
-        assert unread(process) > 40_000
-        assert [read_line(process) for _ in range(300)] == sent
-    assert not logged(log, "dropped")
-
-
-def unread_by(cable: Cable) -> int:
-    """Count the bytes that the plugin has not taken from its port."""
-    port = os.open(cable.link, os.O_RDONLY | os.O_NOCTTY)
-    try:
-        return waiting_in(port)
-    finally:
-        os.close(port)
-
-
-def test_a_full_log_stops_no_record(cable: Cable) -> None:
-    command = [*PLUGIN, "run", str(cable.link)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with program(command, bufsize=0, **pipes) as process:
-        assert process.stderr
-        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
-        exchange(process, cable)
-        for number in range(100):  # each with a new cause to complain about
-            cable.now += 1
-            body = cable.meter.telegram(cable.now).rpartition(b"!")[0] + b"1-0:%d.7.0(x*kW)\r\n!" % (100 + number)
-            os.write(cable.end, with_crc(body) + b"\r\n")
-            read_line(process)
-        line = cable.send()
-        assert read_line(process) == line
-        assert b"W! " in process.stderr.read(4096)
-
-
 def test_the_port_is_free_after_it_ended(tmp_path: Path, cable: Cable) -> None:
     for _ in range(2):
         with plugin("run", str(cable.link), log=tmp_path / "log") as process:
@@ -158,19 +117,6 @@ def test_it_ends_quietly_when_nobody_reads_stdout(tmp_path: Path) -> None:
         process.wait(10)
         assert process.returncode == 0
     assert not logged(log, "E! ")
-
-
-def test_a_cable_that_is_pulled_out_and_put_back_goes_on(tmp_path: Path, cable: Cable) -> None:
-    log = tmp_path / "log"
-    with plugin("run", str(cable.link), log=log) as process:
-        exchange(process, cable)
-        os.write(cable.end, b"/TST5 half a telegram")
-        cable.pull_out()
-        wait_until(lambda: logged(log, "W! "), "the warning")
-        cable.plug_in()
-        exchange(process, cable)
-        wait_until(lambda: logged(log, "is back"), "the message")
-    assert log.read_text().count("\n") <= 3  # gone, perhaps missing, back
 
 
 def test_a_cable_that_comes_later_is_waited_for(tmp_path: Path, cable: Cable) -> None:
@@ -203,24 +149,6 @@ def test_parity_bits_are_masked_on_a_line_of_7_bits(tmp_path: Path, cable: Cable
 
         wait_until(answered, "a record")
         assert read_line(process).rpartition(" ")[0] == lineproto.line(records(telegram)[0]).rpartition(" ")[0]
-
-
-def test_a_tcp_peer_that_closes_or_falls_silent_is_called_again(tmp_path: Path) -> None:
-    log, meter = tmp_path / "log", Meter()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(20)
-        port = server.getsockname()[1]
-        with plugin("run", f"tcp://127.0.0.1:{port}?timeout=1", log=log) as process:
-            for n, farewell in enumerate(("close", "silence", "close")):
-                connection, _ = server.accept()
-                with connection:
-                    telegram = meter.telegram(START + n)
-                    connection.sendall(b"ser2net banner\r\n\0" + telegram + telegram[:50])
-                    assert read_line(process) == lineproto.line(records(telegram)[0])
-                    if farewell == "silence":
-                        wait_until(lambda: logged(log, "nothing came for 1 s"), "the warning")
-            # It is said after the record.
-            wait_until(lambda: log.read_text().count("is back") == 2, "the line")
 
 
 @pytest.mark.parametrize("mode", MODES)
