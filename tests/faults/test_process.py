@@ -16,10 +16,10 @@ from threading import Event
 from tests.faults.matrix import PACE, Row, either, fault
 from tests.helpers.cable import Cable, open_files, waiting_in
 from tests.helpers.programs import wait_until
-from tests.helpers.telegrams import with_crc
 
 PIPES, COMPUTER = "stdin, stdout, stderr", "The computer"
 AN_HOUR = 3600
+REJECTED = b"/TST5\r\n\r\n1-0:1.7.0(00.519*kW)\r\n!1234\r\n"
 
 
 @fault(PIPES, "nobody reads stdout for an hour of telegrams", within=10)
@@ -69,27 +69,24 @@ def test_stderr_closed(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     with row.plugin("run", str(cable.link), prefix=("sh", "-c", 'exec "$@" 2>&-', "sh")):
         row.begin()
-        cable.write(b"what would be said of this goes nowhere\r\n" * 100)
+        cable.write(REJECTED)  # what would be said of this goes nowhere
         row.steady(either(10, 60))
 
 
 @fault(PIPES, "stderr full, and nobody reads it")
 def test_stderr_blocked(row: Row, cable: Cable) -> None:
-    def send_with(odd: bytes) -> None:
-        cable.write(with_crc(row.telegram().rpartition(b"!")[0] + odd + b"\r\n!") + b"\r\n")
-        row.wait_for_all()
-
     row.wire = cable.write
     read, write = os.pipe()
     size = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
     os.write(write, bytes(size))
     with row.plugin("run", str(cable.link), prefix=("sh", "-c", f'exec "$@" 2>/dev/fd/{write}', "sh"), fds=(write,)):
         row.begin()
-        send_with(b"no object")
+        cable.write(REJECTED)
         row.steady(either(10, 60))
         assert waiting_in(read) == size
         os.read(read, size)
-        send_with(b"1-0:1.7.0(x*kW)")
+        cable.write(REJECTED.replace(b"!1234", b""))
+        row.steady(1)
         assert b"of this log were dropped" in os.read(read, size)
     os.close(read)
     os.close(write)

@@ -1,6 +1,7 @@
 """The plugin as a process: when it ends, how it comes back, what it says."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
-from tests.helpers.telegrams import KEY, START, records, seal
+from tests.helpers.telegrams import KEY, START, records, seal, with_crc
 
 
 def exchange(process: subprocess.Popen[bytes], cable: Cable) -> None:
