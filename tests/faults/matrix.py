@@ -90,7 +90,7 @@ class Row:
         self.wire: Callable[[bytes], None] = lambda _: None
         self.topic = ""
         self._meter, self._now = Meter(), START
-        self._sent: dict[str, bool] = {}  # line → whether it has to come out
+        self.sent: dict[str, bool] = {}  # line → whether it has to come out
         self._is_heard = True
         self._out: set[str] = set()
         self._all_out: list[str] = []  # in their order, some perhaps twice
@@ -110,7 +110,7 @@ class Row:
 
     def expect(self, line: str) -> None:
         """Count a telegram as sent, by its line."""
-        self._sent[line] = self._is_heard
+        self.sent[line] = self._is_heard
 
     def count(self) -> int:
         """Give how many records came, counting twice what came twice."""
@@ -142,9 +142,9 @@ class Row:
         with self.unheard():
 
             def heard() -> bool:
-                before = self._sent.copy()
+                before = self.sent.copy()
                 self.wire(self.telegram())
-                sent.update(dict.fromkeys(self._sent.keys() - before.keys()))
+                sent.update(dict.fromkeys(self.sent.keys() - before.keys()))
                 end = time.monotonic() + either(0.1, 1.0)
                 while not (came := not self._out.isdisjoint(sent)) and time.monotonic() < end:
                     time.sleep(0.005)
@@ -157,9 +157,9 @@ class Row:
         for one in sent:
             has_come |= one in self._out
             if has_come:
-                self._sent[one] = True
+                self.sent[one] = True
             elif not is_counted:
-                del self._sent[one]
+                del self.sent[one]
 
     def begin(self) -> None:
         """Send until the plugin listens; what is sent before counts for nothing."""
@@ -218,7 +218,7 @@ class Row:
                 for pid in children(telegraf.pid):
                     if is_plugin(pid):
                         self.measure(pid)
-                by_time = {int(line.rpartition(" ")[2]): line for line in list(self._sent)}
+                by_time = {int(line.rpartition(" ")[2]): line for line in list(self.sent)}
                 self.came(by_time[ns] for ns in stored() if by_time[ns] not in self._out)
 
         follower = threading.Thread(target=follow, daemon=True)
@@ -265,15 +265,15 @@ class Row:
     # The result
 
     def lost(self) -> int:
-        return len(self._sent.keys() - self._out)
+        return len(self.sent.keys() - self._out)
 
     def _missing(self) -> list[str]:
-        return [line for line, has_to_come in self._sent.items() if has_to_come and line not in self._out]
+        return [line for line, has_to_come in self.sent.items() if has_to_come and line not in self._out]
 
     def hold(self, within: float, memory: float) -> None:
         """Hold what has to be so in every row."""
         assert not self._missing()
-        assert not self._out - self._sent.keys()  # no record that is not what a telegram said
+        assert not self._out - self.sent.keys()  # no record that is not what a telegram said
         said = self.log()
         for word in ("bug", "Traceback"):
             assert word not in said
@@ -282,9 +282,9 @@ class Row:
         assert 0 < self._memory < memory
 
     def result(self, lasted: float) -> dict[str, Any]:
-        out = len(self._out & self._sent.keys())
+        out = len(self._out & self.sent.keys())
         return {
-            "sent": len(self._sent),
+            "sent": len(self.sent),
             "out": out,
             "lost": self.lost(),
             "twice": len(self._all_out) - len(self._out),
