@@ -25,6 +25,7 @@ _DEADLINE_S: Final = 10.0
 # For a client to take our answer to what it still sends, before the connection is closed.
 _LINGER_S: Final = 1.0
 _MOST_CLIENTS: Final = 32
+_QUEUE: Final = 128  # of those that the kernel lets wait
 
 
 class Request(NamedTuple):
@@ -61,7 +62,7 @@ class Server:
         self._heard: dict[socket.socket, None] = {}  # the oldest first
         self._is_open = True
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._door = socket.create_server(address, family=family, backlog=_MOST_CLIENTS)
+        self._door = socket.create_server(address, family=family, backlog=_QUEUE)
         threading.Thread(target=self._let_in, name="http-listen", daemon=True).start()
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ class WebSocketDevice:
         self.closed: list[int | None] = []
         self.paths: list[str] = []
         self.refusal: tuple[int, str] | None = None  # a close code and its reason
-        self.server = serve(self._handle, "127.0.0.1", port, ssl=context)
+        self.server = serve(self._handle, "127.0.0.1", port, ssl=context, close_timeout=0.5)
         self.port = self.server.socket.getsockname()[1]
         self.url = f"{'wss' if certificate else 'ws'}://127.0.0.1:{self.port}/ws"
 
