@@ -15,6 +15,7 @@ def test_the_catalogue_vectors_fit() -> None:
     ("damaged", "word"),
     [
         (DATA.replace(b"\r\n", b"\n"), "LF"),
+        (DATA.replace(b"\r\n", b"\n", 1), "LF"),
         (DATA.replace(b"\r\n", b"\n\n"), "LF LF"),
         (DATA.replace(b"\r\n", b"\r"), "CR"),
         (DATA.replace(b"\r\n", b"\r\n\r\n"), "doubles"),

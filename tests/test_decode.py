@@ -1,6 +1,8 @@
+from decimal import Decimal
+
 import pytest
 
-from telegraf_p1.decode import Memory, decode
+from telegraf_p1.decode import Memory, _split_net_power, decode
 from telegraf_p1.record import Record
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
@@ -312,3 +314,66 @@ def test_the_belgian_history_gives_the_mean_of_at_most_twelve_months() -> None:
 def test_other_countries_send_something_else_under_that_reference() -> None:
     assert fields("0-0:98.1.0(12)") == {}
     assert fields("0-0:98.1.0(230801000000S)(000001.000*kWh)(000002.000*kWh)") == {}
+
+
+def test_without_any_time_there_is_none() -> None:
+    telegram = parse(with_crc(b"/TST5\r\n1-0:1.8.1(1*kWh)\r\n!"))
+    assert decode(telegram, None, Memory(Zone())).time_ns is None
+
+
+def test_the_time_of_reception_settles_the_hour_that_a_clock_without_letters_has_twice() -> None:
+    telegram = parse(with_crc(b"/TST5\r\n0-0:1.0.0(231029023000)\r\n!"))
+    first = 1_698_539_400  # 2023-10-29T00:30Z
+    for time in (first, first + 3600):
+        record = decode(telegram, (time + 5) * 10**9, Memory(Zone()))
+        assert record.time_ns == time * 10**9
+
+
+def test_an_export_below_zero_is_an_import() -> None:
+    found = fields("1-0:1.7.0(0.000*kW)", "1-0:2.7.0(-1.500*kW)")
+    assert [found[f"power_{way}_kw"] for way in ("import", "export", "net")] == ["1.500", "0", "1.500"]
+
+
+def test_a_users_text_in_place_of_a_power_costs_no_other_power() -> None:
+    values: dict[str, Decimal | int | str] = {"power_import_kw": "much", "power_net_l1_kw": Decimal("-1.5")}
+    _split_net_power(values, set())
+    assert (values["power_import_l1_kw"], values["power_export_l1_kw"]) == (0, Decimal("1.5"))
+    assert values["power_import_kw"] == "much"
+
+
+def test_a_peak_of_zero_in_mid_month_is_a_peak() -> None:
+    found = fields("1-0:1.6.0(250915103000S)(00.000*kW)")
+    assert found == {"power_import_month_peak_kw": "0.000", "power_import_month_peak_timestamp": "1757925000"}
+
+
+def test_a_count_beside_a_peak_is_no_power() -> None:
+    for groups in ("(08.796*kW)(3)", "(08.796)(3)", "(8*kW)(3)"):
+        found = fields(f"1-0:1.6.0(250915103000S){groups}")
+        assert float(found["power_import_month_peak_kw"]) in (8.796, 8)
+
+
+def test_a_second_reading_of_a_heat_meter_does_not_replace_the_first() -> None:
+    second = record("0-1:24.1.0(004)", "0-1:24.2.1(1.5*GJ)", "0-1:24.2.3(2.5*GJ)")
+    assert str(second.fields["heat_gj"]) == "1.5"
+    assert [remark.reference for remark in second.remarks] == ["0-1:24.2.3"]
+    assert fields("0-1:24.1.0(004)", "0-1:24.2.3(2.5*GJ)") == {"heat_gj": "2.5"}
+    # For gas it is the reading, with or without a unit.
+    assert fields("0-1:24.1.0(003)", "0-1:24.2.1(1.5*m3)", "0-1:24.2.3(2.5*m3)") == {"gas_m3": "2.5"}
+    assert fields("0-1:24.1.0(003)", "0-1:24.2.3(2.5)") == {"gas_m3": "2.5"}
+
+
+def test_the_unit_of_dsmr_3_stands_before_the_value() -> None:
+    line = "0-1:24.3.0(090212160000)(00)(60)(1)(0-1:24.2.1)(kWh)(00123.456)"
+    assert fields("0-1:24.1.0(004)", line)["heat_kwh"] == "123.456"
+
+
+def test_what_is_sent_twice_is_said() -> None:
+    (remark,) = record("1-0:1.8.1(1*kWh)", "1-0:1.8.1(2*kWh)").remarks
+    assert remark.reference == "1-0:1.8.1"
+    assert "sent twice" in remark.text
+
+
+def test_a_time_that_is_none_is_said_with_its_reference() -> None:
+    (remark,) = record("0-0:1.0.0(991399000000W)").remarks
+    assert remark.reference == "0-0:1.0.0"
+    assert "no valid time" in remark.text

@@ -17,13 +17,53 @@ DEPLOY = PROJECT / "deploy"
 PART = r'([A-Z]+(?:\{\w+\})?)(?:==|\+=|=)"([^"]+)"'
 
 
-def test_systemd_knows_every_word_of_the_drop_in(tmp_path: Path) -> None:
+# What counts of the unit in Telegraf's package (1.39.3).
+UNIT = """[Service]
+Type=notify
+NotifyAccess=all
+User={user}
+ExecStart={program} -config /etc/telegraf/telegraf.conf
+KillMode=mixed
+LimitMEMLOCK=8M:8M
+PrivateMounts=true
+"""
+
+
+def test_systemd_knows_every_word_of_the_drop_ins(tmp_path: Path) -> None:
     unit = tmp_path / "telegraf.service"
-    unit.write_text("[Service]\nUser=root\nExecStart=/bin/true\n")
+    unit.write_text(UNIT.format(user="root", program="/bin/true"))
     shutil.copytree(DEPLOY / "telegraf.service.d", tmp_path / "telegraf.service.d")
     command = [component("systemd-analyze"), "verify", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "p1.conf" not in done.stderr
+    assert done.stderr == ""
+
+
+def exposure(unit: Path) -> float:
+    """Give what systemd thinks can be done through a unit: 0 (nothing) to 10."""
+    command = [component("systemd-analyze"), "security", "--offline=true", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    (found,) = re.findall(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    return float(found)
+
+
+def test_the_hardening_leaves_little_to_get_at(tmp_path: Path) -> None:
+    unit = tmp_path / "telegraf.service"
+    unit.write_text(UNIT.format(user="telegraf", program="/usr/bin/telegraf"))
+    assert exposure(unit) > 9
+    shutil.copytree(DEPLOY / "telegraf.service.d", tmp_path / "telegraf.service.d")
+    assert exposure(unit) < 2
+
+
+def test_the_hardening_leaves_what_the_plugin_and_telegraf_need() -> None:
+    text = (DEPLOY / "telegraf.service.d" / "hardening.conf").read_text()
+    words = [line.partition("=")[::2] for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    found = {name: value for name, value in words if name != "DeviceAllow"}
+    devices = {value for name, value in words if name == "DeviceAllow"}
+    # The disk buffer of telegraf.conf.example, brokers and databases, systemd's notification, the cables.
+    assert "/var/lib/telegraf" in found["ReadWritePaths"]
+    assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(found["RestrictAddressFamilies"].split())
+    assert {"char-ttyUSB rw", "char-ttyACM rw", "char-ttyAMA rw"} <= devices
+    assert not found.keys() & {"PrivateDevices", "PrivateNetwork", "ProcSubset", "StateDirectory", "IPAddressDeny"}
 
 
 def test_the_udev_rules_match_cables_and_give_a_name() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import example, given
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 from telegraf_p1.framer import LIMIT, Frame, Framer
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
-from tests.helpers.telegrams import START, seal
+from tests.helpers.growth import grows_too_fast, sizes_up_to
+from tests.helpers.telegrams import START, seal, seal_block
 
 A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
 B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"
@@ -31,7 +33,10 @@ def test_a_short_or_missing_crc_ends_at_the_line_end() -> None:
 
 
 def test_an_exclamation_mark_behind_the_last_bracket_ends_a_frame() -> None:
-    assert frames(b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)", b"!", b"\r\n") == [b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!"]
+    frame = b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!"
+    for pieces in ((frame[:-1], b"!", b"\r\n"), (frame + b"\r\n",), (frame + b"\n",)):
+        framer = Framer()
+        assert [found for piece in pieces for found in framer.feed(piece)] == [Frame(frame, None)]
 
 
 def test_marks_inside_a_text_are_text() -> None:
@@ -49,6 +54,18 @@ def test_a_new_identification_cuts_the_unfinished_frame_off() -> None:
         cut, whole = Framer().feed(A[:20] + between + B)
         assert (cut.data, cut.whole) == (A[:20] + between, False)
         assert (whole.data, whole.whole) == (B, True)
+
+
+def test_a_slash_at_the_start_of_a_line_cuts_whatever_stands_behind_it() -> None:
+    old = b"/BBB5\r\n1-0:1.8.0(2*kWh)\r\n!34CD"  # no blank line
+    for between in (b"\n", b"\r", b"\r\n\0"):
+        assert frames(A[:20] + between + old) == [A[:20] + between, old]
+
+
+def test_line_ends_of_one_character_are_line_ends() -> None:
+    for end in (b"\r", b"\n"):
+        frame = A.replace(b"\r\n", end)
+        assert frames(frame + end + B) == [frame, B]
 
 
 def test_an_identification_in_the_middle_of_a_line_cuts_the_frame_off() -> None:
@@ -75,6 +92,17 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert framer.feed(b"F\r\n") == []
     framer.feed(A[:20])
     assert framer.flush() == [Frame(A[:20], None, whole=False)]
+    framer.feed(b"/AAA5\r\n!", at=7)
+    assert framer.flush() == [Frame(b"/AAA5\r\n!", 7)]
+
+
+def test_the_end_of_a_message_gives_back_what_a_head_in_noise_claimed() -> None:
+    framer = Framer()
+    head = b"\xdb\x08xxxxxxxx\x82\x20\x00\x30"
+    framer.feed(b"\x7e" + head + b"x" * 50 + seal(A)[:-1], at=7)
+    claimed, sealed = framer.flush()
+    assert (claimed.at, claimed.whole, claimed.behind_flag) == (7, False, True)
+    assert sealed == Frame(seal(A)[:-1], 7, whole=False)
 
 
 def test_after_a_reset_the_old_half_is_forgotten() -> None:
@@ -90,6 +118,15 @@ def test_a_frame_without_end_is_given_up_and_costs_bounded_memory() -> None:
         assert not any(frame.whole for frame in framer.feed(b"/" + b"x" * 1000))
         assert len(framer._pending) <= LIMIT  # noqa: SLF001  memory is what counts here
     assert [frame.data for frame in framer.feed(b"\r\n" + A) if frame.whole] == [A]
+    assert frames(b"/" + b"y" * (LIMIT - 1)) == [b"/" + b"y" * (LIMIT - 1)]
+
+
+def test_small_pieces_take_no_more_time_than_large_ones() -> None:
+    def pieces_of(size: int) -> Callable[[], object]:
+        frame = (b"/AAA5\r\n0-0:96.13.0(" + b"/" * size)[:size]
+        return lambda: frames(*(frame[place : place + 16] for place in range(0, size, 16)))
+
+    assert not grows_too_fast(pieces_of, sizes_up_to(LIMIT - 16))
 
 
 def test_a_telegram_of_nearly_the_limit_passes() -> None:
@@ -101,6 +138,54 @@ def test_a_sealed_frame_is_found_by_its_length() -> None:
     for size in (30, 90, 140, 3000):
         frame = seal(A.ljust(size))
         assert frames(b"/noise" + frame + frame + B)[-3:] == [frame, frame, B]
+
+
+def sealed(length: bytes, body: bytes) -> bytes:
+    """What looks like a sealed frame, with this length before its body."""
+    return b"\xdb\x08TST\0\0\0\0\1" + length + body
+
+
+def test_a_sealed_frame_holds_a_counter_and_a_tag_at_least() -> None:
+    old = b"/AAA5\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
+    shortest = sealed(b"\x12", b"\x30" + b"x" * 17)
+    assert frames(shortest + old) == [shortest, old]
+    for length in (b"\x11", b"\x80", b"\x84"):
+        assert frames(sealed(length, b"\x30xxx") + old) == [old]
+    assert frames(b"\xdb", b"\x07xxxxxxxx\x40\x30" + old) == [old]
+
+
+def test_the_last_bytes_of_a_sealed_frame_are_part_of_it_and_of_nothing_else() -> None:
+    for last in (b"/", b"\xe6\xe7\x00", b"\xdb"):
+        first = sealed(b"\x20", b"\x30" + b"x" * (31 - len(last)) + last)
+        assert frames(first + seal(A) + B) == [first, seal(A), B]
+        assert frames(first + B) == [first, B]
+
+
+def test_a_frame_that_was_cut_off_by_a_sealed_one_is_not_whole() -> None:
+    cut, whole = Framer().feed(A[:20] + seal(A))
+    assert (cut, whole) == (Frame(A[:20], None, whole=False), Frame(seal(A), None))
+    block = seal_block(A.ljust(400), b"TST\0\0\0\0\1")
+    cut, again, whole = Framer().feed(block[:40] + block[:50] + block)
+    assert [frame.whole for frame in (cut, again, whole)] == [False, False, True]
+    assert (cut.data, again.data, whole.data) == (block[:40], block[:50], block)
+    noise, plain = Framer().feed(sealed(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A)
+    assert (noise.whole, plain) == (False, Frame(A, None))
+
+
+def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
+    block = seal_block(A, b"TST\0\0\0\0\1")
+    for stream in (
+        A[:20] + B + b"\r\n",
+        A[:20] + seal(A) + B,
+        b"\x7e" + seal(A) + b"\xe6\xe7\x00" + seal(A) + A,
+        block[:40] + block + A + block,
+        sealed(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A,
+        b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!\r\n" + A,
+    ):
+        at_once = Framer().feed(stream)
+        for place in range(len(stream)):
+            framer = Framer()
+            assert framer.feed(stream[:place]) + framer.feed(stream[place:]) == at_once, place
 
 
 def test_a_plain_telegram_may_hold_the_first_bytes_of_a_sealed_one() -> None:

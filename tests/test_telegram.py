@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from telegraf_p1.crc import checksum, x25
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.meter import Meter
-from telegraf_p1.telegram import CrcMode, TelegramError, parse
+from telegraf_p1.telegram import CrcMode, TelegramError, is_begun, parse
 from tests.helpers.telegrams import START, with_crc
 
 BODY = b"/TST5\\2x\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.14.0(0001)\r\n!"
 OLD = b"/TST5 x\r\n\r\n1-0:1.8.1(00001.000*kWh)\r\n0-1:24.3.0(090212160000)(m3)\r\n(00123.456)\r\n!"
 
 
-def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False) -> str:
+def cause(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, whole: bool = True) -> str:
     with pytest.raises(TelegramError) as caught:
-        parse(frame, crc_mode, crc_seen=crc_seen)
+        parse(frame, crc_mode, crc_seen=crc_seen, whole=whole)
     return caught.value.cause
 
 
@@ -26,7 +26,9 @@ def test_a_crc_of_poland_with_its_bytes_swapped_is_named_and_can_be_asked_for() 
     frame = body + x25(body).to_bytes(2, "little").hex().encode()
     with pytest.raises(TelegramError, match="--crc x25"):
         parse(frame)
-    assert parse(frame, "x25").objects == [("1-0:1.8.0", ["000123.456*kWh"])]
+    telegram = parse(frame, "x25")
+    assert (telegram.objects, telegram.damage) == ([("1-0:1.8.0", ["000123.456*kWh"])], "")
+    assert cause(frame) == "other-crc"
 
 
 def test_a_fitting_crc_gives_identification_and_objects() -> None:
@@ -58,7 +60,7 @@ def test_a_crc_of_zeros_is_named(mode: CrcMode) -> None:
 
 def test_another_crc_is_named_and_can_be_chosen() -> None:
     hungarian = BODY + b"%04X" % x25(BODY)
-    with pytest.raises(TelegramError, match="--crc x25"):
+    with pytest.raises(TelegramError, match="use --crc x25"):
         parse(hungarian)
     assert parse(hungarian, "x25").checksum == x25(BODY)
     assert "line endings" in parse(hungarian.replace(b"\r\n", b"\n"), "x25").damage
@@ -73,11 +75,27 @@ def test_missing_bytes_are_told_from_changed_ones() -> None:
         parse(whole.replace(b"(50)\r\n0-0", b""))
     assert cause(whole.replace(b"(0001)", b"(0002)")) == "crc"
     assert cause(whole.replace(b"(0001)", b"(00\xb11)")) == "crc"
+    assert cause(whole.replace(b"\r\n", b"\n").replace(b"(50)\n0-0", b"")) == "crc-lost"
+
+
+def test_a_character_that_became_a_line_end_has_changed_and_is_not_missing() -> None:
+    whole = with_crc(BODY.replace(b"(0001)", b"(1*kWh)"))
+    for changed in (b"(1\nkWh)", b"(1\rkWh)"):
+        assert cause(whole.replace(b"(1*kWh)", changed)) == "crc"
 
 
 def test_a_telegram_that_was_cut_off_says_where() -> None:
     with pytest.raises(TelegramError, match="after 31 bytes"):
         parse(BODY[:31], whole=False)
+    assert cause(BODY[:31], whole=False) == "cut"
+    assert cause(BODY[:31] + b"(no end!", whole=False) == "cut"
+    assert is_begun(b"/Tst5\r\n")
+    assert not is_begun(b"/tst5\r\n")
+
+
+def test_a_readout_of_an_optical_port_is_named() -> None:
+    for readout in (b"/AAA5\r\n\x021.8.0(1*kWh)\r\n!\r\n\x03", b"/AAA5\r\n\x021.8.0(1*kWh)\r\n!\0\xff"):
+        assert cause(readout) == "readout"
     for noise in (b"/", b"/x\r\n", b"//host/path\r\n", b"/AAA5 no line end"):
         with pytest.raises(TelegramError) as caught:
             parse(noise, whole=False)
@@ -107,12 +125,22 @@ def test_without_a_crc_one_broken_line_condemns_the_telegram() -> None:
     assert cause(OLD.replace(b"(00001", b"00001")) == "structure"
     assert cause(OLD.replace(b"\r\n0-1", b"\r\nnoise\r\n0-1")) == "structure"
     assert cause(b"/TST5\r\n!") == "structure"
+    assert cause(OLD.replace(b"/TST5 x", b"/TST5 (x)")) == "structure"
+
+
+def test_without_a_crc_a_telegram_behind_half_of_another_one_is_found() -> None:
+    assert parse(OLD[:30] + OLD).objects == parse(OLD).objects
+    assert parse(OLD[:30] + OLD[:-8] + OLD).objects == parse(OLD).objects
 
 
 def test_with_a_crc_a_broken_line_costs_itself() -> None:
     telegram = parse(with_crc(BODY.replace(b"0-0:96", b"noise\r\n0-0:96")))
     assert telegram.bad_lines == ["noise"]
     assert len(telegram.objects) == 2
+    # What follows no message, or one that is closed, is not its next line.
+    assert parse(with_crc(BODY.replace(b"!", b"0-0:96.13.0(30)\r\nnoise\r\n!"))).bad_lines == ["noise"]
+    assert parse(with_crc(b"/TST5\r\n\r\n(50)\r\n!")).bad_lines == ["(50)"]
+    assert parse(with_crc(b"/TST5\0\r\n!")).identification == "TST5"
 
 
 def test_lf_for_cr_lf_is_accepted_and_named() -> None:
@@ -122,7 +150,9 @@ def test_lf_for_cr_lf_is_accepted_and_named() -> None:
 
 
 def test_a_value_on_the_next_line_belongs_to_the_line_before() -> None:
-    assert parse(OLD).objects[1] == ("0-1:24.3.0", ["090212160000", "m3", "00123.456"])
+    expected = ("0-1:24.3.0", ["090212160000", "m3", "00123.456"])
+    assert parse(OLD).objects[1] == expected
+    assert parse(OLD.replace(b"1-0:1.8.1(00001.000*kWh)\r\n", b"")).objects == [expected]
 
 
 def test_a_message_may_be_wrapped_over_lines() -> None:
@@ -159,6 +189,8 @@ def test_an_identification_may_hold_a_slash() -> None:
         body = frame.partition(b"!")[0].replace(b"/TST5", b"/HLY5/D545") + b"!"
         telegram = parse(body if frame is OLD else with_crc(body))
         assert telegram.identification.startswith("HLY5/D545")
+    whole = with_crc(BODY.replace(b"/TST5", b"/HLY5/DEF"))
+    assert parse(BODY[:30] + whole) == parse(whole)
 
 
 def test_an_odd_identification_is_no_excuse_for_a_wrong_crc() -> None:
