@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test check bench fuzz faults dashboards docs clean
+.PHONY: demo stack test check bench fuzz atheris soak faults mutants dashboards docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -48,6 +48,21 @@ faults: $(VENV)/.test
 	P1_FAULTS=full P1_FAULTS_RESULTS=build/faults $(BIN)/python -m pytest -n 4 --dist worksteal tests/faults
 	$(BIN)/python scripts/write-reliability build/faults
 
+# The same path, the envelopes and the URLs, led by coverage. Needs Linux on x86-64: 35 MB, for these alone.
+atheris: MINUTES ?= 5
+atheris: $(VENV)/.atheris
+	for target in path envelope url; do $(BIN)/python -m tests.fuzz_atheris $$target $(MINUTES) || exit; done
+
+# A cable and a bridge, with damage and outages: an hour is 40 days of meter time.
+soak: MINUTES ?= 60
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak $(MINUTES)
+
+# Changes of the program that no test notices: half an hour on one core; docs/mutants.md judges those that live.
+mutants: $(VENV)/.mutants
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 # The JSON in dashboards/, from its source.
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
@@ -57,7 +72,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python scripts/write-docs
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
@@ -67,6 +82,6 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.atheris $(VENV)/.mutants: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -25,7 +25,7 @@ _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
     errno.EACCES: "not allowed: run `sudo usermod -aG dialout {user}` and restart Telegraf (or log in again)",
     errno.EPERM: "this service or container may not open it: a container needs `--device {path}`, a systemd service "
-    "`DeviceAllow=char-ttyUSB rw` (deploy/telegraf.service.d/p1.conf)",
+    "`DeviceAllow=char-ttyUSB rw` (deploy/telegraf.service.d/hardening.conf)",
     errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
     "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
 }
