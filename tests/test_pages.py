@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from telegraf_p1 import sources
+from telegraf_p1 import framer, interpreter, pipe, sources, warn
 from telegraf_p1.__main__ import parser
 from tests.faults.matrix import rows
+from telegraf_p1.sources import envelope
 from tests.helpers.telegrams import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -50,3 +51,30 @@ def test_the_page_on_reliability_has_each_row_of_the_matrix_in_its_words() -> No
     page = (ROOT / "docs" / "reliability.md").read_text()
     written = re.findall(r"^\| (.+?) \| \d.*\| (.+) \|$", page, re.MULTILINE)
     assert written == [(row.what, row.loses or "nothing") for row in rows()]
+
+
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", SECURITY)))
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_each_test_that_the_page_on_security_names_is_there(file: str, name: str) -> None:
+    assert re.search(rf"^def {name}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE)
+
+
+def test_each_point_of_the_page_on_security_names_its_test_or_says_that_there_is_none() -> None:
+    points = re.findall(r"^- (?:.+\n)(?:  .+\n)*", SECURITY, re.MULTILINE)
+    assert len(points) > 40
+    assert [point for point in points if ".py::test_" not in point and not re.search(r"\b[nN]o test\b", point)] == []
+
+
+def test_the_page_on_security_states_the_bounds_that_there_are() -> None:
+    bounds = (
+        f"A telegram has {framer.LIMIT >> 10} KiB at most",
+        f"has {envelope.LARGEST >> 10} KiB at most, also unpacked",
+        f"{interpreter._MOST_STREAMS:,} topics are",  # noqa: SLF001
+        f"{interpreter._MOST_HELD >> 20} MiB of telegrams",  # noqa: SLF001
+        f"{pipe._MOST_BYTES >> 20} MiB of records",  # noqa: SLF001
+        f"{warn._MOST_REMARKS} remarks",  # noqa: SLF001
+    )
+    assert [bound for bound in bounds if bound not in SECURITY] == []
