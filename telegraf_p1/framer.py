@@ -246,9 +246,12 @@ def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -
 
 
 def _within(buffer: bytes, start: int, end: int) -> int:
-    """Where another frame begins in what was taken for a sealed one, or else may begin at its end."""
-    found = _PLAIN_WITHIN.search(buffer, start, end), _HEAD_WITHIN.search(buffer, start, end)
-    return min((match.start() for match in found if match), default=max(start, end - _TITLE_ENDS - 4))
+    """Where another sealed frame begins in what was taken for one, or else may begin at its end.
+
+    A plain one does not: it would have ended that frame.
+    """
+    match = _HEAD_WITHIN.search(buffer, start, end)
+    return match.start() if match else max(start, end - _TITLE_ENDS - 4)
 
 
 def _overlap(buffer: bytes, end: int, head: bytes) -> int:

@@ -94,6 +94,9 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert framer.flush() == [Frame(A[:20], None, whole=False)]
     framer.feed(b"/AAA5\r\n!", at=7)
     assert framer.flush() == [Frame(b"/AAA5\r\n!", 7)]
+    cut = b"/AAA5\r\n\r\n0-0:96.13.0(a/b"
+    framer.feed(cut)
+    assert framer.flush() == [Frame(cut, None, whole=False)]
 
 
 def test_the_end_of_a_message_gives_back_what_a_head_in_noise_claimed() -> None:
@@ -172,9 +175,29 @@ def test_a_frame_that_was_cut_off_by_a_sealed_one_is_not_whole() -> None:
     assert (noise.whole, plain) == (False, Frame(A, None))
 
 
+def test_of_several_heads_in_a_sealed_frame_the_first_ends_it() -> None:
+    frame = seal(A.ljust(400))
+    assert frames(frame[:40] + frame[:50] + frame + B) == [frame[:40], frame[:50], frame, B]
+
+
+def test_a_frame_that_is_given_back_hides_no_head_at_its_end() -> None:
+    for claimed in range(15):
+        noise = sealed(b"\x82\x01\x00", b"\x30" + b"x" * (255 - claimed))
+        framer = Framer()
+        found = []
+        for frame in framer.frames(noise + seal(A) + B):
+            found.append(frame.data)
+            if frame.data.startswith(noise[:14]):
+                framer.give_back()
+        assert found[1:] == [seal(A), B], claimed
+
+
 def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
     block = seal_block(A, b"TST\0\0\0\0\1")
+    slash = seal_block(b"/EGM5\r\n\r\n".ljust(39), b"TST\0\0\0\0\1")  # its length is that of a slash
+    assert b"\0\x82\0/" in slash
     for stream in (
+        A + slash + B,
         A[:20] + B + b"\r\n",
         A[:20] + seal(A) + B,
         b"\x7e" + seal(A) + b"\xe6\xe7\x00" + seal(A) + A,
