@@ -9,8 +9,8 @@ import pytest
 
 from telegraf_p1 import framer, interpreter, pipe, sources, warn
 from telegraf_p1.__main__ import parser
-from tests.faults.matrix import rows
 from telegraf_p1.sources import envelope
+from tests.faults.matrix import rows
 from tests.helpers.telegrams import ROOT
 
 README = (ROOT / "README.md").read_text()
