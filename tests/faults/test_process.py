@@ -109,7 +109,7 @@ def test_stdin_closed(row: Row, cable: Cable) -> None:
 
 @fault(COMPUTER, "no file descriptor left", "what the meter said while its port could not be opened")
 def test_out_of_descriptors(row: Row, cable: Cable) -> None:
-    row.wire = cable.write
+    row.wire = cable.write_at_once
     with row.plugin("run", str(cable.link), prefix=("prlimit", "--nofile=5:100")) as process:
         row.said("Too many open files")
         with row.unheard():

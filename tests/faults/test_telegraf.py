@@ -31,11 +31,6 @@ def at_work(row: Row, influx: Influx, source: str) -> Iterator[Popen[bytes]]:
         yield process
 
 
-def at_once(row: Row, cable: Cable) -> None:
-    """Let what the cable's reader does not take be lost, as a UART does."""
-    row.wire = lambda telegram: cable.write(telegram, 0)
-
-
 @fault(
     PART,
     "Telegraf killed (SIGKILL) and started again",
@@ -43,7 +38,7 @@ def at_once(row: Row, cable: Cable) -> None:
     within=10,
 )
 def test_killed(row: Row, cable: Cable, influx: Influx) -> None:
-    at_once(row, cable)
+    row.wire = cable.write_at_once
     with at_work(row, influx, str(cable.link)) as process:
         row.begin()
         row.steady()
@@ -74,7 +69,7 @@ def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
 
 @fault(PART, "Telegraf told to read its configuration anew (SIGHUP): it starts the plugin again", NOBODY, within=10)
 def test_reloaded(row: Row, cable: Cable, influx: Influx) -> None:
-    at_once(row, cable)
+    row.wire = cable.write_at_once
     with at_work(row, influx, str(cable.link)) as process:
         row.begin()
         for _ in range(either(2, 10)):
@@ -89,7 +84,7 @@ def test_reloaded(row: Row, cable: Cable, influx: Influx) -> None:
 
 @fault(PART, "Telegraf stopped and started again", NOBODY, within=10)
 def test_restarted(row: Row, cable: Cable, influx: Influx) -> None:
-    at_once(row, cable)
+    row.wire = cable.write_at_once
     with at_work(row, influx, str(cable.link)):
         row.begin()
         row.steady()
