@@ -182,7 +182,7 @@ def test_of_several_heads_in_a_sealed_frame_the_first_ends_it() -> None:
 
 def test_a_frame_that_is_given_back_hides_no_head_at_its_end() -> None:
     for claimed in range(15):
-        noise = sealed(b"\x82\x01\x00", b"\x30" + b"x" * (255 - claimed))
+        noise = sealed(b"\x82\x01\x00", b"\x30" + b"x" * (255 - claimed)).replace(b"TST", b"XYZ")
         framer = Framer()
         found = []
         for frame in framer.frames(noise + seal(A) + B):
@@ -190,6 +190,22 @@ def test_a_frame_that_is_given_back_hides_no_head_at_its_end() -> None:
             if frame.data.startswith(noise[:14]):
                 framer.give_back()
         assert found[1:] == [seal(A), B], claimed
+
+
+def test_a_plain_frame_that_is_given_back_is_gone() -> None:
+    plain = A.replace(b"!", b"0-0:96.13.0(a/b)\r\n!")
+    framer = Framer()
+    found = []
+    for frame in framer.frames(seal(A) + plain + b"\r\n" + B):
+        found.append(frame.data)
+        if frame.data == plain:
+            framer.give_back()
+    assert found == [seal(A), plain, B]
+
+
+def test_behind_the_header_of_hdlc_a_telegram_begins_and_a_sealed_one_does_not() -> None:
+    assert frames(b"\xe6\xe7\x00" + A) == [A]
+    assert frames(b"\xe6\xe7\x00" + seal(A)) == []
 
 
 def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
