@@ -1,10 +1,10 @@
 """A broker that does what no good one does: it speaks MQTT 3.1.1 only, and sends what it is told to."""
 
-import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.helpers.server import serving
 
 
 def publish(topic: bytes, payload: bytes, number: int) -> bytes:
@@ -26,28 +26,21 @@ def fake_broker(*packets: bytes, answer_to_5: bytes = b"") -> Iterator[tuple[int
     acknowledged: list[int] = []
 
     def serve(peer: socket.socket) -> None:
-        with peer, contextlib.suppress(OSError):
-            hello = peer.recv(4096)
-            if hello[hello.index(b"MQTT") + 4] != 4:
-                peer.sendall(answer_to_5)
-                return
-            peer.sendall(b"\x20\x02\x00\x00")
-            subscription = peer.recv(70_000)
-            number_at = 2 if subscription[1] < 0x80 else 3
-            peer.sendall(b"\x90\x03" + subscription[number_at : number_at + 2] + b"\x01")
-            for packet in packets:
-                peer.sendall(packet)
-            while answer := peer.recv(4):
-                if answer[0] == 0x40:
-                    acknowledged.append(int.from_bytes(answer[2:4], "big"))
-                elif answer[0] == 0xC0:
-                    peer.sendall(b"\xd0\x00")
+        hello = peer.recv(4096)
+        if hello[hello.index(b"MQTT") + 4] != 4:
+            peer.sendall(answer_to_5)
+            return
+        peer.sendall(b"\x20\x02\x00\x00")
+        subscription = peer.recv(70_000)
+        number_at = 2 if subscription[1] < 0x80 else 3
+        peer.sendall(b"\x90\x03" + subscription[number_at : number_at + 2] + b"\x01")
+        for packet in packets:
+            peer.sendall(packet)
+        while answer := peer.recv(4):
+            if answer[0] == 0x40:
+                acknowledged.append(int.from_bytes(answer[2:4], "big"))
+            elif answer[0] == 0xC0:
+                peer.sendall(b"\xd0\x00")
 
-    def accept(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=accept, args=(server,), daemon=True).start()
-        yield server.getsockname()[1], acknowledged
+    with serving(serve) as port:
+        yield port, acknowledged

@@ -1,11 +1,11 @@
 """An RFC 2217 server that answers wrongly."""
 
-import contextlib
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.helpers.server import serving
 
 IAC, SE, SB, WILL, WONT, DO, DONT, COM_PORT = b"\xff", b"\xf0", b"\xfa", 251, 252, 253, 254, b"\x2c"
 _COMMAND = re.compile(rb"\xff(?:([\xfb-\xfe])(.)|\xfa\x2c(.)((?:[^\xff]|\xff\xff)*)\xff\xf0)", re.DOTALL)
@@ -44,23 +44,16 @@ def far_port(mode: str, telegram: bytes) -> Iterator[int]:
     """Answer in this mode, and send the telegram again and again; give the port."""
 
     def serve(peer: socket.socket) -> None:
-        with peer, contextlib.suppress(OSError):
-            peer.settimeout(0.2)
-            while True:
-                try:
-                    received = peer.recv(4096)
-                except TimeoutError:
-                    peer.sendall(telegram)
-                    continue
-                if not received or mode == "hangs up":
-                    return
-                peer.sendall(_answers(received, mode))
+        peer.settimeout(0.2)
+        while True:
+            try:
+                received = peer.recv(4096)
+            except TimeoutError:
+                peer.sendall(telegram)
+                continue
+            if not received or mode == "hangs up":
+                return
+            peer.sendall(_answers(received, mode))
 
-    def accept(server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=accept, args=(server,), daemon=True).start()
-        yield server.getsockname()[1]
+    with serving(serve) as port:
+        yield port
