@@ -326,11 +326,12 @@ def soak(folder: Path, seconds: float, seed: int = 0, outage_every_s: float = 30
 
 def main(minutes: float, seed: int = 0) -> int:
     """Soak, and print the report; give the exit code."""
+    warm_up_s = min(WARM_UP_S, minutes * 30)
     with tempfile.TemporaryDirectory() as folder:
         both = soak(Path(folder), minutes * 60, seed)
     for side in both:
-        print(side.report(WARM_UP_S))
-    faults = [fault for side in both for fault in side.faults(WARM_UP_S, GROWTH_KIB)]
+        print(side.report(warm_up_s))
+    faults = [fault for side in both for fault in side.faults(warm_up_s, GROWTH_KIB)]
     print(*(faults or ["all is as it has to be"]), sep="\n")
     return bool(faults)
 
