@@ -41,7 +41,7 @@ bench: $(VENV)/.bench
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz 10000000
 
-# The matrix of docs/reliability.md, with faults that last as long as in a house: 20 minutes, most of them waiting.
+# The matrix of docs/reliability.md, with faults that last as long as in a house: 15 minutes, most of them waiting.
 faults: $(VENV)/.test
 	@mkdir -p build
 	@rm -f build/faults

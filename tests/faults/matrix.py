@@ -160,6 +160,7 @@ class Row:
                 self.sent[one] = True
             elif not is_counted:
                 del self.sent[one]
+        self.wait_for_all()
 
     def begin(self) -> None:
         """Send until the plugin listens; what is sent before counts for nothing."""
