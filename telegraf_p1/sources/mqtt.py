@@ -25,7 +25,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -48,8 +48,11 @@ _LULL_S: Final = 0.3  # without a message ends it,
 _BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
 _INATTENTION_S: Final = 2.0
 _SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
+_UNREADABLE: Final = b"?"
+_ENOUGH: Final = 3  # times that the broker hangs up without an answer
+_QUICK_S: Final = 0.5
 _UNSUPPORTED_VERSION: Final = 0x84
-_SECONDS: Final = re.compile(r"\d{9,10}(?:\.\d{1,9})?")
+_SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # what 64 bits hold in ns
 _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 
 
@@ -72,15 +75,16 @@ def source(url: Url) -> Source:
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
-    version = [MQTTProtocolVersion.MQTTv5]
+    language = _Language()
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, version, url.user, whom, *path)
+        broker = _Broker(client_id, language, url.user, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
             broker.close()
             raise
+        language.is_answered()
         return _Subscription(broker, member)
 
     return connect
@@ -95,10 +99,13 @@ class _Subscription(Connection):
         self._silent_at = time.monotonic() + _SILENCE_S
         self._looked_at = time.monotonic()
         self._behind_until = self._looked_at + _BURST_S if broker.has_session else 0.0
+        self._most = 1  # messages at once: as many as are dealt with quickly, so that the broker hears from us
 
     def read(self) -> list[Event]:
-        if time.monotonic() - self._looked_at > _INATTENTION_S:
-            self._behind_until = time.monotonic() + _BURST_S
+        now = time.monotonic()
+        self._most = min(2 * self._most, _IN_FLIGHT) if now - self._looked_at < _QUICK_S else 1
+        if now - self._looked_at > _INATTENTION_S:
+            self._behind_until, self._silent_at = now + _BURST_S, now + _SILENCE_S
         while not self._broker.messages:  # what the broker held may have come already
             left = self._silent_at - time.monotonic()
             if left < 0:
@@ -108,7 +115,7 @@ class _Subscription(Connection):
                 self._broker.wait(_LULL_S)
                 self._behind_until *= bool(self._broker.messages)
             else:
-                self._broker.wait(min(left, _KEEP_ALIVE_S / 2))
+                self._wait(min(left, _KEEP_ALIVE_S / 2))
         self._take_what_is_there()
         self._taken += self._broker.messages
         found = [self._event(message) for message in self._broker.messages]
@@ -117,16 +124,25 @@ class _Subscription(Connection):
         self._silent_at = self._looked_at + _SILENCE_S
         return found
 
+    def _wait(self, seconds: float) -> None:
+        """Wait, and notice when the whole program has stood still: what comes then has waited, too."""
+        end = time.monotonic() + seconds + _INATTENTION_S
+        self._broker.wait(seconds)
+        if time.monotonic() > end:
+            self._behind_until = time.monotonic() + _BURST_S
+
     def _take_what_is_there(self) -> None:
         """Take the messages that have come meanwhile: each look at the connection takes one packet."""
         before = 0
         with contextlib.suppress(OSError):  # the next read will say it; what came is written first
-            while before < len(self._broker.messages) < _IN_FLIGHT:
+            while before < len(self._broker.messages) < self._most:
                 before = len(self._broker.messages)
                 self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
         """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
+        if message.payload is _UNREADABLE:
+            return Dropped("a message breaks the rules of MQTT in its head, and is dropped: its publisher has a fault")
         if len(message.payload) > LARGEST:
             return Dropped("a message was longer than 256 KiB, and is no telegram: is the topic too wide?")
         try:
@@ -174,33 +190,86 @@ def _client_id(subscription: str) -> str:
 
 
 class _Client(mqtt.Client):
-    """paho's client, which reads a message of any length into memory: here the rest of a long one is thrown away."""
+    """paho's client, for messages that nobody expects.
+
+    It would read one of any length into memory: here the rest of a long one is thrown away. And it would hang up on one
+    that it cannot take apart, which the broker sends again for ever: here that is given as it is, without a payload.
+    """
 
     def _sock_recv(self, bufsize: int) -> bytes:
         data: bytes = super()._sock_recv(min(bufsize, LARGEST))
         del self._in_packet["packet"][2 * LARGEST :]
         return data
 
+    def _handle_publish(self) -> MQTTErrorCode:
+        try:
+            return super()._handle_publish()
+        except Exception:  # noqa: BLE001  such as a user property with a byte order mark
+            qos, packet = self._in_packet["command"] >> 1 & 3, bytes(self._in_packet["packet"])
+            number_at = 2 + int.from_bytes(packet[:2], "big")
+            message = mqtt.MQTTMessage(int.from_bytes(packet[number_at : number_at + 2], "big") if qos else 0)
+            message.qos, message.payload = qos, _UNREADABLE
+            self._handle_on_message(message)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+class _Language:
+    """The version of MQTT that the broker is spoken to in: 5, or 3.1.1 with one that does not know it.
+
+    Some old brokers say nothing to MQTT 5 and just hang up; so does what is not up yet. So this has to come again and
+    again, and 5 is tried once more with each new connection.
+    """
+
+    def __init__(self) -> None:
+        self.version = MQTTProtocolVersion.MQTTv5
+        self._is_certain = False
+        self._unanswered = 0
+
+    def is_5(self) -> bool:
+        return self.version == MQTTProtocolVersion.MQTTv5
+
+    def is_answered(self) -> None:
+        """Say that the broker has answered."""
+        self._unanswered = 0
+        if not self.is_5() and not self._is_certain:
+            self.version, self._unanswered = MQTTProtocolVersion.MQTTv5, _ENOUGH - 1
+
+    def is_refused(self) -> OSError:
+        """Say that the broker knows no MQTT 5, in its own words."""
+        self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
+        return OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
+
+    def is_unanswered(self, *, is_plain: bool) -> OSError:
+        """Say that the broker has hung up without an answer; give what to say of it."""
+        self._unanswered += 1
+        text = "the broker hangs up without an answer"
+        text += ": is this its port for TLS? Write mqtts:// then" if is_plain else ""
+        if self._unanswered >= _ENOUGH:
+            self._unanswered = 0
+            self.version = MQTTProtocolVersion.MQTTv311 if self.is_5() else MQTTProtocolVersion.MQTTv5
+            text = f"{text}; it is spoken to in MQTT {'5' if self.is_5() else '3.1.1'} now"
+        return OSError(errno.EPROTONOSUPPORT, text)
+
 
 class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
-    def __init__(
-        self, client_id: str, version: list[MQTTProtocolVersion], user: str, whom: Trust | None, path: str = ""
-    ) -> None:
+    def __init__(self, client_id: str, language: "_Language", user: str, whom: Trust | None, path: str = "") -> None:
         self.messages: list[mqtt.MQTTMessage] = []
         self.topic = ""
-        self._version = version  # of the protocol: the broker's, once it is known
+        self._language = language
         self._user, self._whom = user, whom
         self._subscribed = False
         self._is_answered = False  # by a CONNACK
         self.has_session = False  # whether the broker knew us, and may have kept messages
         self._trouble: OSError | None = None
+        self._heard_at = time.monotonic()
+        self._was_deaf = False  # whether the broker heard nothing from us for long
         self.client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id,
-            clean_session=None if version[0] == MQTTProtocolVersion.MQTTv5 else False,
-            protocol=version[0],
+            clean_session=None if language.is_5() else False,
+            protocol=language.version,
             transport="websockets" if path else "tcp",
             manual_ack=True,
             reconnect_on_failure=False,
@@ -222,7 +291,7 @@ class _Broker:
         """Connect and subscribe, or raise OSError with the reason."""
         self.topic = topic
         session: dict[str, Any] = {}
-        if self._version[0] == MQTTProtocolVersion.MQTTv5:
+        if self._language.is_5():
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = _SESSION_S
             properties.ReceiveMaximum = _IN_FLIGHT
@@ -257,12 +326,14 @@ class _Broker:
 
     def wait(self, seconds: float) -> None:
         """Wait for messages, keep the connection alive; raise OSError when it is lost."""
+        self._was_deaf = time.monotonic() - self._heard_at > _KEEP_ALIVE_S
         try:
             result = self.client.loop(seconds)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
             raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
+        self._heard_at = time.monotonic()
         if self._trouble:
             raise self._trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
@@ -280,28 +351,17 @@ class _Broker:
     ) -> None:
         self._is_answered, self.has_session = True, flags.session_present
         if reason.value == _UNSUPPORTED_VERSION:
-            self._try_the_other_version()
+            self._trouble = self._language.is_refused()
         elif reason.value in _REFUSED:
             who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
             self._trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
         elif reason.is_failure:
             self._trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
-        elif self._version[0] == MQTTProtocolVersion.MQTTv5:
+        elif self._language.is_5():
             # Retained messages are wanted with a new subscription only, not with each connection.
             self.client.subscribe(self.topic, options=SubscribeOptions(qos=1, retainHandling=1))
         else:
             self.client.subscribe(self.topic, qos=1)
-
-    def _try_the_other_version(self) -> None:
-        """Speak MQTT 3.1.1 from now on, or 5 again: some old brokers say nothing to a 5, and just hang up."""
-        if self._version[0] == MQTTProtocolVersion.MQTTv5:
-            self._version[0] = MQTTProtocolVersion.MQTTv311
-            self._trouble = OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
-        else:
-            self._version[0] = MQTTProtocolVersion.MQTTv5
-            text = "the broker hangs up on MQTT 3.1.1 and on MQTT 5"
-            text += "" if self._whom else ": is this its port for TLS? Write mqtts:// then"
-            self._trouble = OSError(errno.EPROTONOSUPPORT, text)
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object
@@ -314,9 +374,11 @@ class _Broker:
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object
     ) -> None:
         if not self._trouble and not self._is_answered:
-            self._try_the_other_version()
+            self._trouble = self._language.is_unanswered(is_plain=not self._whom)
         elif not self._trouble:
             text = f"the broker has closed the connection: {reason}"
-            if self._subscribed and reason.getName() in ("Unspecified error", "Session taken over"):
+            if self._was_deaf:
+                text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
+            elif self._subscribed and reason.getName() in ("Unspecified error", "Session taken over"):
                 text += " (another client with the same ?client=NAME, if this comes again and again)"
             self._trouble = OSError(errno.ECONNRESET, text)

@@ -173,6 +173,40 @@ def test_a_packet_of_any_length_costs_no_memory(tmp_path: Path) -> None:
     assert log.read_text().count("longer than 256 KiB") == 1
 
 
+def test_a_message_whose_head_breaks_the_rules_costs_itself(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
+    """Mosquitto passes such properties on; paho raises for them, before anybody sees the message."""
+    log = tmp_path / "log"
+    with plugin("run", broker.url(TOPIC), "--stats", "1s", log=log) as process:
+        subscribed(broker)
+        # CONNECT in MQTT 5, and a PUBLISH of QoS 1 with a user property of a byte order mark.
+        pair = b"\x26\x00\x01a\x00\x03\xef\xbb\xbf"
+        body = len(TOPIC).to_bytes(2, "big") + TOPIC.encode() + b"\x00\x01" + bytes([len(pair)]) + pair + b"x"
+        hello = b"\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01z"
+        with socket.create_connection(("127.0.0.1", broker.port), 20) as rude:
+            rude.sendall(b"\x10" + bytes([len(hello)]) + hello)
+            assert rude.recv(100)[:1] == b"\x20"
+            rude.sendall(b"\x32" + bytes([len(body)]) + body)
+            assert rude.recv(100)[:1] == b"\x40"
+        read_until(process, device.telegram())
+        while "rejected_message=1i" not in read_line(process):
+            pass
+    assert log.read_text().count("breaks the rules of MQTT") == 1
+    assert "trying again" not in log.read_text()
+
+
+def test_a_broker_that_is_not_up_yet_is_spoken_to_in_mqtt_5_once_it_is(tmp_path: Path) -> None:
+    """A proxy in front of it lets us in, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(20)
+        source = f"mqtt://127.0.0.1:{proxy.getsockname()[1]}/{TOPIC}"
+        with plugin("run", source, log=tmp_path / "log"):
+            proxy.accept()[0].close()
+            with proxy.accept()[0] as client:
+                client.settimeout(20)
+                hello = client.recv(100)
+                assert hello[hello.index(b"MQTT") + 4] == 5
+
+
 @pytest.mark.parametrize("answer", [b"", b"\x20\x02\x00\x01", b"\x20\x02\x00\x84", b"\x20\x03\x00\x84\x00"])
 def test_a_broker_that_hangs_up_on_mqtt_5_is_spoken_to_in_3_1_1(answer: bytes, tmp_path: Path) -> None:
     with fake_broker(publish(TOPIC.encode(), Meter().telegram(START), 1), answer_to_5=answer) as (port, acknowledged):
