@@ -10,7 +10,7 @@ from typing import NoReturn
 from telegraf_p1 import __version__
 from telegraf_p1.commands import OK, REJECTED, decode, fields, run, simulate
 from telegraf_p1.log import Log, where
-from telegraf_p1.url import UsageError
+from telegraf_p1.url import UsageError, without_password
 
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -18,7 +18,7 @@ _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it in one line that Telegraf logs as an error, and exit with 2."""
-        Log().error(f"{message}; see `{self.prog} --help`")
+        Log().error(f"{without_password(message)}; see `{self.prog} --help`")
         sys.exit(_USAGE)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,7 @@ _SHORTEST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_WAIT_REFUSED_S: Final = 60.0
 _REFUSED: Final = (errno.EACCES, errno.EPERM)
+_FOREIGN: Final = re.compile(r"'[^']*'|\([^()]*\)|[0-9]+")
 _STEADY_S: Final = 10.0  # a connection that lasted so long may be opened again at once
 _MOST_REASONS: Final = 20
 
@@ -79,11 +81,11 @@ class Reconnecting(Connection):
         self.close()
         if not self._troubles:
             say = self._log.warning_for if self._ever_read else self._log.error_for
-            self._is_said = say(reason, f"{self._name}: {reason}; trying again until it is there")
-        elif reason not in self._troubles:
-            self._log.info_for(reason, f"{self._name}: still not there: {reason}")
+            self._is_said = say(_kind(reason), f"{self._name}: {reason}; trying again until it is there")
+        elif _kind(reason) not in self._troubles:
+            self._log.info_for(_kind(reason), f"{self._name}: still not there: {reason}")
         if len(self._troubles) < _MOST_REASONS:
-            self._troubles.add(reason)
+            self._troubles.add(_kind(reason))
 
     def done(self) -> None:
         """Acknowledge; what was lost since will come again by itself."""
@@ -96,6 +98,11 @@ class Reconnecting(Connection):
             with contextlib.suppress(OSError):  # it is lost anyway
                 self._connection.close()
         self._connection = None
+
+
+def _kind(reason: str) -> str:
+    """Give what of a reason is ours: numbers and quotes differ each time."""
+    return _FOREIGN.sub("", reason)[:80]
 
 
 def waiting_time(attempt: int, longest: float) -> float:

@@ -24,10 +24,14 @@ class Url(NamedTuple):
 
 
 _LONGEST: Final = 4096
-_SECRET: Final = re.compile(r"token|passw|pwd|secret|api.?key|auth", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"token|pass|pwd|secret|api.?key|auth|credential|^(?:pw|psk|sig|signature|jwt|sid|session)$", re.IGNORECASE
+)
 _NO_SECRETS: Final = "a source holds no {}, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
 # A colon and later an @, behind the scheme if there is one; for what cannot be taken apart.
+_USER: Final = re.compile(r"//[^/@\s]*+@")
 _MAY_HOLD_PASSWORD: Final = re.compile(r"(?!file:|serial:|/)(?:[^:/]*://)?[^:]*:.*@", re.DOTALL)
+_NAMES: Final = re.compile(r"[?&;#]([A-Za-z_.-]{1,40})=")
 # A name, or an address of IPv6, perhaps with its interface.
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{0,253}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
 
@@ -40,15 +44,26 @@ def parse(text: str) -> Url:
     if len(text) > _LONGEST:
         raise UsageError(f"a source of {len(text)} characters is too long, {_LONGEST} are enough")
     pairs = parse_qsl(text.partition("?")[2], keep_blank_values=True)
-    _check_names([name for name, _ in pairs], text.partition(":")[0].lower())
+    # A device may take options behind a semicolon or a #, too; and a path may hold a query of its own.
+    more = _NAMES.findall(unquote(text))
+    _check_names([*more, *(name for name, _ in pairs)], text.partition(":")[0].lower())
     try:
         parts = urlsplit(f"serial://{text}" if text.startswith("/") else text, allow_fragments=False)
         port = parts.port
     except ValueError as error:
         # A password with a / or a [ in it is such an error too.
-        reason = _NO_SECRETS.format("password") if _MAY_HOLD_PASSWORD.match(text) else f"source {text!r}: {error}"
+        # A port that is none may be one, too, and is not repeated.
+        reason = f"source {text!r}: {error}"
+        if _MAY_HOLD_PASSWORD.match(text):
+            reason = _NO_SECRETS.format("password")
+        elif "Port" in str(error):
+            reason = "a source has a number as its port, from 1 to 65535, behind the host and a colon"
         raise UsageError(reason) from None
-    if parts.password is not None or (not parts.netloc and _MAY_HOLD_PASSWORD.match(text)):
+    if (
+        parts.password is not None
+        or ":" in unquote(parts.username or "")
+        or (not parts.netloc and _MAY_HOLD_PASSWORD.match(text))
+    ):
         raise UsageError(_NO_SECRETS.format("password"))
     if len(dict(pairs)) < len(pairs):
         raise UsageError(f"source {text!r}: an option stands there twice")
@@ -60,6 +75,11 @@ def parse(text: str) -> Url:
             f"source {text!r}: all of it has to be characters that can be printed, as %0A and the like are not"
         )
     return Url(text, parts.scheme, _host(text, parts.hostname or ""), port, user, path, dict(pairs))
+
+
+def without_password(text: str) -> str:
+    """Give a text in which a URL may stand, without what stands where a URL has a password."""
+    return _USER.sub(lambda user: "//...@" if ":" in user[0] else user[0], text)
 
 
 def _check_names(names: list[str], scheme: str) -> None:

@@ -8,7 +8,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.outputs.mapping import Mapping
 from telegraf_p1.outputs.mqtt import Publisher
 from telegraf_p1.sources import open_source
-from telegraf_p1.url import Url, UsageError, duration, host_and_port, number, options, parse
+from telegraf_p1.url import Url, UsageError, duration, host_and_port, number, options, parse, without_password
 
 
 def test_a_url_is_taken_apart() -> None:
@@ -22,7 +22,7 @@ def test_a_url_is_taken_apart() -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("tcp://host:99999", "Port"),
+        ("tcp://host:99999", "from 1 to 65535"),
         ("tcp://host:0", "port 0"),
         ("tcp://[::1:2000", "IPv6"),
         ("sim:?form=be&form=lu", "stands there twice"),
@@ -159,3 +159,29 @@ def test_numbers_and_durations_of_the_query_name_the_option() -> None:
 def test_a_host_and_a_port_are_needed(text: str, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         host_and_port(parse(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            f"http://host/x?{name}=SECRET"
+            for name in ("pass", "pw", "psk", "sig", "jwt", "credential", "Authorization")
+        ),
+        "mqtt://host/x?pass=SECRET",
+        "http://me%3ASECRET@host/",
+        "http://host/x;token=SECRET",
+        "http://host/x#token=SECRET",
+        "mqtt+ws://host/x?path=/m?token=SECRET",
+        "http://host:SECRET/x",
+    ],
+)
+def test_a_secret_is_refused_and_not_repeated_wherever_it_stands(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_source(text)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_password_in_a_url_is_taken_out_of_a_message() -> None:
+    told = "unrecognized arguments: mqtt://me:SECRET@host/x mqtt://me@host/x"
+    assert without_password(told) == "unrecognized arguments: mqtt://...@host/x mqtt://me@host/x"

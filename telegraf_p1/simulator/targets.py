@@ -63,6 +63,8 @@ def _speak(targets: list[Send], plan: Plan) -> None:
 
 def _open_all(target: str, meters: int, say: Callable[[str], None], stack: contextlib.ExitStack) -> list[Send]:
     url = urlsplit(target, allow_fragments=False)
+    if url.password:
+        raise ValueError("a target holds no password, since everybody can read it there: use P1_MQTT_PASSWORD")
     if url.scheme == "mqtt":
         return _mqtt(url, meters, stack)
     open_one = {"": _stdout, "pty": _pty, "tcp-listen": _tcp, "http-listen": _http}.get(url.scheme)

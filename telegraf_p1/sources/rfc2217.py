@@ -70,6 +70,9 @@ def _translated() -> Iterator[None]:
         yield
     except serial.SerialException as error:
         raise OSError(errno.EIO, _advice(str(error))) from None
+    except BrokenPipeError as error:
+        text = "the server hangs up: is its port in use (in ser2net, max-connections lets more than one client in)?"
+        raise OSError(error.errno, text) from None
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  ValueError and others, for answers that nobody expects
