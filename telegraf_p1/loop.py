@@ -13,11 +13,12 @@ def run(
     interpreter: Interpreter,
     outputs: Sequence[Output],
     flush: Callable[[], None] = lambda: None,
+    is_flushed: Callable[[], bool] = lambda: True,
 ) -> None:
     """Read until the source is at its end; hand each record to each output.
 
-    The events of one `read` are acknowledged together, once the records of all are written: where the
-    sender keeps them until then, `flush` waits for that.
+    The events of one `read` are acknowledged together, once the records of all are written. Where nothing is lost
+    meanwhile, `flush` waits for that; where something is, they are read on and acknowledged when `is_flushed`.
     """
     while events := connection.read():
         for event in events:  # each with a time of its own, or one would take the other's place in the database
@@ -26,7 +27,8 @@ def run(
                     output(record)
         if connection.keeps:
             flush()
-        connection.done()
+        if not connection.acknowledges or is_flushed():
+            connection.done()
     for record in interpreter.finish():
         for output in outputs:
             output(record)

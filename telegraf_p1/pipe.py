@@ -60,6 +60,10 @@ class Pipe:
             while self._bytes:
                 self._changed.wait()
 
+    def is_flushed(self) -> bool:
+        """Whether nothing waits."""
+        return not self._bytes
+
     def drain(self) -> None:
         """Before leaving: wait until Telegraf has read what was written, as long as it reads at all.
 

@@ -59,7 +59,7 @@ class Reconnecting(Connection):
             self._accepted_before = self._accepted()
             self._opened_at = time.monotonic()
             self._connection = self._source()
-            self.keeps = self._connection.keeps
+            self.keeps, self.acknowledges = self._connection.keeps, self._connection.acknowledges
         return self._connection
 
     def _say_that_it_is_back(self) -> None:
@@ -102,7 +102,7 @@ class Reconnecting(Connection):
 
 def _kind(reason: str) -> str:
     """Give what of a reason is ours: numbers and quotes differ each time."""
-    return _FOREIGN.sub("", reason)[:80]
+    return _FOREIGN.sub("", reason)[:200]
 
 
 def waiting_time(attempt: int, longest: float) -> float:

@@ -56,7 +56,7 @@ def main(chosen: argparse.Namespace) -> int:
 
             statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, stdout.write_line)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        loop.run(connection, interpreter, outputs, stdout.flush)
+        loop.run(connection, interpreter, outputs, stdout.flush, stdout.is_flushed)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()

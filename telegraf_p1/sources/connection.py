@@ -26,10 +26,13 @@ from telegraf_p1.sources.events import Event, Pause, Silence
 class Connection(ABC):
     """A source while it is open.
 
-    `keeps` says that nothing is lost when we stand still, since the sender keeps what is not done, or it is a file.
+    `keeps` says that nothing is lost when we stand still while Telegraf does, since the sender keeps what is not done,
+    or it is a file. `acknowledges` says that `done` may come later, once all is written, and that `read` goes on
+    meanwhile: it gives an event now and then as long as something is not done.
     """
 
     keeps = False
+    acknowledges = False
 
     @abstractmethod
     def read(self) -> list[Event]:

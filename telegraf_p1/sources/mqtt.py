@@ -34,7 +34,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
-from telegraf_p1.sources.events import Data, Dropped, Event, Silence
+from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
 from telegraf_p1.tls import Trust, failed, trust
 from telegraf_p1.url import Url, UsageError, options
 
@@ -91,11 +91,11 @@ def source(url: Url) -> Source:
 
 
 class _Subscription(Connection):
-    keeps = True
+    acknowledges = True  # what was published with QoS 0 nobody keeps
 
     def __init__(self, broker: "_Broker", member: str) -> None:
         self._broker, self._member = broker, member
-        self._taken: list[mqtt.MQTTMessage] = []  # and not acknowledged yet
+        self._taken: list[int] = []  # the numbers of what is not acknowledged yet
         self._silent_at = time.monotonic() + _SILENCE_S
         self._looked_at = time.monotonic()
         self._behind_until = self._looked_at + _BURST_S if broker.has_session else 0.0
@@ -114,10 +114,14 @@ class _Subscription(Connection):
             if self._behind_until:
                 self._broker.wait(_LULL_S)
                 self._behind_until *= bool(self._broker.messages)
+            elif self._taken:
+                self._broker.wait(_LULL_S)
+                if not self._broker.messages:
+                    return [Pause(_LULL_S)]  # perhaps they can be acknowledged now
             else:
                 self._wait(min(left, _KEEP_ALIVE_S / 2))
         self._take_what_is_there()
-        self._taken += self._broker.messages
+        self._taken += [message.mid for message in self._broker.messages if message.qos]
         found = [self._event(message) for message in self._broker.messages]
         self._broker.messages.clear()
         self._looked_at = time.monotonic()
@@ -155,8 +159,8 @@ class _Subscription(Connection):
             return Dropped(f"a message cannot be read ({type(error).__name__}): is its topic no UTF-8?")
 
     def done(self) -> None:
-        for message in self._taken:
-            self._broker.client.ack(message.mid, message.qos)
+        for number in self._taken:
+            self._broker.client.ack(number, 1)
         self._taken.clear()
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from telegraf_p1.sources import open_source
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Silence
 from telegraf_p1.url import UsageError
+from tests.helpers.cable import waiting_in
 from tests.helpers.certificates import self_signed
 from tests.helpers.databases import Influx
 from tests.helpers.fake_broker import fake_broker, publish
@@ -192,6 +193,41 @@ def test_a_message_whose_head_breaks_the_rules_costs_itself(tmp_path: Path, brok
             pass
     assert log.read_text().count("breaks the rules of MQTT") == 1
     assert "trying again" not in log.read_text()
+
+
+def test_while_telegraf_stands_still_what_nobody_keeps_is_read_on(
+    tmp_path: Path, broker: Mosquitto, device: Device
+) -> None:
+    """Telegrams of QoS 0, of a meter without a clock, one each 10 ms: more than stdout and the broker would hold."""
+    meter, log = Meter("nl-2.2"), tmp_path / "log"
+    with plugin("run", broker.url(TOPIC), "--stats", "1s", log=log) as process:
+        subscribed(broker)
+        for n in range(400):
+            device.client.publish(TOPIC, meter.telegram(START + n), qos=0)
+            time.sleep(0.01)
+        found = [line for line in (read_line(process) for _ in range(401)) if not line.startswith("p1_stats")]
+        while len(found) < 400:
+            found.append(read_line(process))
+    times = [int(line.rpartition(" ")[2]) for line in found[:400]]
+    assert times == sorted(set(times))
+    assert times[-1] - times[0] > 3e9  # each has the time at which it came
+    assert "dropped" not in log.read_text()
+
+
+def test_nothing_is_acknowledged_that_is_not_written(tmp_path: Path) -> None:
+    telegrams = [Meter().telegram(START + n) for n in range(150)]
+    packets = [publish(TOPIC.encode(), telegram, n) for n, telegram in enumerate(telegrams, 1)]
+    with (
+        fake_broker(*packets, answer_to_5=b"\x20\x02\x00\x01") as (port, acknowledged),
+        plugin("run", f"mqtt://127.0.0.1:{port}/{TOPIC}", log=tmp_path / "log") as process,
+    ):
+        assert process.stdout
+        descriptor = process.stdout.fileno()
+        wait_until(lambda: waiting_in(descriptor) > 40_000, "a full pipe")
+        time.sleep(1)
+        assert len(acknowledged) < 100
+        assert [read_line(process) for _ in telegrams] == [line(telegram) for telegram in telegrams]
+        wait_until(lambda: acknowledged == list(range(1, 151)), "all acknowledgements")
 
 
 def test_a_broker_that_is_not_up_yet_is_spoken_to_in_mqtt_5_once_it_is(tmp_path: Path) -> None:
