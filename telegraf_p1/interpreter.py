@@ -21,6 +21,7 @@ from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
 
 _MOST_STREAMS: Final = 10_000
+_MOST_NAMED: Final = 4 * 1024 * 1024  # a topic may have 64 KB
 _MOST_HELD: Final = 8 * 1024 * 1024
 _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
@@ -93,6 +94,7 @@ class Interpreter:
         self._warn = Warner(log, advice)
         self._name = name
         self._streams: dict[str, _Stream] = {}
+        self._named = 0  # characters of the names of all streams
         self._held = 0  # bytes of all streams that wait for more
         self._is_silent = False
         self._is_silence_said = False
@@ -210,10 +212,11 @@ class Interpreter:
     def _stream(self, origin: str) -> _Stream:
         stream = self._streams.pop(origin, None)
         if stream is None:
-            if len(self._streams) >= _MOST_STREAMS:
-                self._streams.pop(next(iter(self._streams)))
             name = f"{self._name}, topic {origin!r}" if origin else self._name
             stream = _Stream(name, origin, self._settings.zone)
+            self._named += len(name)
+            while self._streams and (len(self._streams) >= _MOST_STREAMS or self._named > _MOST_NAMED):
+                self._named -= len(self._streams.pop(next(iter(self._streams))).name)
         self._streams[origin] = stream  # the last heard is the last
         return stream
 

@@ -15,14 +15,19 @@ from influx_line_protocol import Metric
 from telegraf_p1.record import Record
 from telegraf_p1.values import Value
 
+_LONGEST_KEPT: Final = 256  # characters; a topic may have 64 KB
 _INT64: Final = 1 << 63
 # A backslash at the end of a tag would escape the comma or the space behind it, and what is stripped may bare another.
 _NO_END: Final = "\\ \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
-@lru_cache(1024)
 def _escape(text: str) -> str:
+    return _escaped(text) if len(text) < _LONGEST_KEPT else _escaped.__wrapped__(text)
+
+
+@lru_cache(1024)
+def _escaped(text: str) -> str:
     # Telegraf keeps a backslash as it is, unless it stands before one of these.
     return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
 

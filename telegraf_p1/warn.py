@@ -68,7 +68,7 @@ class Warner:
     def of_counter(self, name: str, before: int, counter: int) -> None:
         """Say that a sealed telegram is older than the one before it."""
         self._once(
-            "counter",
+            f"counter of {name[:100]}",
             f"{name}: the frame counter went back from {before} to {counter}: somebody has sent an old telegram again, "
             "or the meter was changed",
         )

@@ -2,6 +2,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The machine may have other things to do: no test asserts a time.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 # Whose assertions show their values, as those of the tests do.
 pytest.register_assert_rewrite("tests.helpers", "tests.dashboards", "tests.faults")

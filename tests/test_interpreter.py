@@ -602,3 +602,20 @@ def test_advice_fits_what_lies_between_the_meter_and_us() -> None:
         heard = Heard(advice=sources.advice(url))
         heard.records(telegram.replace(b"kWh", b"kwh"))
         assert len(heard.said(words)) == 1
+
+
+def test_topics_of_any_length_are_bounded() -> None:
+    heard = Heard()
+    telegram = Meter().telegram(START)
+    for number in range(300):
+        assert len(heard.records(telegram, origin=f"{'x' * 60_000}/{number}")) == 1
+    streams = heard.interpreter._streams.values()  # noqa: SLF001
+    assert len(streams) > 50
+    assert sum(len(stream.name) for stream in streams) <= 4 * 1024 * 1024
+
+
+def test_the_counter_of_each_meter_is_reported() -> None:
+    heard = Heard(keys=Keys(KEY, LUXEMBOURG))
+    for topic in ("p1/a", "p1/b"):
+        heard.records(*(seal(Meter().telegram(START), counter=n) for n in (5, 4, 3)), origin=topic)
+    assert len(heard.said("went back from 5 to 4")) == 2

@@ -17,7 +17,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import events, open_source, websocket
 from telegraf_p1.sources.connection import Connection
-from telegraf_p1.sources.events import Data, Dropped, Pause, Silence
+from telegraf_p1.sources.events import DEVICE, Data, Dropped, Pause, Silence
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
 from tests.helpers.certificates import self_signed
@@ -214,7 +214,7 @@ def test_silence_is_told_and_then_given_up_though_the_device_answers_pings_and_s
     device.send(TELEGRAM[:100])
     assert connection.read() == [Data(TELEGRAM[:100])]
     begun = time.monotonic()
-    assert [*connection.read(), *connection.read()] == [Pause(0.05), Silence(0.1)]
+    assert [*connection.read(), *connection.read()] == [Pause(0.05), Silence(0.1, DEVICE)]
     for _ in range(200):
         device.client().socket.sendall(b"\x89\x00")  # a ping
         device.client().socket.sendall(b"\x82\x00")  # a message without a byte

@@ -52,10 +52,10 @@ Source = Callable[[], Connection]
 
 
 class Patience:
-    """How long a source waits until it says that nothing came, or gives up at `limit` (s)."""
+    """How long a source waits until it says that nothing came, with `advice`, or gives up at `limit` (s)."""
 
-    def __init__(self, limit: float | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limit: float | None = None, advice: str = events.PORT) -> None:
+        self._limit, self._advice = limit, advice
         self._times = [s for s in (events.PAUSE_S, events.SILENCE_S) if limit is None or s < limit]
         if limit is not None:
             self._times.append(limit)
@@ -75,7 +75,7 @@ class Patience:
         if passed == self._limit:
             text = f"nothing came for {passed:g} s"
             raise OSError(errno.ETIMEDOUT, text if self._ever else f"connected, but {text}")
-        return Silence(passed) if passed >= events.SILENCE_S else Pause(passed)
+        return Silence(passed, self._advice) if passed >= events.SILENCE_S else Pause(passed)
 
     def renew(self) -> None:
         """Say that a byte came."""

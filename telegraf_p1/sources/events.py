@@ -10,6 +10,13 @@ PAUSE_S: Final = 2.0  # between two telegrams of meters that send each 10 s
 SILENCE_S: Final = 15.0  # longer than the interval of any meter
 
 
+_SWITCHED_ON: Final = (
+    "In Belgium, Sweden, Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+)
+PORT: Final = f"is the cable in the P1 port, and its data request line at 5 V? {_SWITCHED_ON}"
+DEVICE: Final = f"the device is there, and has no telegram: does it hear its meter? {_SWITCHED_ON}"
+
+
 class Data(NamedTuple):
     """Bytes of a stream, cut anywhere.
 
@@ -35,10 +42,7 @@ class Silence(NamedTuple):
     """No byte came for SILENCE_S or longer: something may be wrong; `advice` says where to look."""
 
     seconds: float
-    advice: str = (
-        "is the cable in the P1 port, and its data request line at 5 V? In Belgium, Sweden, "
-        "Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
-    )
+    advice: str = PORT
 
 
 class Unchanged(NamedTuple):

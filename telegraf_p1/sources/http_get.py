@@ -87,7 +87,7 @@ class _Polling(Connection):
         long_ago = now - events.SILENCE_S
         if self._answered_at < long_ago:
             self._answered_at = self._new_at = float("inf")
-            return [Silence(events.SILENCE_S)]
+            return [Silence(events.SILENCE_S, events.DEVICE)]
         if self._before and self._new_at < long_ago:
             self._new_at = float("inf")
             return [Unchanged(events.SILENCE_S)]

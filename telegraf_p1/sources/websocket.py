@@ -25,7 +25,7 @@ from websockets.uri import WebSocketURI
 from telegraf_p1 import __version__
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
-from telegraf_p1.sources.events import Data, Dropped, Event
+from telegraf_p1.sources.events import DEVICE, Data, Dropped, Event
 from telegraf_p1.tls import Trust, failed, trust
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
 
@@ -62,7 +62,7 @@ def source(url: Url) -> Source:
 class _Stream(Connection):
     def __init__(self, peer: "_Peer", member: str, timeout: float) -> None:
         self._peer, self._member = peer, member
-        self._patience = Patience(timeout)
+        self._patience = Patience(timeout, DEVICE)
 
     def read(self) -> list[Event]:
         messages = self._peer.messages_until(time.monotonic() + (self._patience.wait() or 0.0))
