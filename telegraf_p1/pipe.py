@@ -25,6 +25,7 @@ _LONG_S: Final = 10.0  # that Telegraf may stand still without a word
 _STEP_S: Final = 0.005
 # Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
 _STUCK_S: Final = 0.1
+_SLOW_S: Final = 0.5  # and when it has taken some, it may be slow
 _LONGEST_S: Final = 4.0  # Telegraf sends SIGTERM 5 s after it has closed our stdin
 
 
@@ -70,12 +71,14 @@ class Pipe:
         Telegraf drops what it has not read when we are gone.
         """
         now = time.monotonic()
-        give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, 0
+        give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, self._bytes + _unread()
         while (unread := self._bytes + _unread()) and now < min(give_up, stuck_at):
-            if unread != before:
-                before, stuck_at = unread, now + _STUCK_S
+            if unread < before:
+                before, stuck_at = unread, now + _SLOW_S
             time.sleep(_STEP_S)
             now = time.monotonic()
+        if left := len(self._lines):
+            self._log.warning(f"{left} records were not written, since Telegraf ended us and did not read them")
 
     def _put(self, data: bytes) -> None:
         if not self._bytes:

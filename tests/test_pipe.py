@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -91,3 +92,28 @@ def test_a_reader_that_is_gone_ends_it() -> None:
         assert process.stdout
         process.stdout.close()
         assert process.wait(10) == -15  # this script has no handler; `run` ends with exit code 0
+
+
+def test_at_the_end_a_slow_reader_is_waited_for() -> None:
+    with writer(7 * 1024 * 1024, 400, 1000) as process:
+        assert next_message(process) == "went on"
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.close()
+        data = b""
+        while piece := process.stdout.read(64 * 1024):
+            data += piece
+            time.sleep(0.15)
+        assert numbers(data) == list(range(400))
+        assert process.stderr.read() == b""
+
+
+def test_at_the_end_what_nobody_reads_is_told_of() -> None:
+    with writer(7 * 1024 * 1024, 400, 1000) as process:
+        assert next_message(process) == "went on"
+        assert process.stdin
+        assert process.stderr
+        process.stdin.close()
+        assert process.wait(10) == 0
+        assert b"records were not written" in process.stderr.read()
