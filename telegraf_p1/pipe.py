@@ -39,7 +39,7 @@ class Pipe:
         self._bytes = 0  # that wait, and those of the line that the thread is writing
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._blocked_at = 0.0
+        self._blocked_at = self._written_at = 0.0  # when there was no room first, and some last (monotonic, s)
         self._waited = self._dropped = 0  # lines, since Telegraf stopped reading
 
     def write_line(self, line: str) -> None:
@@ -71,7 +71,8 @@ class Pipe:
         Telegraf drops what it has not read when we are gone.
         """
         now = time.monotonic()
-        give_up, stuck_at, before = now + _LONGEST_S, now + _STUCK_S, self._bytes + _unread()
+        give_up, stuck_at = now + _LONGEST_S, max(now + _STUCK_S, self._written_at + _SLOW_S)
+        before = self._bytes + _unread()
         while (unread := self._bytes + _unread()) and now < min(give_up, stuck_at):
             if unread < before:
                 before, stuck_at = unread, now + _SLOW_S
@@ -110,6 +111,7 @@ class Pipe:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
                 return
             with self._changed:
+                self._written_at = time.monotonic()
                 self._bytes -= len(line) + _OVERHEAD
                 if not self._bytes:
                     self._say_what_happened()
