@@ -202,7 +202,7 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "sim:", "--measurement", ""], "measurement"),
         (["run", "gopher://x"], "source 'gopher://x'"),
         (["run", "tcp://host"], "port"),
-        (["run", "tcp://host:99999"], "Port"),
+        (["run", "tcp://host:99999"], "from 1 to 65535"),
         (["run", "tcp://127.0.0.1:1?speed=9600"], "'speed'"),
         (["run", "/dev/ttyUSB0?baudrate=fast"], "baudrate"),
         (["run", "/dev/ttyUSB0?format=9X3"], "format"),
