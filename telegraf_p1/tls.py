@@ -6,6 +6,7 @@ our own to show.
 
 import errno
 import hashlib
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final, cast
@@ -90,6 +91,12 @@ class Trust:
         if by_anybody:
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def connected(context: ssl.SSLContext, address: tuple[str, int], seconds: float) -> ssl.SSLSocket:
+    """Open a connection with TLS, in so many s for each of its steps; raise OSError."""
+    with socket.create_connection(address, seconds) as plain:  # TLS takes it over, or it is closed
+        return context.wrap_socket(plain, server_hostname=address[0])
 
 
 def failed(error: OSError, whose: str, plain: str) -> OSError:

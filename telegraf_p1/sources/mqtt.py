@@ -21,6 +21,7 @@ import socket
 import ssl
 import time
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -35,7 +36,7 @@ from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
-from telegraf_p1.tls import Trust, failed, trust
+from telegraf_p1.tls import Trust, connected, failed, trust
 from telegraf_p1.url import Url, UsageError, options
 
 _CONNECT_S: Final = 10.0
@@ -321,11 +322,7 @@ class _Broker:
             return error
         if not isinstance(error, ssl.SSLCertVerificationError):
             return failed(error, "broker", "mqtt")
-
-        def look(context: ssl.SSLContext) -> ssl.SSLSocket:
-            with socket.create_connection(address, _CONNECT_S) as plain:  # TLS takes it over, or it is closed
-                return context.wrap_socket(plain, server_hostname=address[0])
-
+        look = partial(connected, address=address, seconds=_CONNECT_S)
         return self._whom.distrusted(error, address[0], look)
 
     def wait(self, seconds: float) -> None:

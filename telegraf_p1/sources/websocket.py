@@ -26,7 +26,7 @@ from telegraf_p1 import __version__
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import DEVICE, Data, Dropped, Event
-from telegraf_p1.tls import Trust, failed, trust
+from telegraf_p1.tls import Trust, connected, failed, trust
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
 
 _PORTS: Final = {"ws": 80, "wss": 443}
@@ -91,17 +91,12 @@ def _opened(address: tuple[str, int], whom: Trust | None) -> socket.socket:
     if whom is None:
         return socket.create_connection(address, _CONNECT_S)
     try:
-        return _opened_with_tls(whom.context, address)
+        return connected(whom.context, address, _CONNECT_S)
     except ssl.SSLCertVerificationError as error:
-        look = partial(_opened_with_tls, address=address)
+        look = partial(connected, address=address, seconds=_CONNECT_S)
         raise whom.distrusted(error, address[0], look) from None
     except (ssl.SSLError, ConnectionResetError) as error:
         raise failed(error, "device", "ws") from None
-
-
-def _opened_with_tls(context: ssl.SSLContext, address: tuple[str, int]) -> ssl.SSLSocket:
-    with socket.create_connection(address, _CONNECT_S) as plain:  # TLS takes it over, or it is closed
-        return context.wrap_socket(plain, server_hostname=address[0])
 
 
 class _Peer:
