@@ -107,6 +107,11 @@ class _Subscription(Connection):
         self._most = min(2 * self._most, _IN_FLIGHT) if now - self._looked_at < _QUICK_S else 1
         if now - self._looked_at > _INATTENTION_S:
             self._behind_until, self._silent_at = now + _BURST_S, now + _SILENCE_S
+        found = self._next()
+        self._looked_at = time.monotonic()
+        return found
+
+    def _next(self) -> list[Event]:
         while not self._broker.messages:  # what the broker held may have come already
             left = self._silent_at - time.monotonic()
             if left < 0:
@@ -125,8 +130,7 @@ class _Subscription(Connection):
         self._taken += [message.mid for message in self._broker.messages if message.qos]
         found = [self._event(message) for message in self._broker.messages]
         self._broker.messages.clear()
-        self._looked_at = time.monotonic()
-        self._silent_at = self._looked_at + _SILENCE_S
+        self._silent_at = time.monotonic() + _SILENCE_S
         return found
 
     def _wait(self, seconds: float) -> None:

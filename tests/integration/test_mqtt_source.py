@@ -261,6 +261,20 @@ def test_a_topic_on_which_nothing_comes_is_said(broker: Mosquitto, monkeypatch: 
     connection.close()
 
 
+def test_what_comes_after_a_silence_came_just_now(
+    broker: Mosquitto, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telegraf_p1.sources.mqtt._SILENCE_S", 0.2)
+    monkeypatch.setattr("telegraf_p1.sources.mqtt._INATTENTION_S", 0.1)
+    connection = open_source(broker.url(TOPIC))()
+    assert isinstance(connection.read()[0], Silence)
+    device.telegram()
+    (event,) = connection.read()
+    assert isinstance(event, Data)
+    assert not event.is_late
+    connection.close()
+
+
 def test_names_that_are_too_long_are_refused() -> None:
     for url in (f"mqtt://127.0.0.1/{'x' * 65_536}", f"mqtt://127.0.0.1/p1/raw?client={'x' * 65_536}"):
         with pytest.raises(UsageError, match="too long"):
