@@ -1,4 +1,7 @@
-"""Passwords, tokens and keys: they come from the environment, are checked there, and are never repeated."""
+"""Passwords, tokens and keys: they come from the environment, are checked there, and are never repeated.
+
+What others say of them neither: a device may answer with our own token in a header, and an answer stands in the log.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,6 +10,9 @@ from telegraf_p1.url import UsageError
 
 # More than any token; MQTT carries 65,535 bytes, and web servers take a header of 8 KiB or so.
 _LONGEST: Final = 4096
+# Shorter ones stand in every other line by chance.
+_SHORTEST_HIDDEN: Final = 6
+_read: set[str] = set()
 
 
 def read(environment: Mapping[str, str], name: str) -> str:
@@ -20,4 +26,13 @@ def read(environment: Mapping[str, str], name: str) -> str:
         raise UsageError(f"{name} holds a control character, a line end or something else that cannot be seen")
     if len(text) > _LONGEST:
         raise UsageError(f"{name} has {len(text)} characters, more than {_LONGEST}: something else stands there")
+    if len(text) >= _SHORTEST_HIDDEN:
+        _read.add(text)
+    return text
+
+
+def hidden(text: str) -> str:
+    """Give a text for people, in which `***` stands for each secret of six characters or more that was read."""
+    for secret in _read:
+        text = text.replace(secret, "***")
     return text

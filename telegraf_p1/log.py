@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from telegraf_p1.credentials import hidden
+
 _LONGEST: Final = 1024
 _HOLD_BACK_S: Final = 60.0
 _MOST_CAUSES: Final = 1000
@@ -107,6 +109,7 @@ class Log:
         return True
 
     def _put(self, level: str, text: str) -> None:
+        text = hidden(text)
         text = _FOREIGN.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
         if len(text) > _LONGEST - 8:
             text = text[: _LONGEST - 8] + "..."

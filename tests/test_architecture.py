@@ -16,7 +16,7 @@ PACKAGE = Path(telegraf_p1.__file__).parent
 MAY_KNOW = {
     # for everybody
     "": "",
-    "log": "",
+    "log": "credentials",
     "advice": "",
     "durations": "",
     "execd": "log",

@@ -1,6 +1,7 @@
 import pytest
 
 from telegraf_p1 import credentials, decrypt, identifiers
+from telegraf_p1.log import Log
 from telegraf_p1.mqtt_options import password
 from telegraf_p1.sources import open_source
 from telegraf_p1.url import UsageError
@@ -42,3 +43,16 @@ def test_a_bearer_token_has_ascii_only_and_a_password_what_people_type(monkeypat
         open_source("http://127.0.0.1/x")
     assert "SECR" not in str(caught.value)
     open_source("http://me@127.0.0.1/x")
+
+
+@pytest.mark.parametrize("name", ["P1_HTTP_TOKEN", "P1_MQTT_PASSWORD", "P1_DECRYPTION_KEY", "P1_HASH_KEY"])
+def test_a_secret_that_somebody_answers_with_is_not_logged(name: str) -> None:
+    secret = credentials.read({name: f"s\u00e9cret of {name}"}, name)
+    lines: list[str] = []
+    Log(lines.append).warning(f"the device answers 302 Found, go to 'http://elsewhere/?token={secret}&a=1'")
+    assert lines == ["W! the device answers 302 Found, go to 'http://elsewhere/?token=***&a=1'\n"]
+
+
+def test_a_short_secret_hides_no_word_of_ours() -> None:
+    credentials.read({"A": "the"}, "A")
+    assert credentials.hidden("the device") == "the device"

@@ -156,6 +156,17 @@ def test_paths_alone_are_no_telegram_but_one_of_them_could_be_its_first_line() -
     assert unwrap(as_json({"a": "/dev/ttyUSB0", "b": "/ISK5"}), "b").data == b"/ISK5\r\n"
 
 
+@pytest.mark.parametrize("message", [{"now": "/x"}, {"telegram": None}, {"telegram": {}}, ["a"], "/XXX5\r\n"])
+def test_a_named_member_that_is_not_there_is_said(message: object) -> None:
+    payload = unwrap(as_json(message), "telegram")
+    assert payload.data == b""
+    assert "no member 'telegram'" in payload.trouble
+
+
+def test_what_is_no_json_needs_no_member() -> None:
+    assert frames(TELEGRAM, member="telegram") == frames(TELEGRAM)
+
+
 def test_a_named_member_may_be_a_buffer_or_lines() -> None:
     beside = {"before": TEXT.replace("SIM", "OLD")}
     for value in ({"type": "Buffer", "data": list(TELEGRAM)}, list(TELEGRAM), TEXT.split("\r\n"), TELEGRAM.hex()):

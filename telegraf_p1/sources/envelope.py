@@ -55,7 +55,11 @@ def unwrap(message: bytes, member: str = "") -> Payload:
     if len(message) > LARGEST:
         return Payload(message, ends_telegram=False)
     message = unpacked(message)
-    found = _in_json(message, member) or {_decoded(message)}
+    held = _in_json(message, member)
+    if member and held is not None and not held:
+        trouble = f"a message has no member {member!r} with a text, and is no telegram: is ?member= right?"
+        return Payload(b"", ends_telegram=False, trouble=trouble)
+    found = held or {_decoded(message)}
     if len(found) > 1:
         return Payload(b"", ends_telegram=False, trouble=_SEVERAL)
     data = found.pop()
@@ -77,11 +81,11 @@ def unpacked(data: bytes) -> bytes:
     return plain if unpacking.eof and len(plain) <= LARGEST else data
 
 
-def _in_json(message: bytes, member: str) -> set[bytes]:
-    """Give what a JSON message holds of a telegram: nothing, one thing, or several that could be it."""
+def _in_json(message: bytes, member: str) -> set[bytes] | None:
+    """Give what a JSON message holds of a telegram: nothing, one thing, or several; None for no JSON."""
     text = message.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if not text.startswith((b"{", b"[", b'"')):
-        return set()
+        return None
     try:
         value = json.loads(
             text.decode("utf-8", "surrogateescape"),
@@ -98,11 +102,11 @@ def _in_json(message: bytes, member: str) -> set[bytes]:
     return {data for data in found if _is_telegram(data)} or found
 
 
-def _in_broken(text: bytes) -> set[bytes]:
+def _in_broken(text: bytes) -> set[bytes] | None:
     """Give what Tasmota sends that is no JSON: it is cut off, or has a backslash that was not escaped."""
     begins = _TASMOTA_BEGINS.match(text)
     if begins is None:
-        return set()
+        return None
     rest = text[begins.end() :]
     closed = rest.rstrip()
     return {_decoded(closed[:-2] if closed.endswith(b'"}') else rest)}

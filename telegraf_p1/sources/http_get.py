@@ -108,7 +108,7 @@ def _telegram(answer: Answer) -> bytes:
         text = (
             f"the device's local API is switched off ({status}): switch it on in its app (HomeWizard: Settings, Meters)"
         )
-        raise OSError(errno.EACCES, text)
+        raise OSError(errno.EPROTO, text)  # nobody is refused: it may be asked often, and is heard as soon as it is on
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise OSError(errno.EACCES, f"the device refuses ({status}): is {TOKEN} right?")
     if status == HTTPStatus.BAD_REQUEST and b"HTTPS" in answer.body:
