@@ -15,7 +15,7 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import http_listen, http_server, open_source
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.envelope import LARGEST
-from telegraf_p1.sources.events import Data, Dropped, Event, Silence, Trouble
+from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Trouble
 from telegraf_p1.url import UsageError
 from tests.helpers.datalogger import FORM, PATH, Answer, post_telegram, send
 from tests.helpers.programs import free_port, wait_until
@@ -163,12 +163,43 @@ def test_the_answer_comes_when_the_record_is_written_and_not_before(clients: Thr
         assert [untimed(one) for one in receiver.connection.read()] == [Data(TELEGRAM, STREAM, ends_message=True)]
         time.sleep(0.2)
         assert not first.done()
-        second = clients.submit(post_telegram, receiver.port, TELEGRAM)
         receiver.connection.done()
         assert first.result(20).status == 201
+
+
+def test_what_is_not_written_in_a_moment_is_answered_with_202_and_what_comes_then_at_once(
+    clients: ThreadPoolExecutor,
+) -> None:
+    with receiving() as receiver:
+
+        def post_and_read() -> Future[Answer]:
+            answer = clients.submit(post_telegram, receiver.port, TELEGRAM)
+            assert len(receiver.connection.read()) == 1
+            return answer
+
+        first = post_and_read()
+        assert receiver.connection.read() == [Pause(http_listen._GRACE_S)]  # noqa: SLF001
+        assert not first.done()
+        for _ in range(3):
+            second = post_and_read()
+            assert first.result(20)[:2] == (202, "kept in memory, and written when Telegraf reads again")
+            first = second
+        receiver.connection.done()
+        assert first.result(20).status == 201
+        third = post_and_read()
+        assert receiver.connection.read() == [Pause(http_listen._GRACE_S)]  # noqa: SLF001
+        receiver.connection.done()
+        assert third.result(20).status == 201
+
+
+def test_who_waits_when_it_is_closed_is_told_what_was_handed_on_and_what_was_not(clients: ThreadPoolExecutor) -> None:
+    with receiving() as receiver:
+        first = clients.submit(post_telegram, receiver.port, TELEGRAM)
         assert receiver.connection.read()
+        second = clients.submit(post_telegram, receiver.port, TELEGRAM)
+        wait_until(lambda: not receiver.connection._waiting.empty(), "the second one")  # type: ignore[attr-defined]  # noqa: SLF001
         receiver.connection.close()
-        assert second.result(20).status == 503
+        assert (first.result(20).status, second.result(20).status) == (202, 503)
 
 
 def test_more_than_may_wait_are_refused_and_told_to_come_again(clients: ThreadPoolExecutor) -> None:
@@ -313,6 +344,16 @@ def test_dawdlers_are_hung_up_on_and_hold_up_nobody(receiver: Receiver) -> None:
         assert time.monotonic() - begun < 5
         assert threading.active_count() < 100
         assert dawdlers[0].recv(1) == b""
+
+
+def test_those_who_do_not_go_once_they_are_answered_are_bounded(receiver: Receiver) -> None:
+    before = threading.active_count()
+    with ExitStack() as stack:
+        for number in range(100):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port), timeout=20))
+            client.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(TELEGRAM) + TELEGRAM)
+            assert client.recv(4096).startswith(b"HTTP/1.1 201 "), number
+            assert threading.active_count() - before < 40
 
 
 def test_a_request_that_drips_is_given_up_at_a_deadline_for_all_of_it(

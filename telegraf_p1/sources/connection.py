@@ -26,9 +26,9 @@ from telegraf_p1.sources.events import Event, Pause, Silence
 class Connection(ABC):
     """A source while it is open.
 
-    `keeps` says that nothing is lost when we stand still while Telegraf does, since the sender keeps what is not done,
-    or it is a file. `acknowledges` says that `done` may come later, once all is written, and that `read` goes on
-    meanwhile: it gives an event now and then as long as something is not done.
+    `keeps` says that nothing is lost when we stand still while Telegraf does, as with a file. `acknowledges` says that
+    `done` may come later, once all is written, and that `read` goes on meanwhile: it gives an event now and then as
+    long as something is not done.
     """
 
     keeps = False

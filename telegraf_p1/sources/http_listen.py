@@ -4,6 +4,10 @@ What DSMR-reader's remote datalogger sends, and the many scripts and devices tha
 telegram in the form field `telegram`, in JSON, or as it is; a token in the header `Authorization: Token …` or
 `X-AUTHKEY`; and 201 as the answer, once the record is written.
 
+Most of them send a telegram once, and the next one not before this one is answered. So nobody waits while Telegraf
+stands still: the record goes into memory, as with a cable, and the answer is 202 at once. 503 says that a telegram was
+not taken, since too many came at the same time: then it has to be sent again.
+
 Each path is a stream of its own, as a topic of MQTT is, and becomes the record's tag; with a path in the source
 only that one is listened to, and there is no tag. P1_HTTP_TOKEN is the token; without one only this computer may post.
 Options: `member` of JSON that holds the telegram.
@@ -24,8 +28,8 @@ from urllib.parse import parse_qs
 from telegraf_p1 import credentials
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import unwrap
-from telegraf_p1.sources.events import Data, Dropped, Event, Silence, Trouble
-from telegraf_p1.sources.http_server import Refused, Request, Server
+from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Trouble
+from telegraf_p1.sources.http_server import Answer, Refused, Request, Server
 from telegraf_p1.url import Url, UsageError, host_and_port, options
 
 TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
@@ -34,6 +38,10 @@ _MOST_WAITING: Final = 64
 _LONGEST_PATH: Final = 200
 _MOST_FIELDS: Final = 100
 _SILENCE_S: Final = 60.0  # once in half a minute is slow, and no trouble
+_GRACE_S: Final = 0.1  # for what is written in a moment: a long record, or one that met a pipe that was full just now
+_WRITTEN: Final = Answer(HTTPStatus.CREATED, "")
+_KEPT: Final = Answer(HTTPStatus.ACCEPTED, "kept in memory, and written when Telegraf reads again")
+_NOT_TAKEN: Final = Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not taken, since too many come at the same time")
 _NO_TELEGRAM: Final = "there is no telegram in the form field `telegram`, in a member of JSON, nor is it the whole body"
 _TELEGRAM_BEGINS: Final = (b"/", b"\xdb\x08")
 _JSON_BEGINS: Final = (b"{", b"[", b'"')
@@ -113,32 +121,33 @@ def _form_field(body: bytes) -> bytes:
 
 
 class _Post:
-    """A telegram that came, and whether its record is written."""
+    """A telegram that came, and what its client is told."""
 
     def __init__(self, event: Data) -> None:
         self.event = event
         self._is_over = threading.Event()
-        self._is_written = False
+        self._answer = _NOT_TAKEN
 
-    def end(self, *, is_written: bool) -> None:
-        self._is_written = is_written
+    def end(self, answer: Answer) -> None:
+        self._answer = answer
         self._is_over.set()
 
-    def is_written(self) -> bool:
-        """Wait until it is, or never will be."""
+    def answer(self) -> Answer:
+        """Wait until there is one."""
         self._is_over.wait()
-        return self._is_written
+        return self._answer
 
 
 class _Receiver(Connection):
-    keeps = True  # a client keeps its telegram until it is answered
+    acknowledges = True  # most clients keep nothing: they are read on while Telegraf stands still
 
     def __init__(self, address: tuple[str, int], rules: _Rules) -> None:
         self._address, self._rules = address, rules
         self._waiting: queue.Queue[_Post | Trouble | Dropped] = queue.Queue(_MOST_WAITING)
         self._lock = threading.Lock()  # nobody comes to wait once it is closed
         self._is_open = True
-        self._taken: list[_Post] = []  # and not answered yet
+        self._taken: list[_Post] = []  # handed on, and not answered yet
+        self._stands_still = False  # what was handed on last was not written in time
         self._patience: float | None = _SILENCE_S
         self._broken: OSError | None = None
         self._server = Server(address, self._take, self._fail)
@@ -146,6 +155,11 @@ class _Receiver(Connection):
     def read(self) -> list[Event]:
         if self._broken:
             raise self._broken
+        if self._taken and not self._stands_still:
+            self._stands_still = True
+            time.sleep(_GRACE_S)
+            return [Pause(_GRACE_S)]  # perhaps they are written now
+        self._end(self._taken, _KEPT)
         try:
             found = [self._waiting.get(timeout=self._patience), *self._what_waits()]
         except queue.Empty:
@@ -164,36 +178,37 @@ class _Receiver(Connection):
     def _what_waits(self) -> list[_Post | Trouble | Dropped]:
         found: list[_Post | Trouble | Dropped] = []
         with contextlib.suppress(queue.Empty):
-            while True:
+            while len(found) < _MOST_WAITING:
                 found.append(self._waiting.get_nowait())
         return found
 
     def done(self) -> None:
-        self._end(self._taken, is_written=True)
+        self._stands_still = False
+        self._end(self._taken, _WRITTEN)
 
     def close(self) -> None:
         self._server.close()
         with self._lock:
             self._is_open = False
-        self._taken += [one for one in self._what_waits() if isinstance(one, _Post)]
-        self._end(self._taken, is_written=False)
+        self._end(self._taken, _KEPT)
+        self._end([one for one in self._what_waits() if isinstance(one, _Post)], _NOT_TAKEN)
 
     @staticmethod
-    def _end(posts: list[_Post], *, is_written: bool) -> None:
+    def _end(posts: list[_Post], answer: Answer) -> None:
         for post in posts:
-            post.end(is_written=is_written)
+            post.end(answer)
         posts.clear()
 
-    def _take(self, request: Request) -> None:
-        """Take a request, in its own thread, and come back when its record is written; or raise Refused."""
+    def _take(self, request: Request) -> Answer:
+        """Take a request, in its own thread, until it is known what becomes of it; or raise Refused."""
         try:
             post = _Post(self._rules.data(request))
         except Refused as refused:
-            event = Dropped if refused.status == HTTPStatus.BAD_REQUEST else Trouble
-            self._put(event(f"a client was refused ({refused.status}): {refused.text}"))
+            status, text = refused.answer
+            event = Dropped if status == HTTPStatus.BAD_REQUEST else Trouble
+            self._put(event(f"a client was refused ({status}): {text}"))
             raise
-        if not self._put(post) or not post.is_written():
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "telegrams are not written now, or not fast enough")
+        return post.answer() if self._put(post) else _NOT_TAKEN
 
     def _put(self, one: _Post | Trouble | Dropped) -> bool:
         """Whether there is room for it, and somebody to come for it."""

@@ -1,7 +1,8 @@
 """A web server for few and small requests that nobody outside can stop, for `http_listen.py`.
 
 Each client has a thread, one request and one deadline for all of it, however slowly it drips; when too many are
-heard at the same time, the one that has dawdled longest is hung up on. Python's http.server understands the requests.
+heard at the same time, or do not go once they are answered, the one that has dawdled longest is hung up on.
+Python's http.server understands the requests.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ _LARGEST_HEAD: Final = 16 * 1024
 _DEADLINE_S: Final = 10.0
 # For a client to take our answer to what it still sends, before the connection is closed.
 _LINGER_S: Final = 1.0
-_MOST_CLIENTS: Final = 32
+_MOST_DAWDLERS: Final = 32
 _QUEUE: Final = 128  # of those that the kernel lets wait
 
 
@@ -36,58 +37,68 @@ class Request(NamedTuple):
     body: bytes
 
 
+class Answer(NamedTuple):
+    """What a client is told: a status, and a text for people."""
+
+    status: HTTPStatus
+    text: str
+
+
 class Refused(Exception):
-    """The answer to a request that is not taken: a status, and a text for who has sent it."""
+    """The answer to a request that is not taken."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.answer = Answer(status, text)
 
 
 class Server:
     """Lets clients in until it is closed.
 
-    `take` is called with each request in a thread of its client, which gets 201 when it comes back; it may
-    raise Refused. `fail` is called, in any thread, with what nobody can do anything about here: an OSError once no
-    client can be let in any more, any other exception for a bug, which costs its request alone.
+    `take` is called with each request in a thread of its client, and gives the answer; it may raise Refused. `fail` is
+    called, in any thread, with what nobody can do anything about here: an OSError once no client can be let in any
+    more, any other exception for a bug, which costs its request alone.
     """
 
     def __init__(
-        self, address: tuple[str, int], take: Callable[[Request], None], fail: Callable[[Exception], None]
+        self, address: tuple[str, int], take: Callable[[Request], Answer], fail: Callable[[Exception], None]
     ) -> None:
         """Raise OSError for an address that cannot be listened on."""
         self.take = take
         self._fail = fail
         self._lock = threading.Lock()
-        self._heard: dict[socket.socket, None] = {}  # the oldest first
+        self._dawdlers: dict[socket.socket, None] = {}  # who waits for nothing from us, the oldest first
         self._is_open = True
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._door = socket.create_server(address, family=family, backlog=_QUEUE)
         threading.Thread(target=self._let_in, name="http-listen", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more, and hang up on who has not said all yet."""
+        """Listen no more, and hang up on who waits for no answer."""
         with self._lock:
             self._is_open = False
-            while self._heard:
+            while self._dawdlers:
                 self._hang_up_on_the_oldest()
         with contextlib.suppress(OSError):
             self._door.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for clients
         self._door.close()
 
     def was_heard(self, client: socket.socket) -> None:
-        """Say that a client does not dawdle: it has said all."""
+        """Say that a client does not dawdle: it has said all, and waits for its answer."""
         with self._lock:
-            self._heard.pop(client, None)
+            self._dawdlers.pop(client, None)
+
+    def _dawdles(self, client: socket.socket) -> None:
+        with self._lock:
+            if len(self._dawdlers) >= _MOST_DAWDLERS:
+                self._hang_up_on_the_oldest()
+            self._dawdlers[client] = None
 
     def _let_in(self) -> None:
         try:
             while True:
                 client, address = self._door.accept()
-                with self._lock:
-                    if len(self._heard) >= _MOST_CLIENTS:
-                        self._hang_up_on_the_oldest()
-                    self._heard[client] = None
+                self._dawdles(client)
                 self._start(client, address)
         except (OSError, RuntimeError) as error:  # there are no descriptors or no threads any more
             if self._is_open:
@@ -101,8 +112,8 @@ class Server:
             raise
 
     def _hang_up_on_the_oldest(self) -> None:
-        client = next(iter(self._heard))
-        del self._heard[client]
+        client = next(iter(self._dawdlers))
+        del self._dawdlers[client]
         with contextlib.suppress(OSError):  # it went by itself
             client.shutdown(socket.SHUT_RDWR)
 
@@ -111,6 +122,7 @@ class Server:
             with client, contextlib.suppress(OSError):  # it went away, or dawdled
                 _Handler(client, address, cast("BaseServer", self))
                 client.shutdown(socket.SHUT_WR)
+                self._dawdles(client)
                 # Closed with something unread the connection would be reset, and our answer perhaps lost.
                 rest = Incoming(client, LARGEST, time.monotonic() + _LINGER_S)
                 while rest.read(64 * 1024):
@@ -136,11 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
             server.was_heard(self.connection)
-            server.take(Request(self.path.partition("?")[0], cast("Mapping[str, str]", self.headers), body))
+            answer = server.take(Request(self.path.partition("?")[0], cast("Mapping[str, str]", self.headers), body))
         except Refused as refused:
-            self._answer(refused.status, refused.text)
-        else:
-            self._answer(HTTPStatus.CREATED, "")
+            answer = refused.answer
+        self._answer(*answer)
 
     def _refuse_method(self) -> None:
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "POST a telegram here")

@@ -12,8 +12,9 @@ from subprocess import Popen
 from tests.faults.matrix import PACE, Row, either, fault
 from tests.helpers.cable import Cable
 from tests.helpers.databases import Influx
+from tests.helpers.datalogger import PATH, post_telegram
 from tests.helpers.mosquitto import TOPIC, Device, Mosquitto
-from tests.helpers.programs import wait_until
+from tests.helpers.programs import answers, free_port, wait_until
 from tests.helpers.telegraf import children, config, telegraf
 
 PART = "Telegraf"
@@ -60,6 +61,26 @@ def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
         row.steady()
         process.send_signal(signal.SIGSTOP)
         row.send(either(100, 240), either(0.02, 1.0))
+        process.send_signal(signal.SIGCONT)
+        begun = time.monotonic()
+        row.wait_for_all()
+        row.took(begun)
+        row.steady()
+
+
+@fault(PART, "Telegraf frozen (SIGSTOP), when the telegrams are posted by a client that sends each once", within=10)
+def test_frozen_behind_a_listener(row: Row, influx: Influx) -> None:
+    port, row.topic = free_port(), PATH.strip("/")
+
+    def post(telegram: bytes) -> None:
+        assert post_telegram(port, telegram, seconds=5).status in (201, 202)
+
+    row.wire = post
+    with at_work(row, influx, f"http-listen://127.0.0.1:{port}") as process:
+        wait_until(lambda: answers(port), "the plugin")
+        row.steady()
+        process.send_signal(signal.SIGSTOP)
+        row.send(either(300, 240), either(0.0, 1.0))
         process.send_signal(signal.SIGCONT)
         begun = time.monotonic()
         row.wait_for_all()

@@ -16,10 +16,15 @@ class Answer(NamedTuple):
 
 
 def send(
-    port: int, body: bytes, headers: Mapping[str, str] | None = None, path: str = PATH, method: str = "POST"
+    port: int,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    path: str = PATH,
+    method: str = "POST",
+    seconds: float = 20,
 ) -> Answer:
-    """Send a request and wait for the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    """Send a request and wait so long for the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
@@ -28,7 +33,7 @@ def send(
         connection.close()
 
 
-def post_telegram(port: int, telegram: bytes, token: str = "", path: str = PATH) -> Answer:
+def post_telegram(port: int, telegram: bytes, token: str = "", path: str = PATH, seconds: float = 20) -> Answer:
     """Post a telegram in a form, without its last line end, as dsmr_datalogger_api_client.py does."""
     headers = {**FORM, **({"Authorization": f"Token {token}"} if token else {})}
-    return send(port, urlencode({"telegram": telegram.decode()}).encode(), headers, path)
+    return send(port, urlencode({"telegram": telegram.decode()}).encode(), headers, path, seconds=seconds)

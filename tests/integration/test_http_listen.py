@@ -1,12 +1,13 @@
 """The source that is posted to in the plugin: what is answered with 201 has been written."""
 
+import resource
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from select import PIPE_BUF
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
-from tests.helpers.telegrams import START, records
+from tests.helpers.telegrams import START, records, with_crc
 
 
 def line(telegram: bytes, topic: str = "") -> str:
@@ -51,16 +52,47 @@ def test_what_is_answered_with_201_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == ""
 
 
-def test_nothing_is_answered_with_201_while_telegraf_does_not_read(tmp_path: Path) -> None:
-    sent: list[bytes] = []
-    with listening(tmp_path) as (process, port), ThreadPoolExecutor(1) as client:
-        answer: Future[Any] = client.submit(lambda: None)
-        while not wait([answer], timeout=1).not_done:
-            sent.append(Meter().telegram(START + len(sent)))
-            assert len(sent) < 200
-            answer = client.submit(post_telegram, port, sent[-1])
-        assert [read_line(process) for _ in sent] == [line(telegram, PATH.strip("/")) for telegram in sent]
-        assert answer.result(20).status == 201
+def test_while_telegraf_does_not_read_telegrams_are_kept_in_order_and_no_client_waits(tmp_path: Path) -> None:
+    telegrams = [Meter().telegram(START + second) for second in range(300)]
+    with listening(tmp_path) as (process, port):
+        begun = time.monotonic()
+        answers = [post_telegram(port, telegram, seconds=5).status for telegram in telegrams]  # each once
+        assert time.monotonic() - begun < 30
+        assert {*answers[:10]} == {201}  # the pipe has room for these
+        assert {*answers[-100:]} == {202}
+        assert answers == sorted(answers)
+        assert [read_line(process) for _ in telegrams] == [line(one, PATH.strip("/")) for one in telegrams]
+        telegram = Meter().telegram(START + 1000)
+        wait_until(lambda: post_telegram(port, telegram).status == 201, "Telegraf's reading to be noticed")
+        assert read_line(process) == line(telegram, PATH.strip("/"))
+
+
+def test_a_record_that_is_longer_than_a_pipe_takes_at_once_is_answered_with_201(tmp_path: Path) -> None:
+    body = Meter().telegram(START).replace(b"0-0:96.13.0()", b"0-0:96.13.0(" + b"41" * 5000 + b")")
+    telegram = with_crc(body.partition(b"!")[0] + b"!")
+    assert len(line(telegram)) > PIPE_BUF
+    with listening(tmp_path) as (process, port):
+        for _ in range(3):
+            assert post_telegram(port, telegram).status == 201
+            read_line(process)
+
+
+def test_more_clients_than_there_are_descriptors_stop_nothing(tmp_path: Path) -> None:
+    telegram = Meter().telegram(START)
+    with listening(tmp_path) as (process, port), ExitStack() as stack:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (16, 16))
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+
+        def is_taken() -> bool:
+            try:
+                return post_telegram(port, telegram).status == 201
+            except OSError:
+                return False
+
+        wait_until(is_taken, "the plugin to listen again")
+        assert read_line(process) == line(telegram, PATH.strip("/"))
+    assert "no client can be let in" in (tmp_path / "log").read_text()
 
 
 def test_curl_posts_a_telegram_with_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
