@@ -5,11 +5,12 @@ servers that do not answer to modem lines (ser2net on a pty).
 """
 
 import errno
-import time
+import queue
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import serial
 from serial import rfc2217
@@ -19,7 +20,7 @@ from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.sources.serial_settings import Line
 from telegraf_p1.url import Url, duration, host_and_port, options
 
-_STEP_S: Final = 1.0  # setting pyserial's timeout anew would set up the far port anew
+_MOST_COMMANDS: Final = 64 * 1024  # bytes of them, between two of the meter
 
 
 def source(url: Url) -> Source:
@@ -36,31 +37,88 @@ def source(url: Url) -> Source:
 class _FarPort(Connection):
     def __init__(self, pyserial_url: str, line: Line, timeout: float) -> None:
         with _translated():
-            self._port = rfc2217.Serial(pyserial_url, timeout=_STEP_S, **line.settings)  # type: ignore[arg-type]
+            self._port = _Port(pyserial_url, **line.settings)  # type: ignore[arg-type]
         self._line = line
         self._patience = Patience(timeout)
 
     def read(self) -> list[Event]:
-        with _translated():
-            data = self._wait(self._patience.wait() or 0.0)
+        data = self._port.received(self._patience.wait() or 0.0)
         if not data:
             return [self._patience.event()]
         self._patience.renew()
         return [Data(self._line.characters(data))]
 
-    def _wait(self, seconds: float) -> bytes:
-        """Wait for a byte and take what is there already; empty when none came in this time."""
-        end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
-            first: bytes = self._port.read(1)
-            if first:
-                return first + self._port.read(self._port.in_waiting)
-            if time.monotonic() - now < _STEP_S / 2:
-                raise OSError(errno.ECONNRESET, "the other side closed the connection")
-        return b""
-
     def close(self) -> None:
         self._port.close()  # sleeps for 0.3 s
+
+
+class _Received(queue.Queue[bytes | None]):
+    """The bytes of the meter, put here by pyserial's thread, and None at the end."""
+
+    commands = 0  # bytes that came since then, in which there was none of the meter
+
+    def put(self, item: bytes | None, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
+        self.commands = 0
+        super().put(item, block, timeout)
+
+
+class _Bounded:
+    """A socket for pyserial, which would keep in memory whatever a server says in a command that does not end."""
+
+    def __init__(self, opened: socket.socket, received: _Received) -> None:
+        self._opened, self._received = opened, received
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+    def recv(self, size: int) -> bytes:
+        data = self._opened.recv(size)
+        self._received.commands += len(data)
+        if self._received.commands > _MOST_COMMANDS:
+            raise ValueError("the server sends commands without end, and nothing of the meter")
+        return data
+
+    def shutdown(self, how: int) -> None:
+        with suppress(OSError):  # pyserial would leave it open
+            self._opened.shutdown(how)
+
+
+class _Port(rfc2217.Serial):
+    """pyserial's port. What ends its thread is raised here, once all that came before is read."""
+
+    _socket: Any
+    _trouble: OSError | None = None
+
+    def open(self) -> None:
+        try:
+            super().open()
+        except Exception:
+            if self._trouble:
+                raise self._trouble from None
+            raise
+
+    def _telnet_read_loop(self) -> None:
+        self._read_buffer = _Received()
+        self._socket = _Bounded(self._socket, self._read_buffer)
+        try:
+            with _translated():
+                super()._telnet_read_loop()  # type: ignore[misc]
+        except OSError as error:
+            self._trouble = error
+        self._read_buffer.put(None)
+
+    def received(self, seconds: float) -> bytes:
+        """Wait so long for bytes, and give what is there; empty when none came. Raise OSError at the end."""
+        try:
+            found = [self._read_buffer.get(timeout=seconds)]
+        except queue.Empty:
+            return b""
+        found += [self._read_buffer.get() for _ in range(self._read_buffer.qsize())]
+        if found[0] is None:
+            raise self._trouble or OSError(errno.ECONNRESET, "the other side closed the connection")
+        if None in found:
+            self._read_buffer.put(None)
+        return b"".join(filter(None, found))
 
 
 @contextmanager
@@ -75,8 +133,10 @@ def _translated() -> Iterator[None]:
         raise OSError(error.errno, text) from None
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001  ValueError and others, for answers that nobody expects
+    except ValueError as error:
         raise OSError(errno.EPROTO, _advice(str(error))) from None
+    except Exception:  # noqa: BLE001  whatever it makes of answers that nobody expects
+        raise OSError(errno.EPROTO, _advice("")) from None
 
 
 def _advice(text: str) -> str:

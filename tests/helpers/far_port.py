@@ -22,7 +22,7 @@ GARBAGE = (
     IAC + SB + b"\x4d\1\2" + IAC + SE + IAC + SB + COM_PORT + b"\x6a\xff\xff" + IAC + SE
     + IAC + SB + IAC + SE + IAC + SE + IAC + SB + COM_PORT + IAC + SE + IAC + b"\xf1" + IAC + b"\x63"
 )  # fmt: skip
-MODES = ["right", "refuses", "hangs up", "garbage", *WRONG]
+MODES = ["right", "leaves", "refuses", "hangs up", "garbage", *WRONG]
 
 
 def _answers(received: bytes, mode: str) -> bytes:
@@ -41,7 +41,7 @@ def _answers(received: bytes, mode: str) -> bytes:
 
 @contextmanager
 def far_port(mode: str, telegram: bytes) -> Iterator[int]:
-    """Answer in this mode, and send the telegram again and again; give the port."""
+    """Answer in this mode, and send the telegram again and again, but for one that leaves then; give the port."""
 
     def serve(peer: socket.socket) -> None:
         peer.settimeout(0.2)
@@ -50,6 +50,8 @@ def far_port(mode: str, telegram: bytes) -> Iterator[int]:
                 received = peer.recv(4096)
             except TimeoutError:
                 peer.sendall(telegram)
+                if mode == "leaves":
+                    return
                 continue
             if not received or mode == "hangs up":
                 return
