@@ -14,8 +14,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn
 
-from telegraf_p1.log import Log, where
-
 _AGAIN_S: Final = 0.05
 _DEAF_S: Final = 0.1
 
@@ -76,16 +74,6 @@ class Lifeline:
             if time.monotonic() > give_up and not self._leaving:
                 self._drain()
                 os._exit(0)
-
-
-def name_errors_of_threads(log: Log) -> None:
-    """Say in one line what ends a thread of a library; Telegraf would log its traceback as thirty errors."""
-
-    def say(arguments: threading.ExceptHookArgs) -> None:
-        if arguments.exc_value:
-            log.warning_for("thread", f"a part of the program has ended: {where(arguments.exc_value)}")
-
-    threading.excepthook = say
 
 
 def wait_for_stop() -> NoReturn:

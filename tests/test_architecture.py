@@ -19,7 +19,7 @@ MAY_KNOW = {
     "log": "credentials",
     "advice": "",
     "durations": "",
-    "execd": "log",
+    "execd": "",
     "pipe": "log",
     "url": "durations",
     "credentials": "url",

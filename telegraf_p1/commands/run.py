@@ -43,7 +43,6 @@ def main(chosen: argparse.Namespace) -> int:
     log = Log()
     if not pipe.is_open():
         return OK
-    execd.name_errors_of_threads(log)
     stdout = pipe.Pipe(log)
     lifeline = execd.Lifeline(stdout.drain)
     interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
