@@ -8,15 +8,17 @@ import errno
 import hashlib
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Final, cast
 
+from telegraf_p1.connect import left, reached
 from telegraf_p1.url import Url, UsageError
 
 # A plain scheme → the one with TLS.
 _WITH_TLS: Final = {"http": "https", "ws": "wss", "mqtt": "mqtts", "mqtt+ws": "mqtt+wss"}
 # What OpenSSL calls bytes that are no TLS.
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
+# What a port for TLS answers to what is none: an alert, in any version.
+_ALERT: Final = b"\x15\x03"
 _OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
@@ -41,42 +43,56 @@ def trust(url: Url, whose: str, **files: str) -> "Trust | None":
     if key and not cert:
         raise UsageError(f"source {url.text!r}: key is of no use without its certificate: add cert=FILE")
     try:
-        return Trust(whose, ca, pin, cert, key)
+        plain = next(plain for plain, scheme in _WITH_TLS.items() if scheme == url.scheme)
+        return Trust(whose, plain, ca, pin, cert, key)
     except OSError as error:
         names = " or ".join(filter(None, (ca, cert, key)))
         raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
 
 
 class Trust:
-    """What `trust` has understood; `context` makes a connection that is checked before anything is said on it.
+    """What `trust` has understood: opens connections that are checked before anything is said on them."""
 
-    It raises OSError for another certificate than the pinned one, and SSLCertVerificationError, for `distrusted`.
-    """
-
-    def __init__(self, whose: str, ca: str, pin: str, cert: str, key: str) -> None:
-        """Raise OSError for a file that cannot be read."""
-        self._whose, self._ca, self._cert, self._key = whose, ca, cert, key
-        self.context = self._new_context()
+    def __init__(self, whose: str, plain: str, ca: str, pin: str, cert: str, key: str) -> None:
+        """Raise OSError for a file that cannot be read; `plain` is the scheme without TLS."""
+        self._whose, self._plain, self._ca, self._cert, self._key = whose, plain, ca, cert, key
+        self._context = self._new_context()
         if pin:  # the certificate itself is compared, whoever has signed it
-            self.context = self._for_any_name(by_anybody=True)
-            self.context.sslsocket_class = _pinned(whose, pin)
+            self._context = self._for_any_name(by_anybody=True)
+            self._context.sslsocket_class = _pinned(whose, pin)
 
-    def distrusted(
-        self, error: ssl.SSLCertVerificationError, name: str, connect: Callable[[ssl.SSLContext], ssl.SSLSocket]
-    ) -> OSError:
-        """Look at a certificate that is not trusted, over a connection for that alone, and give the advice.
+    def connected(self, address: tuple[str, int], end: float) -> ssl.SSLSocket:
+        """Open a connection until `end` (of the monotonic clock); raise OSError that says why it cannot be."""
+        try:
+            return _connected(self._context, address, end)
+        except ssl.SSLCertVerificationError as error:
+            raise self._distrusted(error, address, end) from None
+        except (ssl.SSLError, ConnectionResetError, BrokenPipeError) as error:
+            raise self._failed(error) from None
 
-        `name` is the host as the source says it; `connect` may raise OSError.
-        """
+    def _distrusted(self, error: ssl.SSLCertVerificationError, address: tuple[str, int], end: float) -> OSError:
+        """Look at a certificate that is not trusted, over a connection for that alone, and give the advice."""
         is_other_name = error.verify_code in _OTHER_NAME
-        with connect(self._for_any_name(by_anybody=not is_other_name)) as opened:
+        with _connected(self._for_any_name(by_anybody=not is_other_name), address, end) as opened:
             pin, seen = _fingerprint(opened), opened.getpeercert() or {}
         reason = f"the {self._whose}'s certificate is not trusted ({error.verify_message})"
         if is_other_name:
             names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
             written = ", ".join(name for _, name in names)[:200]
-            reason = f"the {self._whose}'s certificate is for {written!r} and not for {name!r}, as the source says"
+            reason = f"the {self._whose}'s certificate is for {written!r} and not for {address[0]!r}"
         return OSError(errno.EACCES, f"{reason}; if it is your {self._whose}, add ?pin={pin}")
+
+    def _failed(self, error: OSError) -> OSError:
+        """Say why TLS could not begin."""
+        if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+            text = f"the {self._whose} speaks no TLS on this port: write {self._plain}://, or the port on which it does"
+        elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            text = f"the {self._whose} hangs up on TLS: if it speaks none on this port, write {self._plain}://"
+        elif isinstance(error, ssl.SSLError) and error.reason:
+            text = f"TLS with the {self._whose} fails: {error.reason.replace('_', ' ').lower()}"
+        else:
+            text = f"TLS with the {self._whose} fails: {error.strerror or error}"
+        return OSError(errno.EPROTO, text)
 
     def _new_context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self._ca or None)
@@ -93,26 +109,26 @@ class Trust:
         return context
 
 
-def connected(context: ssl.SSLContext, address: tuple[str, int], seconds: float) -> ssl.SSLSocket:
-    """Open a connection with TLS, in so many s for each of its steps; raise OSError."""
-    with socket.create_connection(address, seconds) as plain:  # TLS takes it over, or it is closed
+def connected(address: tuple[str, int], whom: Trust | None, end: float) -> socket.socket:
+    """Open a connection, plain without `whom`, until `end` (of the monotonic clock); raise OSError with the reason."""
+    return whom.connected(address, end) if whom else reached(address, end)
+
+
+def wants_tls(whose: str, plain: str, answer: bytes) -> str:
+    """Say that a port is, or may be, one for TLS, by its answer to a question in a plain scheme; empty: it is none."""
+    if answer.startswith(_ALERT):
+        return f"the {whose} speaks TLS on this port: write {_WITH_TLS[plain]}://"
+    if not answer:
+        return (
+            f"the {whose} closed the connection without an answer; perhaps it wants {_WITH_TLS[plain]}:// on this port"
+        )
+    return ""
+
+
+def _connected(context: ssl.SSLContext, address: tuple[str, int], end: float) -> ssl.SSLSocket:
+    with reached(address, end) as plain:  # TLS takes it over, or it is closed
+        plain.settimeout(left(end))  # for the whole handshake, however it drips
         return context.wrap_socket(plain, server_hostname=address[0])
-
-
-def failed(error: OSError, whose: str, plain: str) -> OSError:
-    """Say why TLS could not begin; `plain` is the scheme without it."""
-    if isinstance(error, ssl.SSLError) and is_plain(error):
-        text = f"the {whose} speaks no TLS on this port: write {plain}://, or the port on which it does"
-    elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        text = f"the {whose} hangs up on TLS: if it speaks none on this port, write {plain}://"
-    else:
-        text = f"TLS with the {whose} fails: {error.strerror or error}"
-    return OSError(errno.EPROTO, text)
-
-
-def is_plain(error: ssl.SSLError) -> bool:
-    """Whether TLS failed since the other side does not speak it."""
-    return error.reason in _NO_TLS
 
 
 def _pinned(whose: str, pin: str) -> type[ssl.SSLSocket]:

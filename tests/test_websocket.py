@@ -140,7 +140,7 @@ def test_a_web_server_without_a_websocket_is_named(status: int, headers: dict[st
 def test_what_is_no_websocket_raises_oserror(answer: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         other = server_thread(server, lambda peer: peer.sendall(answer))
-        with pytest.raises(OSError, match=r"does not answer as a WebSocket does|gone|reset"):
+        with pytest.raises(OSError, match=r"does not answer as a WebSocket does|closed the connection without"):
             open_source(f"ws://127.0.0.1:{server.getsockname()[1]}/")()
         other()
     assert capfd.readouterr().err == ""
@@ -261,6 +261,26 @@ def test_tls_is_checked(tmp_path: Path) -> None:
 def test_tls_to_a_plain_port_raises_oserror(device: WebSocketDevice) -> None:
     with pytest.raises(OSError, match="write ws://"):
         open_source(device.url.replace("ws:", "wss:"))()
+
+
+def test_a_port_for_tls_is_named(tmp_path: Path) -> None:
+    with listening(WebSocketDevice(self_signed(tmp_path, "dongle"))) as device, pytest.raises(OSError, match="wss://"):
+        open_source(device.url.replace("wss:", "ws:"))()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\x15\x03\x03\0\2\2\x46", "speaks TLS on this port: write wss://"),
+        (b"", "perhaps it wants wss:// on this port"),
+    ],
+)
+def test_how_a_port_for_tls_answers_is_understood(answer: bytes, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = server_thread(server, lambda peer: peer.sendall(answer))
+        with pytest.raises(OSError, match=said):
+            open_source(f"ws://127.0.0.1:{server.getsockname()[1]}/")()
+        other()
 
 
 @pytest.mark.parametrize(

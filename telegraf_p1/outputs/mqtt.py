@@ -7,17 +7,18 @@ root is the equipment identifier. The password comes from P1_MQTT_PASSWORD.
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from telegraf_p1.log import Log, where
+from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, password
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.record import Record
-from telegraf_p1.tls import trust
+from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import UsageError, host_and_port, options, parse
 
 _REPEAT_S: Final = 60.0
@@ -28,11 +29,11 @@ _NAME: Final = 200  # characters of the option that a message shows
 _AGAIN_S: Final = 1.0
 
 
-class _Client(mqtt.Client):
+class _Client(Client):
     """A client whose thread outlives what paho does not expect: the next connection may do."""
 
-    def __init__(self, trouble: Callable[[str], None]) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2)
+    def __init__(self, whom: Trust | None, trouble: Callable[[str], None]) -> None:
+        super().__init__(whom)
         self._trouble = trouble
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:  # noqa: FBT001, FBT002
@@ -40,10 +41,19 @@ class _Client(mqtt.Client):
         while True:
             try:
                 return super().loop_forever(timeout, retry_first_connection)
+            except ProtocolError as error:
+                self._trouble(str(error))
             except Exception as error:  # noqa: BLE001  else nothing is published any more, and nobody is told
                 self._trouble(f"the connection met {where(error)}")
             time.sleep(_AGAIN_S)
             self.connect_async(self.host, self.port)
+
+    def _create_socket(self) -> Any:
+        try:
+            return super()._create_socket()
+        except OSError as error:  # paho tells nobody which
+            self._trouble(f"the broker cannot be reached: {error.strerror or error}")
+            raise
 
 
 class Publisher:
@@ -62,15 +72,11 @@ class Publisher:
         self._last: dict[str, tuple[str, float]] = {}
         self._in_trouble = self._is_said = False
         self._address = host_and_port(url._replace(port=url.port or PORTS[url.scheme]))
-        self._client = _Client(self._trouble)
+        self._client = _Client(trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key), self._trouble)
         if url.user:
             self._client.username_pw_set(url.user, password())
-        if whom := trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key):
-            self._client.tls_set_context(whom.context)
-            self._client.tls_insecure_set(not whom.context.check_hostname)
         self._client.reconnect_delay_set(1, _LONGEST_WAIT_S)
         self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = lambda *_: self._trouble("the broker cannot be reached")
         self._client.on_disconnect = lambda *arguments: self._trouble(f"the broker is gone: {arguments[3]}")
 
     def start(self) -> None:
@@ -80,7 +86,9 @@ class Publisher:
 
     def publish(self, record: Record) -> None:
         """Publish what has changed or was not published for a minute."""
-        if not self._client.is_connected():
+        if self._client.is_behind():
+            self._say("the broker does not take what is published as fast as it comes, and misses some of it")
+        if not self._client.is_connected() or self._client.is_behind():
             self._last.clear()  # all of it, once the broker is back
             return
         now = time.monotonic()

@@ -7,20 +7,20 @@ the question, and each byte of the answer. It is kept open for the next question
 import contextlib
 import errno
 import http.client
-import socket
 import ssl
 import time
 from collections.abc import Mapping
-from functools import partial
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from telegraf_p1.connect import left
 from telegraf_p1.sources.envelope import LARGEST
-from telegraf_p1.sources.incoming import Incoming, left
-from telegraf_p1.tls import Trust, is_plain
+from telegraf_p1.sources.incoming import Incoming
+from telegraf_p1.tls import Trust, connected, wants_tls
 
-_CONNECT_S: Final = 5.0  # for one address of a name: the next one may be the one that answers
+if TYPE_CHECKING:
+    import socket
+
 _PORTS: Final = {"http": 80, "https": 443}
-_TLS_ALERT: Final = "\x15\x03"
 
 # What the libraries raise for what a device says.
 _RAISED: Final = (OSError, http.client.HTTPException, ValueError, ArithmeticError)
@@ -76,7 +76,7 @@ class Device:
 
     def _asked(self, path: str, end: float) -> Answer:
         if self._socket is None:
-            self._socket = self._open(end)
+            self._socket = connected(self._address, self._trust, end)
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in self._headers.items()), "", ""]
         self._socket.settimeout(left(end))
         self._socket.sendall("\r\n".join(lines).encode("ascii"))
@@ -89,23 +89,6 @@ class Device:
                 self.close()
         return Answer(answer.status, body, answer.getheader("Location") or "")
 
-    def _open(self, end: float) -> socket.socket:
-        if not self._trust:
-            return self._connect(end)
-        try:
-            return self._connect_tls(self._trust.context, end)
-        except ssl.SSLCertVerificationError as error:
-            look = partial(self._connect_tls, end=end)
-            raise self._trust.distrusted(error, self._address[0], look) from None
-
-    def _connect(self, end: float) -> socket.socket:
-        return socket.create_connection(self._address, min(_CONNECT_S, left(end)))
-
-    def _connect_tls(self, context: ssl.SSLContext, end: float) -> ssl.SSLSocket:
-        with self._connect(end) as plain:  # TLS takes it over, or it is closed
-            plain.settimeout(left(end))
-            return context.wrap_socket(plain, server_hostname=self._address[0])
-
     def _reason(self, error: Exception) -> OSError:
         """Turn what a library raised into what to do."""
         number = errno.EPROTO
@@ -116,14 +99,12 @@ class Device:
                     text = f"the device gave no whole answer within {self._timeout:g} s (?timeout= changes that)"
             case ConnectionRefusedError():
                 return error
-            case http.client.BadStatusLine() if str(error).startswith(_TLS_ALERT):
-                text = "the device speaks TLS on this port: write https://"
-            case ssl.SSLError() if is_plain(error):
-                text = "the device speaks no TLS on this port: write http://, or the port on which it does"
-            case ConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            case http.client.RemoteDisconnected() | ConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 number, text = errno.ECONNRESET, "the device closed the connection without an answer"
-                if not self._has_answered:
-                    text += f"; perhaps it wants {'http' if self._trust else 'https'}:// on this port"
+                if not self._has_answered and not self._trust:
+                    text = wants_tls("device", "http", b"")
+            case http.client.BadStatusLine() if words := wants_tls("device", "http", str(error).encode("latin-1")):
+                text = words
             case ssl.SSLError(reason=str(reason)):
                 text = f"TLS with the device fails: {reason.replace('_', ' ').lower()}"
             case OSError():

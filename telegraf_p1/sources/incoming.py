@@ -3,19 +3,12 @@
 import errno
 import io
 import socket
-import time
 from typing import TYPE_CHECKING
+
+from telegraf_p1.connect import left
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-
-def left(end: float) -> float:
-    """Give the s that are left until `end` (of the monotonic clock); raise TimeoutError when there are none."""
-    seconds = end - time.monotonic()
-    if seconds <= 0:
-        raise TimeoutError
-    return seconds
 
 
 class Incoming(io.RawIOBase):

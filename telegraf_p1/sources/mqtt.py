@@ -18,25 +18,24 @@ import math
 import os
 import re
 import socket
-import ssl
 import time
 from decimal import Decimal
-from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
-from telegraf_p1.tls import Trust, connected, failed, trust
+from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
 
 _CONNECT_S: Final = 10.0
@@ -49,7 +48,10 @@ _LULL_S: Final = 0.3  # without a message ends it,
 _BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
 _INATTENTION_S: Final = 2.0
 _SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
-_UNREADABLE: Final = b"?"
+_LONGEST_HEAD: Final = 16 * 1024  # bytes of what stands before a payload, but for its topic
+# Stand for a payload, so that they are compared with `is`.
+_UNREADABLE: Final = b"unreadable"
+_TOO_LONG: Final = b"too long"
 _ENOUGH: Final = 3  # times that the broker hangs up without an answer
 _QUICK_S: Final = 0.5
 _UNSUPPORTED_VERSION: Final = 0x84
@@ -127,11 +129,10 @@ class _Subscription(Connection):
             else:
                 self._wait(min(left, _KEEP_ALIVE_S / 2))
         self._take_what_is_there()
-        self._taken += [message.mid for message in self._broker.messages if message.qos]
-        found = [self._event(message) for message in self._broker.messages]
-        self._broker.messages.clear()
+        messages = self._broker.client.take()
+        self._taken += [message.mid for message in messages if message.qos]
         self._silent_at = time.monotonic() + _SILENCE_S
-        return found
+        return [self._event(message) for message in messages]
 
     def _wait(self, seconds: float) -> None:
         """Wait, and notice when the whole program has stood still: what comes then has waited, too."""
@@ -144,15 +145,18 @@ class _Subscription(Connection):
         """Take the messages that have come meanwhile: each look at the connection takes one packet."""
         before = 0
         with contextlib.suppress(OSError):  # the next read will say it; what came is written first
-            while before < len(self._broker.messages) < self._most:
+            while before < len(self._broker.messages) < self._most and not self._broker.client.is_full():
                 before = len(self._broker.messages)
                 self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
         """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
         if message.payload is _UNREADABLE:
-            return Dropped("a message breaks the rules of MQTT in its head, and is dropped: its publisher has a fault")
-        if len(message.payload) > LARGEST:
+            return Dropped(
+                "a message breaks the rules of MQTT in its head, or that is longer than 16 KiB, and it is dropped: its "
+                "publisher has a fault"
+            )
+        if message.payload is _TOO_LONG:
             return Dropped("a message was longer than 256 KiB, and is no telegram: is the topic too wide?")
         try:
             data, is_whole, trouble = unwrap(bytes(message.payload), self._member)
@@ -198,28 +202,58 @@ def _client_id(subscription: str) -> str:
     return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class _Client(mqtt.Client):
-    """paho's client, for messages that nobody expects.
+class _Client(Client):
+    """Keeps the messages that have come, until they are taken.
 
-    It would read one of any length into memory: here the rest of a long one is thrown away. And it would hang up on one
-    that it cannot take apart, which the broker sends again for ever: here that is given as it is, without a payload.
+    paho would hang up on one that it cannot take apart, which the broker sends again for ever: here that is given as it
+    is, without a payload.
     """
 
-    def _sock_recv(self, bufsize: int) -> bytes:
-        data: bytes = super()._sock_recv(min(bufsize, LARGEST))
-        del self._in_packet["packet"][2 * LARGEST :]
-        return data
+    packets: ClassVar = {**Client.packets, MessageType.SUBACK: _LONGEST_HEAD, MessageType.PUBLISH: 2 * LARGEST}
+
+    def __init__(self, whom: Trust | None, path: str, **options: Any) -> None:
+        super().__init__(whom, path, **options)
+        self.messages: list[mqtt.MQTTMessage] = []
+        self._room = LARGEST  # bytes
+
+    def is_full(self) -> bool:
+        """Whether no more messages have to be looked for before these are taken."""
+        return len(self.messages) >= _IN_FLIGHT or self._room <= 0
+
+    def take(self) -> list[mqtt.MQTTMessage]:
+        """Give the messages that have come."""
+        taken, self.messages, self._room = self.messages, [], LARGEST
+        return taken
 
     def _handle_publish(self) -> MQTTErrorCode:
+        qos, packet = self._in_packet["command"] >> 1 & 3, self._in_packet["packet"]
+        if qos > 1:  # paho would keep it until the broker says that it is sent, perhaps never
+            raise ProtocolError(
+                "the broker sends a message with QoS 2, and 1 was asked for: does another program use this client id, "
+                "?client=NAME, too?"
+            )
         try:
+            self._refuse_long_head(packet)
             return super()._handle_publish()
         except Exception:  # noqa: BLE001  such as a user property with a byte order mark
-            qos, packet = self._in_packet["command"] >> 1 & 3, bytes(self._in_packet["packet"])
             number_at = 2 + int.from_bytes(packet[:2], "big")
             message = mqtt.MQTTMessage(int.from_bytes(packet[number_at : number_at + 2], "big") if qos else 0)
             message.qos, message.payload = qos, _UNREADABLE
             self._handle_on_message(message)
             return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _refuse_long_head(self, packet: bytearray) -> None:
+        """Raise ValueError for too many properties: paho's time grows with the square of their number."""
+        if self._protocol == MQTTProtocolVersion.MQTTv5:
+            at = 2 + int.from_bytes(packet[:2], "big") + (2 if self._in_packet["command"] & 6 else 0)
+            if VariableByteIntegers.decode(packet[at : at + 4])[0] > _LONGEST_HEAD:  # type: ignore[no-untyped-call]
+                raise ValueError
+
+    def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
+        if len(message.payload) > LARGEST:
+            message.payload = _TOO_LONG
+        self._room -= len(self._in_packet["packet"])
+        self.messages.append(message)
 
 
 class _Language:
@@ -248,11 +282,11 @@ class _Language:
         self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
         return OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
 
-    def is_unanswered(self, *, is_plain: bool) -> OSError:
+    def is_unanswered(self, *, may_be_tls: bool) -> OSError:
         """Say that the broker has hung up without an answer; give what to say of it."""
         self._unanswered += 1
         text = "the broker hangs up without an answer"
-        text += ": is this its port for TLS? Write mqtts:// then" if is_plain else ""
+        text += ": is this its port for TLS? Write mqtts:// then" if may_be_tls else ""
         if self._unanswered >= _ENOUGH:
             self._unanswered = 0
             self.version = MQTTProtocolVersion.MQTTv311 if self.is_5() else MQTTProtocolVersion.MQTTv5
@@ -264,10 +298,10 @@ class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
     def __init__(self, client_id: str, language: "_Language", user: str, whom: Trust | None, path: str = "") -> None:
-        self.messages: list[mqtt.MQTTMessage] = []
         self.topic = ""
         self._language = language
-        self._user, self._whom = user, whom
+        self._user = user
+        self._may_be_tls = not whom and not path  # a WebSocket has said so before
         self._subscribed = False
         self._is_answered = False  # by a CONNACK
         self.has_session = False  # whether the broker knew us, and may have kept messages
@@ -275,26 +309,24 @@ class _Broker:
         self._heard_at = time.monotonic()
         self._was_deaf = False  # whether the broker heard nothing from us for long
         self.client = _Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
+            whom,
+            quote(path),
+            client_id=client_id,
             clean_session=None if language.is_5() else False,
             protocol=language.version,
-            transport="websockets" if path else "tcp",
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        if path:
-            self.client.ws_set_options(quote(path))
         if user:
             self.client.username_pw_set(user, password())
-        if whom:
-            self.client.tls_set_context(whom.context)
-            self.client.tls_insecure_set(not whom.context.check_hostname)  # paho would look once more, and raise
-        self.client.connect_timeout = _CONNECT_S
         self.client.on_connect = self._on_connect
         self.client.on_subscribe = self._on_subscribe
         self.client.on_disconnect = self._on_disconnect
-        self.client.on_message = lambda _client, _data, message: self.messages.append(message)
+
+    @property
+    def messages(self) -> list[mqtt.MQTTMessage]:
+        """What has come and was not taken."""
+        return self.client.messages
 
     def connect(self, address: tuple[str, int], topic: str) -> None:
         """Connect and subscribe, or raise OSError with the reason."""
@@ -306,28 +338,12 @@ class _Broker:
             properties.ReceiveMaximum = _IN_FLIGHT
             properties.MaximumPacketSize = LARGEST  # the broker drops longer messages
             session = {"clean_start": False, "properties": properties}
-        try:
-            self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)
-        except (ssl.SSLError, ConnectionResetError) as error:
-            raise self._tls_trouble(error, address) from None
-        except (mqtt.WebsocketConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
-            reason = "no WebSocket is opened: is ?path=/mqtt right, and this the broker's port for WebSockets?"
-            raise OSError(errno.EPROTO, reason) from None
-        except TimeoutError:
-            raise OSError(errno.ETIMEDOUT, "the broker does not answer") from None
+        self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)
         end = time.monotonic() + _CONNECT_S
-        while not self._subscribed:
+        while not self._subscribed and not self.client.is_full():
             if time.monotonic() > end:
                 raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
             self.wait(1.0)
-
-    def _tls_trouble(self, error: OSError, address: tuple[str, int]) -> OSError:
-        if not self._whom:
-            return error
-        if not isinstance(error, ssl.SSLCertVerificationError):
-            return failed(error, "broker", "mqtt")
-        look = partial(connected, address=address, seconds=_CONNECT_S)
-        return self._whom.distrusted(error, address[0], look)
 
     def wait(self, seconds: float) -> None:
         """Wait for messages, keep the connection alive; raise OSError when it is lost."""
@@ -336,6 +352,8 @@ class _Broker:
             result = self.client.loop(seconds)
         except OSError:
             raise
+        except ProtocolError as error:
+            raise (OSError(errno.EPROTO, str(error)) if self._is_answered else self._unanswered()) from None
         except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
             raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
         self._heard_at = time.monotonic()
@@ -343,13 +361,18 @@ class _Broker:
             raise self._trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
             raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+        if self.client.is_behind():
+            raise OSError(errno.ENOBUFS, "the broker sends messages, and does not read that they are acknowledged")
+
+    def _unanswered(self) -> OSError:
+        return self._language.is_unanswered(may_be_tls=self._may_be_tls)
 
     def close(self) -> None:
         """Disconnect; the session, and what waits in it, stays with the broker."""
         client = self.client
         client.disconnect()
         # They know us and we know the client: without them its sockets are closed now, not at some later time.
-        client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = None
+        client.on_connect = client.on_subscribe = client.on_disconnect = None
 
     def _on_connect(
         self, _client: mqtt.Client, _data: object, flags: mqtt.ConnectFlags, reason: ReasonCode, *_: object
@@ -379,7 +402,7 @@ class _Broker:
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object
     ) -> None:
         if not self._trouble and not self._is_answered:
-            self._trouble = self._language.is_unanswered(is_plain=not self._whom)
+            self._trouble = self._unanswered()
         elif not self._trouble:
             text = f"the broker has closed the connection: {reason}"
             if self._was_deaf:

@@ -6,7 +6,9 @@ its power says nothing, so silence is the only sign.
 
 import errno
 import socket
+import time
 
+from telegraf_p1.connect import reached
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, duration, host_and_port, options
@@ -22,7 +24,7 @@ def source(url: Url) -> Source:
     address = host_and_port(url)
     (timeout,) = options(url, timeout=30)
     patience_s = duration(url, "timeout", timeout, 1)
-    return lambda: _Bridge(socket.create_connection(address, _CONNECT_S), patience_s)
+    return lambda: _Bridge(reached(address, time.monotonic() + _CONNECT_S), patience_s)
 
 
 class _Bridge(Connection):

@@ -10,9 +10,7 @@ import contextlib
 import errno
 import logging
 import socket
-import ssl
 import time
-from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -26,13 +24,14 @@ from telegraf_p1 import __version__
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import DEVICE, Data, Dropped, Event
-from telegraf_p1.tls import Trust, connected, failed, trust
+from telegraf_p1.tls import connected, trust, wants_tls
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
 
 _PORTS: Final = {"ws": 80, "wss": 443}
 # For the connection with its handshakes, and for what we send.
 _CONNECT_S: Final = 10.0
 _POLICY_VIOLATION: Final = 1008
+_BEGINNING: Final = 8  # bytes
 # What the library would tell stderr stands in our errors.
 logging.getLogger("websockets").addHandler(logging.NullHandler())
 
@@ -48,9 +47,13 @@ def source(url: Url) -> Source:
     uri = WebSocketURI(whom is not None, *address, quote(url.path or "/"), "")
 
     def connect() -> _Stream:
-        peer = _Peer(_opened(address, whom), uri)
+        end = time.monotonic() + _CONNECT_S
         try:
-            peer.shake_hands()
+            peer = _Peer(connected(address, whom, end), uri)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, "the device does not answer") from None
+        try:
+            peer.shake_hands(end)
         except OSError:
             peer.close()
             raise
@@ -87,18 +90,6 @@ def _data(message: bytes, member: str) -> Event:
     return Data(data, ends_message=is_whole)
 
 
-def _opened(address: tuple[str, int], whom: Trust | None) -> socket.socket:
-    if whom is None:
-        return socket.create_connection(address, _CONNECT_S)
-    try:
-        return connected(whom.context, address, _CONNECT_S)
-    except ssl.SSLCertVerificationError as error:
-        look = partial(connected, address=address, seconds=_CONNECT_S)
-        raise whom.distrusted(error, address[0], look) from None
-    except (ssl.SSLError, ConnectionResetError) as error:
-        raise failed(error, "device", "ws") from None
-
-
 class _Peer:
     """The other side, seen through the library's protocol, which does no I/O itself."""
 
@@ -108,19 +99,21 @@ class _Peer:
         self._begun = bytearray()  # of a message in several frames
         self._messages: list[bytes] = []
         self._over: OSError | None = None
+        self._is_plain = not uri.secure
+        self._answer = b""  # how it begins: a port for TLS gives itself away
 
-    def shake_hands(self) -> None:
-        """Ask for a WebSocket; raise OSError, with the answer of a server that has none."""
+    def shake_hands(self, end: float) -> None:
+        """Ask for a WebSocket until `end` (monotonic, s); raise OSError, with the answer of a server that has none."""
         request = self._protocol.connect()
         request.headers["User-Agent"] = f"telegraf_p1/{__version__}"
         self._protocol.send_request(request)
         self._send()
-        end = time.monotonic() + _CONNECT_S
         while self._protocol.state is State.CONNECTING:
             if not self._receive(end):
                 raise OSError(errno.ETIMEDOUT, "connected, but the device does not answer as a WebSocket does")
             if error := self._protocol.handshake_exc:
-                raise OSError(errno.EPROTO, _refusal(error))
+                words = wants_tls("device", "ws", self._answer) if self._is_plain else ""
+                raise OSError(errno.EPROTO, words or _refusal(error))
 
     def messages_until(self, end: float) -> list[bytes]:
         """Give what has come, empty at `end` (monotonic, s); raise OSError once the connection is over."""
@@ -156,6 +149,9 @@ class _Peer:
             data = self._socket.recv(64 * 1024)
         except TimeoutError:
             return False
+        except ConnectionResetError:
+            data = b""
+        self._answer = self._answer or data[:_BEGINNING]
         if data:
             self._protocol.receive_data(data)
         else:

@@ -1,14 +1,18 @@
 """`--publish`: values on topics of their own, against a real mosquitto."""
 
 import contextlib
+import hashlib
 import json
+import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt import client as mqtt
@@ -18,8 +22,11 @@ from telegraf_p1.log import Log
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.outputs.mqtt import Publisher
 from telegraf_p1.record import Record
+from tests.helpers.certificates import self_signed
+from tests.helpers.fake_broker import CONNACK, publish
 from tests.helpers.mosquitto import Mosquitto, blocks
-from tests.helpers.programs import PLUGIN, plugin, read_line, wait_until
+from tests.helpers.programs import PLUGIN, free_port, plugin, read_line, wait_until
+from tests.helpers.server import serving
 from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import ROOT
 
@@ -148,14 +155,14 @@ def test_what_paho_does_not_expect_is_one_line_and_values_come_again(
     broker: Mosquitto, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [ValueError("secret"), UnicodeError("secret")]
-    connect = socket.create_connection
+    resolve = socket.getaddrinfo
 
-    def create_connection(*arguments: object, **options: object) -> socket.socket:
+    def getaddrinfo(*arguments: Any, **options: Any) -> Any:
         if failures:
             raise failures.pop()
-        return connect(*arguments, **options)  # type: ignore[arg-type]
+        return resolve(*arguments, **options)
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with publisher(broker.url("out")) as (publish, said):
         wait_until(lambda: publish("", "5") or "out/n" in listener.messages, "a value")
         assert not failures
@@ -184,6 +191,74 @@ def test_a_broker_that_hangs_up_each_second_is_said_once() -> None:
     assert [line for line in said if "is gone" in line] == said[:1]
     assert [line for line in said if "is back" in line] == said[1:]
     assert len(said) == 2
+
+
+def test_why_tls_with_the_broker_fails_is_said(tmp_path: Path, broker: Mosquitto) -> None:
+    cert, key = self_signed(tmp_path, "broker")
+    pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(cert.read_text())).hexdigest()
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    with_tls = Mosquitto(folder, f"certfile {cert}", f"keyfile {key}").start()
+    try:
+        cure = f"if it is your broker, add ?pin={pin}"
+        for url, why in (
+            (
+                f"mqtts://127.0.0.1:{with_tls.port}/x",
+                f"not trusted (self-signed certificate); {cure}",
+            ),
+            (
+                f"mqtts://localhost:{with_tls.port}/x?ca={cert}",
+                f"for '127.0.0.1' and not for 'localhost'; {cure}",
+            ),
+            (f"mqtts://127.0.0.1:{with_tls.port}/x?pin={'00' * 32}", f"is not the pinned one, its SHA-256 is {pin}"),
+            (f"mqtts://127.0.0.1:{broker.port}/x", "on this port"),
+            (f"mqtt://127.0.0.1:{free_port()}/x", "Connection refused"),
+        ):
+            with publisher(url) as (_, said):
+                wait_until(lambda said=said: said, "the reason")  # type: ignore[misc]
+            assert f"{url[:200]}: the broker cannot be reached: " in said[0]
+            assert why in said[0]
+        with publisher(f"mqtts://127.0.0.1:{with_tls.port}/x?pin={pin}") as (_, said):
+            wait_until(lambda: "Sending CONNACK to" in with_tls.log.read_text(), "the connection")
+            assert not said
+    finally:
+        with_tls.stop()
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_a_broker_that_sends_messages_costs_no_memory(tmp_path: Path, qos: int) -> None:
+    """Nobody has subscribed to anything."""
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(100)
+        peer.sendall(CONNACK)
+        for number in range(1, 200):
+            peer.sendall(publish(b"x", bytes(1_000_000), number, qos))
+
+    log = tmp_path / "log"
+    with (
+        serving(serve) as port,
+        plugin("run", "sim:?interval=0.1", "--publish", f"mqtt://127.0.0.1:{port}/x", log=log) as process,
+    ):
+        wait_while_reading(process, lambda: "nobody asked for (type 3)" in log.read_text(), "the message")
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        assert memory < 40 * 1024
+
+
+def test_what_a_broker_does_not_take_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads nothing, and says that it is there."""
+    monkeypatch.setattr("telegraf_p1.mqtt_client._MOST_UNSENT", 20)
+    done = threading.Event()
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(100)
+        peer.sendall(CONNACK)
+        done.wait(20)
+
+    with serving(serve) as port, publisher(f"mqtt://127.0.0.1:{port}/x") as (publish, said):
+        wait_until(lambda: publish("", os.urandom(100_000).hex()) or said, "the message")
+        assert "does not take what is published" in said[0]
+        done.set()
 
 
 def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:

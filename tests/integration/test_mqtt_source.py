@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from websockets.sync.server import ServerConnection
 
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import open_source
@@ -25,7 +26,15 @@ from telegraf_p1.url import UsageError
 from tests.helpers.cable import waiting_in
 from tests.helpers.certificates import self_signed
 from tests.helpers.databases import Influx
-from tests.helpers.fake_broker import fake_broker, publish
+from tests.helpers.fake_broker import (
+    CONNACK,
+    CONNACK_5,
+    ONLY_3_1_1,
+    fake_broker,
+    fake_websocket_broker,
+    publish,
+    websocket_server,
+)
 from tests.helpers.mosquitto import TOPIC, Device, Mosquitto, line, subscribed
 from tests.helpers.programs import (
     PLUGIN,
@@ -37,6 +46,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
+from tests.helpers.server import serving
 from tests.helpers.telegraf import MeterAtWork, assert_stored, config, telegraf
 from tests.helpers.telegrams import START, with_crc
 
@@ -172,6 +182,81 @@ def test_a_packet_of_any_length_costs_no_memory(tmp_path: Path) -> None:
         assert memory < 40 * 1024
         wait_until(lambda: acknowledged == [1, 2], "both acknowledgements")
     assert log.read_text().count("longer than 256 KiB") == 1
+
+
+@pytest.mark.parametrize("is_hasty", [False, True])
+@pytest.mark.parametrize("size", [1_000_000, 250_000])
+def test_many_long_messages_at_once_cost_no_memory(tmp_path: Path, size: int, *, is_hasty: bool) -> None:
+    log, telegram = tmp_path / "log", Meter().telegram(START)
+    packets = [publish(TOPIC.encode(), bytes(size), number) for number in range(1, 301)]
+    last = publish(TOPIC.encode(), telegram, 301)
+    with (
+        fake_broker(*packets, last, answer_to_5=ONLY_3_1_1, is_hasty=is_hasty) as (port, acknowledged),
+        plugin("run", f"mqtt://127.0.0.1:{port}/p1/%23", log=log) as process,
+    ):
+        assert read_line(process) == line(telegram)
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        assert memory < 40 * 1024
+        wait_until(lambda: acknowledged == list(range(1, 302)), "the acknowledgements")
+
+
+@pytest.mark.parametrize(
+    ("packet", "said"),
+    [
+        (publish(b"p1", b"x", 7, qos=2), "a message with QoS 2, and 1 was asked for"),
+        (b"\x62\x02\x00\x07", "a packet that nobody asked for (type 6)"),  # PUBREL
+        (b"\xc0\x00", "a packet that nobody asked for (type 12)"),  # PINGREQ
+    ],
+)
+def test_what_nobody_asked_for_is_not_kept(packet: bytes, said: str) -> None:
+    with fake_broker(packet, answer_to_5=ONLY_3_1_1) as (port, _):
+        connection = in_3_1_1(port)
+        with pytest.raises(OSError, match=re.escape(said)):
+            connection.read()
+
+
+def test_acknowledgements_that_the_broker_does_not_read_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegraf_p1.mqtt_client._MOST_UNSENT", 20)
+
+    def serve(peer: socket.socket) -> None:
+        hello = peer.recv(100)
+        if hello[hello.index(b"MQTT") + 4] != 4:
+            peer.sendall(ONLY_3_1_1)
+            return
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        peer.sendall(CONNACK)
+        peer.sendall(b"\x90\x03" + peer.recv(100)[2:4] + b"\x01")
+        while True:
+            peer.sendall(publish(b"p1", b"", 1) * 1000)
+
+    with serving(serve) as port:
+        connection = in_3_1_1(port)
+        opened = connection._broker.client.socket()  # type: ignore[attr-defined]  # noqa: SLF001
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # so that it is full soon
+
+        def go_on() -> None:
+            for _ in range(100_000):
+                connection.read()
+                connection.done()
+
+        with pytest.raises(OSError, match="does not read that they are acknowledged"):
+            go_on()
+
+
+def test_a_head_with_thousands_of_properties_costs_its_message(
+    tmp_path: Path, broker: Mosquitto, device: Device
+) -> None:
+    """Mosquitto passes them on; paho would need seconds for each such message."""
+    log = tmp_path / "log"
+    many = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    many.UserProperty = [("", "")] * 40_000
+    with plugin("run", broker.url(TOPIC), "--stats", "1s", log=log) as process:
+        subscribed(broker)
+        device.client.publish(TOPIC, b"x", qos=1, properties=many)
+        read_until(process, device.telegram())
+        while "rejected_message=1i" not in read_line(process):
+            pass
+    assert log.read_text().count("longer than 16 KiB") == 1
 
 
 def test_a_message_whose_head_breaks_the_rules_costs_itself(tmp_path: Path, broker: Mosquitto, device: Device) -> None:
@@ -510,6 +595,14 @@ def test_three_plugins_share_a_topic_tree_and_none_is_needed(tmp_path: Path, bro
         assert found == set(later)
 
 
+def in_3_1_1(port: int) -> Connection:
+    """Connect to a broker that refuses MQTT 5."""
+    source = open_source(f"mqtt://127.0.0.1:{port}/p1/%23")
+    with pytest.raises(OSError, match=r"3\.1\.1"):
+        source()
+    return source()
+
+
 class OldBroker(threading.Thread):
     """A broker that knows MQTT 3.1.1 only, as far as one subscriber needs it."""
 
@@ -525,7 +618,7 @@ class OldBroker(threading.Thread):
             with self.server.accept()[0] as peer:
                 connect = peer.recv(4096)
                 if connect[connect.index(b"MQTT") + 4] != 4:
-                    peer.sendall(b"\x20\x02\x00\x01")  # CONNACK: unacceptable protocol version
+                    peer.sendall(ONLY_3_1_1)
                     continue
                 peer.sendall(b"\x20\x02\x00\x00")
                 subscribe = peer.recv(4096)
@@ -591,6 +684,74 @@ def test_mqtt_in_a_websocket_with_tls(tmp_path: Path) -> None:
         broker.stop()
 
 
+@pytest.mark.parametrize("size", [None, 100_000, 333])
+def test_frames_of_any_length_cost_no_memory(tmp_path: Path, size: int | None) -> None:
+    log, telegram = tmp_path / "log", Meter().telegram(START)
+    long, other = (
+        publish(TOPIC.encode(), bytes(150_000_000 if size != 333 else 600_000), 1),
+        Meter("be").telegram(START),
+    )
+    packets = publish(TOPIC.encode(), telegram, 2) + publish(TOPIC.encode(), other, 3)  # two in one frame
+    with (
+        fake_websocket_broker(long, packets, size=size) as (port, acknowledged),
+        plugin("run", f"mqtt+ws://127.0.0.1:{port}/p1/%23", log=log) as process,
+    ):
+        assert [read_line(process), read_line(process)] == [line(telegram), line(other)]
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+        assert memory < 40 * 1024
+        wait_until(lambda: acknowledged == [1, 2, 3], "the acknowledgements")
+    assert log.read_text().count("longer than 256 KiB") == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x81\x01x",  # a text
+        b"\xc2\x01x",  # with a bit that nobody has spoken of
+        b"\x82\x81abcdx",  # masked
+        b"\x89\x7e\xff\xff",  # a long ping
+    ],
+)
+def test_a_frame_that_breaks_the_rules_is_named(frame: bytes) -> None:
+    def serve(client: ServerConnection) -> None:
+        client.recv()
+        client.send(CONNACK_5)
+        client.socket.sendall(frame)
+        client.recv()
+
+    with websocket_server(serve) as port, pytest.raises(OSError, match="does not keep to the WebSocket protocol"):
+        open_source(f"mqtt+ws://127.0.0.1:{port}/{TOPIC}?client=x")()
+
+
+def test_frames_without_anything_in_them_keep_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegraf_p1.sources.mqtt._CONNECT_S", 0.5)
+
+    def serve(client: ServerConnection) -> None:
+        client.recv()
+        client.send(CONNACK_5)
+        while True:
+            client.socket.sendall(b"\x82\x00\x8a\x00" * 1000)
+
+    with websocket_server(serve) as port, pytest.raises(OSError, match="connected, but the broker does not answer"):
+        open_source(f"mqtt+ws://127.0.0.1:{port}/{TOPIC}")()
+
+
+def test_a_websocket_that_was_meant_to_have_tls_is_named(tmp_path: Path) -> None:
+    port, log, (cert, key) = free_port(), tmp_path / "log", self_signed(tmp_path, "broker")
+    broker = Mosquitto(tmp_path, *websockets(port), f"certfile {cert}", f"keyfile {key}").start()
+    try:
+        for source, said in (
+            (f"mqtt+ws://127.0.0.1:{port}/{TOPIC}", "mqtt+wss://"),
+            (f"mqtt+wss://127.0.0.1:{broker.port}/{TOPIC}", "write mqtt+ws://"),
+            (f"mqtt+ws://127.0.0.1:{broker.port}/{TOPIC}", "or its WebSockets are on another one"),
+        ):
+            with plugin("run", source, log=log):
+                wait_until(lambda: "E! " in log.read_text(), "the error")
+            assert said in log.read_text()
+    finally:
+        broker.stop()
+
+
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 404 Not Found\r\n\r\n", b"", b"sec-websocket-accept\xff\n\n"])
 def test_a_port_without_websockets_is_named(tmp_path: Path, answer: bytes) -> None:
     log = tmp_path / "log"
@@ -600,7 +761,8 @@ def test_a_port_without_websockets_is_named(tmp_path: Path, answer: bytes) -> No
                 peer.recv(4096)
                 peer.sendall(answer)
             wait_until(lambda: "E! " in log.read_text(), "the error")
-        assert "no WebSocket is opened: is ?path=/mqtt right" in log.read_text()
+        words = "is ?path=/mqtt right" if answer else "the broker closed the connection without an answer"
+        assert f"no WebSocket is opened: {words}" in log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,154 @@
+"""paho's MQTT client for a broker that may be anybody's: bounded in time and memory, plain, with TLS, in a WebSocket.
+
+paho gives each step of opening a connection a time of its own and a WebSocket's handshake none, keeps packets and
+frames of any length, and takes packets that nobody asked for.
+"""
+
+import errno
+import time
+from collections.abc import Mapping
+from socket import socket
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final, cast
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode
+
+from telegraf_p1.connect import left
+from telegraf_p1.tls import Trust, connected, wants_tls
+
+_CONNECT_S: Final = 10.0  # until MQTT may be spoken
+_LONGEST_ANSWER: Final = 16 * 1024  # bytes: of a packet that holds no message, and of a WebSocket's handshake
+_PIECE: Final = 64 * 1024  # bytes at once
+_MOST_UNSENT: Final = 10_000  # packets, some 600 bytes each
+_LONGEST_CONTROL: Final = 125  # bytes in a WebSocket's ping or close
+_NO_FRAME: Final = "the broker does not keep to the WebSocket protocol"
+
+
+class ProtocolError(Exception):
+    """A broker breaks the rules; the text says how. No OSError: paho would swallow it, and the text."""
+
+
+class Client(mqtt.Client):
+    """paho's client, for packets and messages that nobody expects."""
+
+    # What a broker may send to who only publishes, and how many bytes are kept of each; the rest is thrown away.
+    packets: ClassVar[Mapping[int, int]] = dict.fromkeys(
+        (MessageType.CONNACK, MessageType.PINGRESP, MessageType.DISCONNECT), _LONGEST_ANSWER
+    )
+
+    def __init__(self, whom: Trust | None, path: str = "", **options: Any) -> None:
+        """Take what paho takes; with the `path` of a WebSocket MQTT is spoken in that."""
+        super().__init__(CallbackAPIVersion.VERSION2, **options)
+        self._whom, self._path = whom, path
+
+    def is_behind(self) -> bool:
+        """Whether the broker does not take what is sent to it."""
+        return len(self._out_packet) > _MOST_UNSENT
+
+    def _create_socket(self) -> Any:
+        """Open the connection; raise OSError, with the reason as the user should read it."""
+        end = time.monotonic() + _CONNECT_S
+        try:
+            opened = connected((self._host, self._port), self._whom, end)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, "the broker does not answer") from None
+        if not self._path:
+            return opened
+        try:
+            return _WebSocket(opened, self._host, self._port, self._path, end, is_plain=not self._whom)
+        except OSError:
+            opened.close()
+            raise
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        data: bytes = super()._sock_recv(min(bufsize, _PIECE))
+        del self._in_packet["packet"][self.packets.get(self._in_packet["command"] & 0xF0, 0) :]
+        return data
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        kind = self._in_packet["command"] & 0xF0
+        if kind not in self.packets:
+            raise ProtocolError(f"the broker sends a packet that nobody asked for (type {kind >> 4})")
+        return super()._packet_handle()
+
+
+class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other place for it
+    """paho's WebSocket, with a bounded handshake, that keeps nothing of a frame that it reads."""
+
+    def __init__(self, opened: socket, host: str, port: int, path: str, end: float, *, is_plain: bool) -> None:
+        """Shake hands until `end` (of the monotonic clock); raise OSError."""
+        self._end, self._is_plain = end, is_plain
+        self._head = bytearray()  # of a frame, with the whole of one that holds no MQTT
+        self._left = 0  # bytes of MQTT in this frame that have not been read
+        super().__init__(opened, f"[{host}]" if ":" in host else host, port, not is_plain, path, None)
+
+    def _do_handshake(self, extra_headers: Any) -> None:
+        opened, answer = self._socket, b""
+
+        def receive(count: int) -> bytes:
+            nonlocal answer
+            if len(answer) >= _LONGEST_ANSWER:
+                raise mqtt.WebsocketConnectionError
+            opened.settimeout(left(self._end))
+            data = opened.recv(count)
+            answer += data
+            return data
+
+        self._socket = cast("socket", SimpleNamespace(send=opened.send, recv=receive))
+        try:
+            super()._do_handshake(extra_headers)
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, "connected, but the broker opens no WebSocket") from None
+        except (ConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
+            raise OSError(errno.EPROTO, f"no WebSocket is opened: {self._why(answer)}") from None
+        finally:
+            self._socket = opened
+
+    def _why(self, answer: bytes) -> str:
+        words = wants_tls("broker", "mqtt+ws", answer) if self._is_plain else ""
+        if words and not answer:
+            words += ", or its WebSockets are on another one"
+        return words or "is ?path=/mqtt right, and this the broker's port for WebSockets?"
+
+    def recv(self, length: int) -> bytes:
+        """Give what has come of MQTT, empty at the end; raise BlockingIOError when nothing has."""
+        if not self._left:
+            self._begin_frame()
+        data = self._socket.recv(min(length, self._left))
+        self._left -= len(data)
+        return data
+
+    def _begin_frame(self) -> None:
+        """Read what stands before the MQTT in a frame; answer one that holds none."""
+        self._fill(2)
+        opcode, length = self._head[0], self._head[1]
+        if size := {126: 2, 127: 8}.get(length, 0):
+            self._fill(2 + size)
+            length = int.from_bytes(self._head[2:], "big")
+        kind = opcode & 0x0F
+        is_control = kind in (self.OPCODE_CONNCLOSE, self.OPCODE_PING, self.OPCODE_PONG)
+        if not is_control and kind not in (self.OPCODE_BINARY, self.OPCODE_CONTINUATION):
+            raise ProtocolError(_NO_FRAME)
+        if opcode & 0x70 or self._head[1] & 0x80 or (is_control and length > _LONGEST_CONTROL):
+            raise ProtocolError(_NO_FRAME)
+        if is_control:
+            self._fill(2 + length)
+            self._answer(kind, self._head[2:])
+        else:
+            self._left = length
+        self._head.clear()
+        if not self._left:
+            raise BlockingIOError  # so that frames without end do not keep us here
+
+    def _fill(self, count: int) -> None:
+        while len(self._head) < count:
+            data = self._socket.recv(count - len(self._head))
+            if not data:
+                raise ConnectionAbortedError
+            self._head += data
+
+    def _answer(self, kind: int, payload: bytearray) -> None:
+        answer = {self.OPCODE_PING: self.OPCODE_PONG, self.OPCODE_CONNCLOSE: self.OPCODE_CONNCLOSE}.get(kind)
+        if answer and not self._sendbuffer:  # never in the middle of another frame
+            self._socket.send(self._create_frame(answer, payload))
