@@ -26,11 +26,25 @@ _NO_TITLE: Final = b"\n\0"
 _LONGEST_HEAD: Final = 90
 _BLOCK_BEGINS: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n\r?\n\x00(?:\x82.{0,2})?\Z", re.DOTALL)
 
-# In the middle of a line, and the beginnings of that at the end of what has come.
-_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}\r?\n\r?\n")
-_BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}|[A-Za-z]{3}[^()\r\n]{0,64}(?:\r?|\r?\n\r?))\Z")
-_START: Final = re.compile(rb"/|\xdb(?:\x08|\Z)")
-_MARK: Final = re.compile(rb"[/!]|\xdb(?:\x08|\Z)")
+# A telegram that begins in the middle of a line, and the beginnings of that at the end of what has come.
+_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}+\r?\n\r?\n")
+_BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}+|[A-Za-z]{3}[^()\r\n]{0,64}+\r?+(?:\n\r?+)?)\Z")
+# The head of a sealed frame, and the beginnings of that: see `_sealed_end`.
+_HEAD: Final = (
+    rb"\xdb(?=\x08.{8}(?:[\x00-\x80\x83-\xff]|\x81.|\x82..)\x30"
+    rb"|\x08(?:.{0,9}+|.{8}(?:\x81.?+|\x82.{0,2}+))\Z|\Z)"
+)
+_START: Final = re.compile(rb"/|" + _HEAD, re.DOTALL)
+# Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none.
+_MARK: Final = re.compile(
+    rb"/(?:(?<=[\n\r\0]/)|\Z|[A-Za-z](?:[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z)))"
+    rb"|!(?:(?<=[\n\r]!)|(?<=\)!)(?:[\r\n]|\Z))"
+    rb"|" + _HEAD,
+    re.DOTALL,
+)
+# What ends before its first object and has no CRC is no frame: it is never believed, and garbage is full of it.
+_NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb")
+_NOTHINGS: Final = re.compile(rb"(?:/[^\r\n\0\xdb]*+[\r\n\0]++(?:![\r\n]++)?+(?=/))++")
 # What cipher text does not hold by chance: a telegram's identification and first object, or the head of a sealed one.
 _PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
 _HEAD_WITHIN: Final = re.compile(rb"\xdb\x08.{8}(?:[\x18-\x7f]|\x81.|\x82..)\x30", re.DOTALL)
@@ -107,14 +121,15 @@ class Framer:
                     self.reset()
                     self._before = buffer[max(ended, len(buffer) - len(_HDLC)) :]
                     return
-                inside, start, position, self._at = True, match.start(), match.start() + 1, at
+                start = run.end() if (run := _NOTHINGS.match(buffer, match.start())) else match.start()
+                inside, position, self._at = True, start + 1, at
                 self._behind_flag = buffer[ended:start].endswith(_FLAG)
             step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
             if step.done is None:
                 self._pending, self._searched = buffer[start:], step.place - start
                 return
             inside, position = False, step.place - step.overlap
-            if step.place > start + 1:
+            if not _NOTHING.fullmatch(buffer, start, step.place):
                 self._is_given_back = False
                 yield Frame(buffer[start : step.place], self._at, whole=step.done, behind_flag=self._behind_flag)
                 if self._is_given_back and buffer.startswith(SEALED, start):
@@ -160,7 +175,8 @@ def _plain(buffer: bytes, start: int, position: int) -> _Step:
     if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (step := _sealed_block(buffer, start, position)):
         return step
     for match in _MARK.finditer(buffer, position, limit):
-        if step := _LOOK.get(match[0], _sealed_start)(buffer, start, match.start()):
+        mark = match.start()
+        if step := _LOOK[buffer[mark]](buffer, start, mark):
             return step
     return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
 
@@ -201,7 +217,7 @@ def _sealed_start(buffer: bytes, start: int, mark: int) -> _Step | None:
     return None if end == _NO_HEAD else _Step(mark, done=None if end is None else False)
 
 
-_LOOK: Final = {b"/": _slash, b"!": _end_mark}
+_LOOK: Final = {ord("/"): _slash, ord("!"): _end_mark, SEALED[0]: _sealed_start}
 
 
 def _sealed_block(buffer: bytes, start: int, position: int) -> _Step | None:

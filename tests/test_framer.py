@@ -29,7 +29,7 @@ def test_a_frame_ends_with_its_fourth_digit_even_without_a_line_end() -> None:
 
 def test_a_short_or_missing_crc_ends_at_the_line_end() -> None:
     assert frames(b"/AAA5\r\n!B9F\r\n" + B) == [b"/AAA5\r\n!B9F", B]
-    assert frames(b"/AAA5\r\n!\r\n" + B) == [b"/AAA5\r\n!", B]
+    assert frames(A[:-4] + b"\r\n" + B) == [A[:-4], B]
 
 
 def test_an_exclamation_mark_behind_the_last_bracket_ends_a_frame() -> None:
@@ -92,8 +92,8 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
     assert framer.feed(b"F\r\n") == []
     framer.feed(A[:20])
     assert framer.flush() == [Frame(A[:20], None, whole=False)]
-    framer.feed(b"/AAA5\r\n!", at=7)
-    assert framer.flush() == [Frame(b"/AAA5\r\n!", 7)]
+    framer.feed(A[:-4], at=7)
+    assert framer.flush() == [Frame(A[:-4], 7)]
     cut = b"/AAA5\r\n\r\n0-0:96.13.0(a/b"
     framer.feed(cut)
     assert framer.flush() == [Frame(cut, None, whole=False)]
@@ -121,7 +121,16 @@ def test_a_frame_without_end_is_given_up_and_costs_bounded_memory() -> None:
         assert not any(frame.whole for frame in framer.feed(b"/" + b"x" * 1000))
         assert len(framer._pending) <= LIMIT  # noqa: SLF001  memory is what counts here
     assert [frame.data for frame in framer.feed(b"\r\n" + A) if frame.whole] == [A]
-    assert frames(b"/" + b"y" * (LIMIT - 1)) == [b"/" + b"y" * (LIMIT - 1)]
+    long = b"/AAA5\r\n1-0:1.8.0(".ljust(LIMIT, b"y")
+    assert frames(long) == [long]
+
+
+def test_what_ends_before_its_first_object_and_has_no_crc_is_no_frame() -> None:
+    for nothing in (b"/AAA5\\1\r\n\r\n", b"/\n!\n", b"/\n\0", b"/AAA5\r\n!\r\n!\r\n"):
+        stream = nothing * 3 + A + b"\r\n" + nothing + B
+        assert frames(stream) == [A, B], nothing
+        assert frames(*(bytes([octet]) for octet in stream)) == [A, B], nothing
+    assert frames(b"/" + b"y" * (LIMIT - 1)) == []
 
 
 def test_small_pieces_take_no_more_time_than_large_ones() -> None:
