@@ -22,7 +22,7 @@ _NS: Final = 1_000_000_000
 _PEAK_MONTHS: Final = 12
 _MILLI: Final = Decimal("0.001")
 
-_IDENTIFICATION: Final = "/"
+IDENTIFICATION: Final = "/"
 # Lithuania sends means of 600 s under *1.4.0, and under these; no other country sends the latter.
 _LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
 # Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
@@ -31,11 +31,11 @@ _MODEL: Final = re.compile(r"[A-Z]{1,4}[0-9]{1,3}")
 _HEADING: Final = re.compile(r"\d+-\d+:")
 _ZERO: Final = Decimal(0)
 # Import, export and net, of the sum of the phases and of each.
-_POWERS: Final = tuple(
+POWERS: Final = tuple(
     tuple(f"power_{way}{phase}_kw" for way in ("import", "export", "net")) for phase in ("", "_l1", "_l2", "_l3")
 )
 # Elsewhere `()` means that there is no value. Here: no failures, and no meter.
-_EMPTY_MEANS_SOMETHING: Final = (kinds.FAILURE_LOG, kinds.MBUS_ID)
+EMPTY_MEANS_SOMETHING: Final = (kinds.FAILURE_LOG, kinds.MBUS_ID)
 
 
 class Memory:
@@ -60,7 +60,7 @@ def decode(
     was not sent when it came) when it has no valid one or `host_time` is set. `memory` is that of
     this meter, `rows` what becomes which field.
     """
-    decoding = _Decoding(memory.clock, None if received_ns is None else received_ns // _NS)
+    decoding = Decoding(memory.clock, None if received_ns is None else received_ns // _NS)
     decoding.objects(telegram, rows)
     if decoding.no_time and decoding.time is None:
         decoding.remarks.append(decoding.no_time)
@@ -91,7 +91,7 @@ def _split_net_power(fields: dict[str, Value], signed: set[str]) -> None:
     It has a reference of its own, or is an import that was below zero at some time: then it is net for ever.
     A zero beside it is no export, and an export below zero is an import.
     """
-    for imported, exported, net in _POWERS:
+    for imported, exported, net in POWERS:
         bought, sold = fields.get(imported, _ZERO), fields.get(exported, _ZERO)
         if not (isinstance(bought, Decimal) and isinstance(sold, Decimal)):
             continue  # a user's row gives another type under this name
@@ -110,7 +110,7 @@ def _split_net_power(fields: dict[str, Value], signed: set[str]) -> None:
             fields.setdefault(exported, -value if value < 0 else _ZERO)
 
 
-class _Decoding:
+class Decoding:
     """The record of one telegram while it grows."""
 
     def __init__(self, clock: timestamp.Clock, received: int | None) -> None:
@@ -130,19 +130,17 @@ class _Decoding:
 
     def objects(self, telegram: Telegram, rows: Table) -> None:
         """Read all objects in the order of the table."""
-        sent = self.sent = {_IDENTIFICATION: [telegram.identification]}
+        sent = self.sent = {IDENTIFICATION: [telegram.identification]}
         for reference, groups in telegram.objects:
             if sent.get(reference, groups) != groups:
                 self.remarks.append(Remark(reference, "sent twice with different values: the last counts"))
             sent[reference] = groups
-        known = [(*entry, reference) for reference in sent if (entry := rows.lookup(reference))]
-        known.sort()  # by place and channel, which no two share
-        for _, channel, row, reference in known:
+        for reference, (_, channel, row) in rows.in_order(tuple(sent)):
             groups = sent[reference]
-            if groups == [""] and row.kind not in _EMPTY_MEANS_SOMETHING:
+            if groups == [""] and row.kind not in EMPTY_MEANS_SOMETHING:
                 continue
             try:
-                _READERS[row.kind](self, row, channel, groups)
+                READERS[row.kind](self, row, channel, groups)
             except Unreadable as error:
                 self.remarks.append(Remark(reference, str(error)))
 
@@ -166,66 +164,66 @@ class _Decoding:
 
 # Reads an object of one kind: its row, its channel (0 for none) and what stood in the brackets.
 # It raises Unreadable for what is not of that kind.
-_Reader = Callable[[_Decoding, Row, int, list[str]], None]
-_READERS: Final[dict[str, _Reader]] = {}
+_Reader = Callable[[Decoding, Row, int, list[str]], None]
+READERS: Final[dict[str, _Reader]] = {}
 
 
 def _reads(kind: str) -> Callable[[_Reader], _Reader]:
     """Bind a kind to the function below, the one that reads it."""
 
     def bind(reader: _Reader) -> _Reader:
-        _READERS[kind] = reader
+        READERS[kind] = reader
         return reader
 
     return bind
 
 
 @_reads(kinds.NUMBER)
-def _number(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _number(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     field = row.fields[0]
     # Three of four objects: `put` would ask each number whether it is an empty text.
     decoding.fields.setdefault(field.name, values.number(groups[0], field.unit))
 
 
 @_reads(kinds.LIMIT)
-def _limit(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _limit(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     value = values.number(groups[0], row.fields[0].unit)
     if not values.is_off(value):
         decoding.put(row.fields[0], value)
 
 
 @_reads(kinds.COUNTER)
-def _counter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _counter(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.integer(groups[0], row.fields[0].unit))
 
 
 @_reads(kinds.STATE)
-def _state(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _state(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.state(groups[0]))
 
 
 @_reads(kinds.TARIFF)
-def _tariff(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _tariff(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.tariff(groups[0]))
 
 
 @_reads(kinds.TEXT)
-def _text(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _text(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.text(")(".join(groups)))  # a text may hold brackets
 
 
 @_reads(kinds.IDENTIFIER)
-def _identifier(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _identifier(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.paired(groups[0]))
 
 
 @_reads(kinds.PLAIN)
-def _plain(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _plain(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.plain(groups[0]))
 
 
 @_reads(kinds.METER)
-def _meter(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+def _meter(decoding: Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
     name = values.identifier(groups[0])
     decoding.named.append(name)
     if name == groups[0] and _MODEL.fullmatch(values.text(name)):
@@ -233,23 +231,23 @@ def _meter(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> 
 
 
 @_reads(kinds.METER_PLAIN)
-def _meter_plain(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+def _meter_plain(decoding: Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
     decoding.named.append(values.plain(groups[0]))
 
 
 @_reads(kinds.TIME)
-def _time(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _time(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.set_time(row.reference, groups[0])
 
 
 @_reads(kinds.TIME_OF_DAY)
-def _time_of_day(decoding: _Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
+def _time_of_day(decoding: Decoding, _row: Row, _channel: int, groups: list[str]) -> None:
     digits = "".join(filter(str.isdigit, groups[0]))
     decoding.time_of_day = digits[-6:] if len(digits) >= 6 else digits.ljust(6, "0")
 
 
 @_reads(kinds.DATE)
-def _date(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _date(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     digits = "".join(filter(str.isdigit, groups[0]))
     decoding.set_time(
         row.reference, digits[-6:] + decoding.time_of_day
@@ -257,14 +255,14 @@ def _date(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
 
 
 @_reads(kinds.HEX_COUNTER)
-def _hex_counter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _hex_counter(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     decoding.put(row.fields[0], values.hex_counter(groups[0]))
 
 
 @_reads(kinds.FUSE)
-def _fuse(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+def _fuse(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None:
     _, unit = values.quantity(groups[0])
-    if unit.lower() == "ka" or _LITHUANIA & decoding.sent.keys() or decoding.sent[_IDENTIFICATION][0].startswith("ESO"):
+    if unit.lower() == "ka" or _LITHUANIA & decoding.sent.keys() or decoding.sent[IDENTIFICATION][0].startswith("ESO"):
         mean = row.fields[-1]
         value = values.number(groups[0], mean.unit)
         if not values.is_off(value):
@@ -280,7 +278,7 @@ def _field_in(unit: str, row: Row) -> Field | None:
 
 
 @_reads(kinds.LIMITER)
-def _limiter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _limiter(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(groups[0])
     if not unit and _WATTS.fullmatch(groups[0]):
         unit = "W"
@@ -292,13 +290,13 @@ def _limiter(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) ->
 
 
 @_reads(kinds.CURRENT_LIMITS)
-def _current_limits(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _current_limits(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     for field, group in zip(row.fields, groups, strict=False):
         decoding.put(field, values.number(group, field.unit))
 
 
 @_reads(kinds.PEAK)
-def _peak(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _peak(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     power, end = row.fields
     times, numbers = _by_form(groups)
     if not numbers:
@@ -314,7 +312,7 @@ def _peak(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> No
 
 
 @_reads(kinds.PEAK_HISTORY)
-def _peak_history(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _peak_history(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     headings = [place for place, group in enumerate(groups) if _HEADING.match(group)]
     if not headings:
         return  # Hungary and Switzerland send something else under this reference
@@ -377,7 +375,7 @@ def _is_empty_month(time: str, peak: Decimal) -> bool:
 
 
 @_reads(kinds.FAILURE_LOG)
-def _failure_log(decoding: _Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+def _failure_log(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     count, end_of_last, duration_of_last = row.fields
     decoding.put(count, values.integer(groups[0]) if groups[0] else 0)
     failures = []
@@ -392,33 +390,33 @@ def _failure_log(decoding: _Decoding, row: Row, _channel: int, groups: list[str]
 
 
 @_reads(kinds.RELAY)
-def _relay(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+def _relay(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None:
     name = row.fields[0].name.replace("{n}", str(channel))
     decoding.fields.setdefault(name, values.state(groups[0]))
 
 
 @_reads(kinds.MBUS_TYPE)
-def _mbus_type(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_type(decoding: Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     decoding.channel(channel).type = values.integer(groups[0])
 
 
 @_reads(kinds.MBUS_ID)
-def _mbus_id(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_id(decoding: Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     decoding.channel(channel).set_id(groups[0])
 
 
 @_reads(kinds.MBUS_EAN)
-def _mbus_ean(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_ean(decoding: Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     decoding.channel(channel).set_ean(groups[0])
 
 
 @_reads(kinds.MBUS_VALVE)
-def _mbus_valve(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_valve(decoding: Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     decoding.channel(channel).valve = values.state(groups[0])
 
 
 @_reads(kinds.MBUS_READING)
-def _mbus_reading(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_reading(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None:
     groups = _time_first(groups)
     _, unit = values.quantity(groups[-1])
     if values.base_unit(unit) == "degC":
@@ -444,7 +442,7 @@ def _is_second(channel: mbus.Channel, unit: str) -> bool:
 
 
 @_reads(kinds.MBUS_QUANTITY)
-def _mbus_quantity(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_quantity(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(_time_first(groups)[-1])
     field = _field_in(unit, row)
     if field is None:
@@ -453,7 +451,7 @@ def _mbus_quantity(decoding: _Decoding, row: Row, channel: int, groups: list[str
 
 
 @_reads(kinds.MBUS_READING_DSMR3)
-def _mbus_reading_dsmr3(decoding: _Decoding, _row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_reading_dsmr3(decoding: Decoding, _row: Row, channel: int, groups: list[str]) -> None:
     if len(groups) > 6:  # time, status, period, number of values, their codes and units, the values
         first_value = 4 + 2 * values.integer(groups[3])
         _reading(decoding, channel, groups[:1], groups[min(first_value, len(groups) - 1)], groups[5])
@@ -462,12 +460,12 @@ def _mbus_reading_dsmr3(decoding: _Decoding, _row: Row, channel: int, groups: li
 
 
 @_reads(kinds.MBUS_COLD_DSMR3)
-def _mbus_cold_dsmr3(decoding: _Decoding, row: Row, channel: int, groups: list[str]) -> None:
+def _mbus_cold_dsmr3(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None:
     decoding.channel(channel).medium = "cooling"
     _mbus_reading_dsmr3(decoding, row, channel, groups)
 
 
-def _reading(decoding: _Decoding, number: int, times: list[str], text: str, unit: str) -> None:
+def _reading(decoding: Decoding, number: int, times: list[str], text: str, unit: str) -> None:
     channel = decoding.channel(number)
     channel.was_read = True
     time = timestamp.epoch(times[0], decoding.zone) if times else None
@@ -476,5 +474,5 @@ def _reading(decoding: _Decoding, number: int, times: list[str], text: str, unit
 
 
 @_reads(kinds.IGNORED)
-def _ignored(_decoding: _Decoding, _row: Row, _channel: int, _groups: list[str]) -> None:
+def _ignored(_decoding: Decoding, _row: Row, _channel: int, _groups: list[str]) -> None:
     pass

@@ -40,9 +40,9 @@ _STALE_S: Final = 24 * 3600
 class Channel:
     """What the objects of one channel said."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, type_: int | None = None) -> None:
         self.number = number
-        self.type: int | None = None
+        self.type = type_
         self.medium = ""
         self.meter_id: str | None = None  # None: not sent; empty: nothing paired
         self.ean = ""

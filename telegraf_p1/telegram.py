@@ -223,7 +223,7 @@ def _sound(data: bytes) -> Telegram:
 
 
 def _names_a_version(data: bytes) -> bool:
-    lines = _logical_lines(data.decode("latin-1"))
+    lines = _joined(_lines(data.decode("latin-1")))
     return any(reference(line.partition("(")[0]) in _VERSIONS for line in lines)
 
 
@@ -238,33 +238,45 @@ def _is_sound(telegram: Telegram) -> bool:
 
 def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
     text = data[1:-1].decode("latin-1")
-    identification, *lines = _logical_lines(text)
+    identification, *lines = _lines(text)
+    objects, bad_lines = _objects(lines)
+    if bad_lines:  # perhaps each is a part of the one before it
+        objects, bad_lines = _objects(_joined(lines))
+    return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
+
+
+def _objects(lines: list[str]) -> tuple[list[CosemObject], list[str]]:
+    """Give the COSEM objects of lines, and those lines that are none; empty ones are left out."""
     objects: list[CosemObject] = []
     bad_lines = []
     for line in lines:
+        if not line:
+            continue
         spelled, _, inner = line.partition("(")
         named = reference(spelled)
         if named and inner[-1:] == ")":
             objects.append((named, inner[:-1].split(")(")))
         else:
             bad_lines.append(line)
-    return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
+    return objects, bad_lines
 
 
-def _logical_lines(text: str) -> list[str]:
-    """Join what belongs together, leave out what is empty; the identification comes first.
+def _lines(text: str) -> list[str]:
+    """Give the lines, be they empty or not; the identification comes first."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Join what belongs together.
 
     A line that begins with `(` holds the value of the line before it (DSMR 3.0, gas); a message
     whose bracket is still open goes on in the next (DSMR 3.0).
     """
-    identification, *lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    joined = [identification]
-    for line in lines:
-        if not line or not (line := line.strip(_FILLER)):
-            continue
-        last = joined[-1]
+    joined: list[str] = []
+    for line in filter(None, (line.strip(_FILLER) for line in lines)):
+        last = joined[-1] if joined else ""
         is_open = last[-1:] != ")" and last.startswith(_MESSAGE)
-        if len(joined) > 1 and (line[0] == "(" or (is_open and not _REFERENCE.match(line))):
+        if joined and (line[0] == "(" or (is_open and not _REFERENCE.match(line))):
             joined[-1] += line
         else:
             joined.append(line)

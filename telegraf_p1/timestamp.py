@@ -116,14 +116,18 @@ class Clock:
         the first time is in the pass that is nearer to `received`, or in the first when both are far off.
         """
         if text[-1:].isalpha():  # the letter settles it
-            self.last, self._in_second_pass = epoch(text, self.zone), False
-            return self.last
+            self.show(time := epoch(text, self.zone))
+            return time
         first, second = (epoch(text, self.zone, second_pass=is_second) for is_second in (False, True))
         if first is None or second is None:
             return None
         self._in_second_pass = first != second and self._is_second(first, second, received)
         self.last = second if self._in_second_pass else first
         return self.last
+
+    def show(self, time: int | None) -> None:
+        """Take what it showed with a letter, or was no time."""
+        self.last, self._in_second_pass = time, False
 
     def _is_second(self, first: int, second: int, received: int | None) -> bool:
         if self._in_second_pass:

@@ -10,6 +10,7 @@ from telegraf_p1.obis.table import ROWS
 
 _CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
 _REMEMBERED: Final = 1024
+_ORDERS: Final = 64
 # What stands for the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
 _WORDS: Final = {
     "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
@@ -45,6 +46,8 @@ class Table:
             self._add(place, row)
         # Gives the entry of a reference, None for an unknown one.
         self.lookup: Callable[[str], Entry | None] = lru_cache(_REMEMBERED)(self._search)
+        # Gives the known ones of references, in the order of the table: most telegrams have those of the one before.
+        self.in_order: Callable[[tuple[str, ...]], list[tuple[str, Entry]]] = lru_cache(_ORDERS)(self._in_order)
 
     def _add(self, place: int, row: Row) -> None:
         _, other = self._places.setdefault(row.reference, (place, row))
@@ -66,6 +69,10 @@ class Table:
             return None
         place, row = self._places[f"0-n:{match[2]}"]
         return Entry(place, int(match[1]), row)
+
+    def _in_order(self, references: tuple[str, ...]) -> list[tuple[str, Entry]]:
+        known = [(reference, entry) for reference in references if (entry := self.lookup(reference))]
+        return sorted(known, key=lambda one: one[1][:2])  # by place and channel, which no two share
 
     def row(self, reference: str) -> Row | None:
         """Give the row with exactly this reference, such as `0-n:24.1.0`."""
