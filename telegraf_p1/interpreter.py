@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from telegraf_p1 import telegram
+from telegraf_p1 import lineproto, telegram
 from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import Keys, opened
@@ -15,6 +15,7 @@ from telegraf_p1.framer import Frame, Framer, is_sealed
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
+from telegraf_p1.shapes import Shapes
 from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble, Unchanged
 from telegraf_p1.telegram import CrcMode, TelegramError
 from telegraf_p1.timestamp import Zone
@@ -27,6 +28,9 @@ _SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
 _BEGINNING: Final = 40  # bytes to show of what was no telegram
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_MARK_AND_CRC: Final = 5  # bytes
+_LINE_END: Final = b"\r\n"
+_NS: Final = 1_000_000_000
 _PAUSES: Final = 5  # after which what comes is no rest of a telegram either
 _LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
 
@@ -47,6 +51,7 @@ class Settings(NamedTuple):
     plain: bool = False  # whether telegrams that are not sealed are believed though there is a key
     rows: Table = DEFAULT
     identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
+    shapes: Shapes | None = None  # those of which a telegram may become a line at once
 
 
 class _Stream:
@@ -55,6 +60,7 @@ class _Stream:
     def __init__(self, name: str, origin: str, zone: Zone) -> None:
         self.name = name
         self.tags = {"topic": origin} if origin else {}
+        self.tags_in_line = lineproto.before_fields("", *self.tags, *self.tags.values())[:-1].encode()
         self.framer = Framer()
         self.memory = Memory(zone)
         self.crc_seen = False
@@ -154,16 +160,53 @@ class Interpreter:
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
         self.bytes += len(event.data)
-        at = event.sent_ns or (None if event.is_late else now_ns)
         self._is_silence_said &= not event.data
+        at = event.sent_ns or (None if event.is_late else now_ns)
         held = stream.held()
-        frames = _frames(stream.framer, event, at)
-        found = self._judge(frames, stream, event.data, is_message=event.ends_message)
+        found: list[Record] = []
+        data = event.data
+        if self._settings.shapes:
+            end = data.find(b"!") + _MARK_AND_CRC
+            if stream.framer.unfinished() and _MARK_AND_CRC <= end < len(data):
+                found += self._judge(stream.framer.frames(data[:end], at), stream, data[:end])
+                data = data[end:]
+            if not stream.framer.unfinished():
+                known, place = self._known(data, stream)
+                found += known
+                data = data[place:]
+        if data or event.ends_message:
+            frames = _frames(stream.framer, data, at, ends_message=event.ends_message)
+            found += self._judge(frames, stream, data, is_message=event.ends_message)
         stream.begun |= event.ends_message
         self._held += stream.held() - held
         if self._held > _MOST_HELD:
             self._forget_the_oldest()
         return found
+
+    def _known(self, data: bytes, stream: _Stream) -> tuple[list[Record], int]:
+        """Give the records of the telegrams of known shapes that data begin with, and where those end."""
+        found: list[Record] = []
+        place = len(_LINE_END) * data.startswith(_LINE_END)
+        while known := self._of_known_shape(data, place, stream):
+            record, place = known
+            found.append(record)
+            place += len(_LINE_END) * data.startswith(_LINE_END, place)
+        if not found:
+            return [], 0
+        stream.explain()
+        stream.framer.reset()
+        return found, place
+
+    def _of_known_shape(self, data: bytes, place: int, stream: _Stream) -> tuple[Record, int] | None:
+        """Give the record of the telegram that begins at a place, and where it ends; None: it goes the plain way."""
+        shapes = self._settings.shapes
+        if shapes is None or stream.memory.signed:
+            return None
+        known = shapes.record(data, place, stream.tags_in_line)
+        if known and known[0].time_ns:
+            self._accept(stream, has_crc=True)
+            stream.memory.clock.show(known[0].time_ns // _NS)
+        return known
 
     def _pause(self) -> list[Record]:
         """End what a pause ends: a telegram without an end mark, or the wait for more of what is not understood."""
@@ -238,6 +281,8 @@ class Interpreter:
 
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
+        if known := self._of_known_shape(frame.data, 0, stream):
+            return known[0]
         try:
             data, counter, sealing = opened(frame, settings.keys)
             parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
@@ -250,10 +295,7 @@ class Interpreter:
             stream.begun = True
         if counter is not None:
             self._notice_counter(counter, frame, stream)
-        stream.crc_seen |= parsed.checksum is not None
-        self._recoveries += self._is_silent
-        self._is_silent = False
-        self.accepted += 1
+        self._accept(stream, has_crc=parsed.checksum is not None)
         record = decode(parsed, frame.at, stream.memory, host_time=settings.host_time, rows=settings.rows)
         self._warn.of_telegram(stream.name, parsed, record)
         if sealing:
@@ -262,8 +304,17 @@ class Interpreter:
             self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
+        if settings.shapes:
+            settings.shapes.learn(data, parsed, record)
         record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
+
+    def _accept(self, stream: _Stream, *, has_crc: bool) -> None:
+        stream.crc_seen |= has_crc
+        stream.begun = True
+        self._recoveries += self._is_silent
+        self._is_silent = False
+        self.accepted += 1
 
     def _notice_counter(self, counter: int, frame: Frame, stream: _Stream) -> None:
         """Remember the frame counter, which only grows: an older one is a copy, unless a broker sends it again."""
@@ -308,9 +359,9 @@ class Interpreter:
         self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
 
 
-def _frames(framer: Framer, event: Data, at: int | None) -> Iterator[Frame]:
-    yield from framer.frames(event.data, at)
-    if event.ends_message:
+def _frames(framer: Framer, data: bytes, at: int | None, *, ends_message: bool) -> Iterator[Frame]:
+    yield from framer.frames(data, at)
+    if ends_message:
         yield from framer.flush()
 
 

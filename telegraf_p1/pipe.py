@@ -42,9 +42,8 @@ class Pipe:
         self._blocked_at = self._written_at = 0.0  # when there was no room first, and some last (monotonic, s)
         self._waited = self._dropped = 0  # lines, since Telegraf stopped reading
 
-    def write_line(self, line: str) -> None:
-        """Write one record, unbuffered, or let it wait; leave as at SIGTERM when nobody reads any more."""
-        data = f"{line}\n".encode()
+    def write(self, data: bytes) -> None:
+        """Write one record with its line end, or let it wait; leave as at SIGTERM when nobody reads any more."""
         with self._changed:
             if self._bytes or len(data) > select.PIPE_BUF or not _has_room(0):
                 self._put(data)

@@ -15,10 +15,12 @@ class Remark(NamedTuple):
 class Record(NamedTuple):
     """The tags and fields of a telegram.
 
-    `time_ns` is UTC in ns since 1970; None when neither the telegram nor its reception tells it.
+    `time_ns` is UTC in ns since 1970; None when neither the telegram nor its reception tells it. `line` is all of it in
+    line protocol, with its line end, where that is known already; then there are no tags and fields.
     """
 
     tags: dict[str, str]
     fields: dict[str, Value]
     time_ns: int | None
     remarks: list[Remark]
+    line: bytes = b""

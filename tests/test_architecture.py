@@ -47,6 +47,7 @@ MAY_KNOW = {
     "record": "values",
     "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
+    "shapes": "crc decode lineproto mbus obis.kinds obis.lookup record telegram timestamp values",
     "identifiers": "credentials obis.kinds obis.lookup record values",
     # sources: no telegram, no retry, no log
     "sources.events": "",
@@ -68,8 +69,8 @@ MAY_KNOW = {
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
-    "interpreter": "advice decode decrypt diagnosis framer log obis.lookup record sources.events telegram timestamp "
-    "warn",
+    "interpreter": "advice decode decrypt diagnosis framer lineproto log obis.lookup record shapes sources.events "
+    "telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics
@@ -90,7 +91,7 @@ MAY_KNOW = {
     # the command line
     "commands": "",
     "commands.options": "decrypt identifiers interpreter lineproto outputs.definitions_file outputs.mapping "
-    "timestamp url",
+    "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
     "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
     "commands.progress": "",
@@ -114,7 +115,7 @@ PURE = [
     "timestamp",
     "mbus",
 ]
-PURE += ["scrub", "identifiers", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
+PURE += ["shapes", "scrub", "identifiers", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 
 MODULES = {

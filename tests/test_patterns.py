@@ -20,6 +20,8 @@ from tests.helpers.growth import grows_too_fast, sizes_up_to
 PACKAGE = Path(telegraf_p1.__file__).parent
 # These see what the user wrote, and nothing else.
 OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
+# Its patterns are made of telegrams: tests/test_shapes.py measures them.
+LEARNT = {"shapes"}
 # These see a message as a whole; the others see a frame or a part of one.
 OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.")
 
@@ -75,7 +77,7 @@ USES = sorted({use.name: use for use in uses()}.values())
 def test_each_pattern_is_a_constant_so_that_it_is_measured_here() -> None:
     measured = {id(use.pattern) for use in USES}
     for name, module in modules():
-        if name in OF_THE_USER:
+        if name in OF_THE_USER | LEARNT:
             continue
         tree = syntax(module)
         inside = {

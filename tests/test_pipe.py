@@ -16,7 +16,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.pipe import Pipe
 pipe = Pipe(Log(), int(sys.argv[1]))
 for number in range(int(sys.argv[2])):
-    pipe.write_line(f"p1 n={number}i,text=\\"{'x' * int(sys.argv[3])}\\"")
+    pipe.write(f"p1 n={number}i,text=\\"{chr(120) * int(sys.argv[3])}\\"\\n".encode())
 print("went on", file=sys.stderr, flush=True)
 if sys.argv[4] == "flush":
     pipe.flush()

@@ -39,11 +39,12 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
-    settings, mapping = options.understood(chosen)
+    settings, mapping = options.understood(chosen, is_fast=not chosen.json)
     log, progress = Log(), Progress()
     if chosen.scrub:
         return _scrub(chosen.files, settings.keys, log, progress)
-    output = lines(print, mapping, lineproto.as_json if chosen.json else lineproto.line)
+    write = sys.stdout.buffer.write if sys.stdout else bytes.__len__
+    output = lines(write, mapping, lineproto.as_json if chosen.json else lineproto.line)
     accepted = rejected = 0
     for name in chosen.files:
         interpreter = Interpreter(settings, log, name)

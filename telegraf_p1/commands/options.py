@@ -44,11 +44,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
 
-def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
-    """Give what they say; raise UsageError for what cannot be."""
+def understood(options: argparse.Namespace, *, is_fast: bool) -> "tuple[Settings, Mapping]":
+    """Give what they say; raise UsageError for what cannot be.
+
+    `is_fast`: nobody asks for more than lines, so that telegrams of a known shape may become those at once.
+    """
     from telegraf_p1 import decrypt, identifiers, lineproto
     from telegraf_p1.interpreter import Settings
     from telegraf_p1.outputs.mapping import Mapping
+    from telegraf_p1.shapes import Shapes
 
     try:
         measurement = lineproto.check_measurement(options.measurement)
@@ -63,4 +67,8 @@ def understood(options: argparse.Namespace) -> "tuple[Settings, Mapping]":
         change = identifiers.change(options.meter_tag, os.environ)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows, change), mapping
+    # What these change only the plain way knows.
+    is_fast &= options.crc in ("auto", "require") and options.time == "telegram" and options.meter_tag == "id"
+    shapes = Shapes(zone, measurement) if is_fast and not keys and not options.definitions else None
+    settings = Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows, change, shapes)
+    return settings, mapping

@@ -38,7 +38,7 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.reconnect import Reconnecting
     from telegraf_p1.sources import advice, open_source
 
-    settings, mapping = options.understood(chosen)
+    settings, mapping = options.understood(chosen, is_fast=not chosen.publish)
     stats_every_s = _stats_every_s(chosen)
     log = Log()
     if not pipe.is_open():
@@ -53,7 +53,7 @@ def main(chosen: argparse.Namespace) -> int:
         if stats_every_s:
             from telegraf_p1.outputs import statistics
 
-            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, stdout.write_line)
+            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
         loop.run(connection, interpreter, outputs, stdout.flush, stdout.is_flushed)
         if not interpreter.accepted and not interpreter.rejected:
@@ -72,7 +72,7 @@ def _outputs(chosen: argparse.Namespace, mapping: "Mapping", stdout: "Pipe", log
     """Give where each record goes, in this order: Telegraf first."""
     from telegraf_p1.outputs.stdout import lines
 
-    outputs = [lines(stdout.write_line, mapping)]
+    outputs = [lines(stdout.write, mapping)]
     if chosen.publish:
         from telegraf_p1.outputs.mqtt import Publisher
 

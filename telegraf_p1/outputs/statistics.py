@@ -29,15 +29,16 @@ def record(interpreter: Interpreter, source: str, now_ns: int) -> Record:
 
 
 def start(
-    interpreter: Interpreter, source: str, measurement: str, every_s: float, write_line: Callable[[str], None]
+    interpreter: Interpreter, source: str, measurement: str, every_s: float, write: Callable[[bytes], None]
 ) -> None:
     """Write a line now and then, also while no telegram comes."""
 
-    def write() -> None:
+    def repeat() -> None:
         while True:
             time.sleep(every_s)
             # A stdout that cannot be written is the main thread's to say.
             with contextlib.suppress(OSError):
-                write_line(lineproto.line(record(interpreter, source, time.time_ns()), f"{measurement}_stats"))
+                line = lineproto.line(record(interpreter, source, time.time_ns()), f"{measurement}_stats")
+                write(f"{line}\n".encode())
 
-    threading.Thread(target=write, name="stats", daemon=True).start()
+    threading.Thread(target=repeat, name="stats", daemon=True).start()

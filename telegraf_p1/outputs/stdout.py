@@ -9,13 +9,16 @@ from telegraf_p1.record import Record
 
 
 def lines(
-    write_line: Callable[[str], None], mapping: Mapping, as_text: Callable[[Record, str], str] = lineproto.line
+    write: Callable[[bytes], object], mapping: Mapping, as_text: Callable[[Record, str], str] = lineproto.line
 ) -> Output:
-    """Give the output that writes records with `write_line`; `as_text` turns one into a line, or an empty one."""
+    """Give the output that writes records with `write`; `as_text` turns one into a line, or an empty one."""
 
     def output(record: Record) -> None:
+        if record.line:
+            write(record.line)
+            return
         for measurement, part in mapping.records(record):
             if line := as_text(part, measurement):
-                write_line(line)
+                write(f"{line}\n".encode())
 
     return output
