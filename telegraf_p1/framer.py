@@ -47,6 +47,9 @@ _NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb")
 _NOTHINGS: Final = re.compile(rb"(?:/[^\r\n\0\xdb]*+[\r\n\0]++(?:![\r\n]++)?+(?=/))++")
 # What cipher text does not hold by chance: a telegram's identification and first object, or the head of a sealed one.
 _PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
+_PLAIN_ENDS: Final = re.compile(
+    rb"/(?:[A-Za-z]{0,3}|[A-Za-z]{3}\d[^()\r\n]{0,64}+[\r\n]{0,4}(?:\d(?:-\d?)?)?)\Z"  # its beginnings, at the end
+)
 _HEAD_WITHIN: Final = re.compile(rb"\xdb\x08.{8}(?:[\x18-\x7f]|\x81.|\x82..)\x30", re.DOTALL)
 _LONGEST_WITHIN: Final = 80
 # What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header; and its flag.
@@ -262,11 +265,13 @@ def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -
 
 
 def _within(buffer: bytes, start: int, end: int) -> int:
-    """Where another sealed frame begins in what was taken for one, or else may begin at its end.
+    """Where another frame begins in what was taken for a sealed one, or else may begin at its end.
 
-    A plain one does not: it would have ended that frame.
+    A plain one would have ended it, unless there is too little of it.
     """
-    match = _HEAD_WITHIN.search(buffer, start, end)
+    match = _HEAD_WITHIN.search(buffer, start, end) or _PLAIN_ENDS.search(
+        buffer, max(start, end - _LONGEST_WITHIN), end
+    )
     return match.start() if match else max(start, end - _TITLE_ENDS - 4)
 
 

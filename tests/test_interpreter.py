@@ -619,3 +619,12 @@ def test_the_counter_of_each_meter_is_reported() -> None:
     for topic in ("p1/a", "p1/b"):
         heard.records(*(seal(Meter().telegram(START), counter=n) for n in (5, 4, 3)), origin=topic)
     assert len(heard.said("went back from 5 to 4")) == 2
+
+
+def test_wherever_what_a_false_head_claims_ends_the_telegram_behind_it_is_read() -> None:
+    telegram = Meter("be").telegram(START)
+    for claimed in range(0x18, 0x80):
+        heard = Heard()
+        false = b"/noise\r\n1-0:1.8.0(1)\r\n\xdb\x08xxxxxxxx" + bytes([claimed]) + b"0" + b"x" * 30 + b"\r\n"
+        assert len(heard.records(false + telegram)) == 1, claimed
+        assert len(heard.records(*(false[place : place + 20] for place in range(0, len(false), 20)), telegram)) == 1
