@@ -4,7 +4,7 @@ Unknown references are skipped; a value that cannot be read loses its field, not
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from itertools import pairwise
@@ -15,7 +15,7 @@ from telegraf_p1.obis import kinds
 from telegraf_p1.obis.kinds import Field, Row
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record, Remark
-from telegraf_p1.telegram import Telegram
+from telegraf_p1.telegram import CosemObject, Telegram
 from telegraf_p1.values import Unreadable, Value
 
 _NS: Final = 1_000_000_000
@@ -130,17 +130,20 @@ class Decoding:
 
     def objects(self, telegram: Telegram, rows: Table) -> None:
         """Read all objects in the order of the table."""
-        sent = self.sent = {IDENTIFICATION: [telegram.identification]}
-        for reference, groups in telegram.objects:
-            if sent.get(reference, groups) != groups:
-                self.remarks.append(Remark(reference, "sent twice with different values: the last counts"))
-            sent[reference] = groups
+        sent = self.sent = {IDENTIFICATION: [telegram.identification], **dict(telegram.objects)}
+        if len(sent) <= len(telegram.objects):
+            self.remarks += _sent_twice(telegram.objects)
         for reference, (_, channel, row) in rows.in_order(tuple(sent)):
             groups = sent[reference]
-            if groups == [""] and row.kind not in EMPTY_MEANS_SOMETHING:
+            kind = row.kind
+            if not groups[0] and len(groups) == 1 and kind not in EMPTY_MEANS_SOMETHING:
                 continue
             try:
-                READERS[row.kind](self, row, channel, groups)
+                if kind == kinds.NUMBER:  # three of four objects: without a call
+                    field = row.fields[0]
+                    self.fields.setdefault(field.name, values.number(groups[0], field.unit))
+                else:
+                    READERS[kind](self, row, channel, groups)
             except Unreadable as error:
                 self.remarks.append(Remark(reference, str(error)))
 
@@ -159,7 +162,17 @@ class Decoding:
 
     def channel(self, number: int) -> mbus.Channel:
         """Give the M-Bus channel with this number."""
-        return self.channels.setdefault(number, mbus.Channel(number))
+        if number not in self.channels:
+            self.channels[number] = mbus.Channel(number)
+        return self.channels[number]
+
+
+def _sent_twice(objects: list[CosemObject]) -> Iterator[Remark]:
+    sent: dict[str, list[str]] = {}
+    for reference, groups in objects:
+        if sent.get(reference, groups) != groups:
+            yield Remark(reference, "sent twice with different values: the last counts")
+        sent[reference] = groups
 
 
 # Reads an object of one kind: its row, its channel (0 for none) and what stood in the brackets.
@@ -180,9 +193,7 @@ def _reads(kind: str) -> Callable[[_Reader], _Reader]:
 
 @_reads(kinds.NUMBER)
 def _number(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    field = row.fields[0]
-    # Three of four objects: `put` would ask each number whether it is an empty text.
-    decoding.fields.setdefault(field.name, values.number(groups[0], field.unit))
+    decoding.put(row.fields[0], values.number(groups[0], row.fields[0].unit))
 
 
 @_reads(kinds.LIMIT)
@@ -298,7 +309,7 @@ def _current_limits(decoding: Decoding, row: Row, _channel: int, groups: list[st
 @_reads(kinds.PEAK)
 def _peak(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     power, end = row.fields
-    times, numbers = _by_form(groups)
+    times, numbers = _by_form(tuple(groups))
     if not numbers:
         raise Unreadable(f"no power stands in {groups!r}")
     value = values.number(numbers[-1], power.unit)
@@ -321,13 +332,17 @@ def _peak_history(decoding: Decoding, row: Row, _channel: int, groups: list[str]
     has_pairs = groups[0].isdigit() and len(listed) == 2 * int(groups[0])
     months, unreadable = _months(listed, 2 if has_pairs else 3, average.unit, decoding.zone)
     now = _month(decoding.time_text) if decoding.time is not None else max(months, default=0)
-    peaks = [value for month, value in months.items() if now - _PEAK_MONTHS < month <= now]
+    peaks = tuple(value for month, value in months.items() if now - _PEAK_MONTHS < month <= now)
     if peaks:
-        mean = sum(peaks, Decimal(0)) / len(peaks)
-        decoding.put(average, mean.quantize(_MILLI, ROUND_HALF_UP))
+        decoding.put(average, _mean(peaks))
     decoding.put(count, len(peaks))
     if unreadable:
         raise Unreadable(f"{unreadable[:3]!r} of the months holds no valid time or power")
+
+
+@lru_cache(64)
+def _mean(peaks: tuple[Decimal, ...]) -> Decimal:
+    return (sum(peaks, Decimal(0)) / len(peaks)).quantize(_MILLI, ROUND_HALF_UP)
 
 
 @lru_cache(256)  # the same for a month
@@ -355,7 +370,8 @@ def _months(
     return months, unreadable
 
 
-def _by_form(groups: Sequence[str]) -> tuple[list[str], list[str]]:
+@lru_cache(64)
+def _by_form(groups: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Give the times, be they valid or not, and the numbers among groups: their order differs between makers."""
     times = [group for group in groups if timestamp.digits(group)]
     numbers = [group for group in groups if group not in times and values.is_quantity(group)]
@@ -378,15 +394,20 @@ def _is_empty_month(time: str, peak: Decimal) -> bool:
 def _failure_log(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     count, end_of_last, duration_of_last = row.fields
     decoding.put(count, values.integer(groups[0]) if groups[0] else 0)
+    if last := _last_failure(tuple(groups), duration_of_last.unit, decoding.zone):
+        decoding.put(end_of_last, last[0])
+        decoding.put(duration_of_last, last[1])
+
+
+@lru_cache(64)  # the same for months
+def _last_failure(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[int, int] | None:
+    """Give the end of the last failure (UTC, s since 1970) and how long it took (s), None when none is listed."""
     failures = []
     for end, duration in pairwise(groups):
-        time = timestamp.epoch(end, decoding.zone)
+        time = timestamp.epoch(end, zone)
         if time is not None:
-            failures.append((time, values.integer(duration, duration_of_last.unit)))
-    if failures:
-        time, seconds = max(failures)
-        decoding.put(end_of_last, time)
-        decoding.put(duration_of_last, seconds)
+            failures.append((time, values.integer(duration, unit)))
+    return max(failures, default=None)
 
 
 @_reads(kinds.RELAY)

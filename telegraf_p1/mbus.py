@@ -105,6 +105,8 @@ def fields(channels: Iterable[Channel]) -> dict[str, Value]:
 
 def _live(group: list[Channel]) -> list[Channel]:
     live = [c for c in group if c.is_live()]
+    if len(live) < 2:
+        return live
     live = [c for c in live if c.meter_id != ""] or live
     live = [c for c in live if c.reading] or live
     newest = max((c.time or 0 for c in live), default=0)

@@ -65,6 +65,8 @@ class Zone:
 @lru_cache(64)
 def digits(text: str) -> str | None:
     """Give a meter's time as YYMMDDhhmmss and its letter, however it is written; None for what is none."""
+    if _TST.fullmatch(text):
+        return text
     if written_out := _WRITTEN_OUT.fullmatch(_DAY_FIRST.sub(r"\3-\2-\1", text)):
         return "".join(filter(None, written_out.groups()))
     text = text.replace(" ", "")

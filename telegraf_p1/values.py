@@ -65,6 +65,7 @@ class Unreadable(ValueError):
     """A value that is not what its definition says."""
 
 
+@lru_cache(512)  # most values are those of the telegram before
 def quantity(text: str) -> tuple[Decimal, str]:
     """`000123.456*kWh` → (Decimal("123.456"), "kWh"); the unit is empty when none was sent."""
     match = _QUANTITY.fullmatch(text)
@@ -79,6 +80,7 @@ def is_quantity(text: str) -> bool:
     return _QUANTITY.fullmatch(text) is not None
 
 
+@lru_cache(64)
 def base_unit(unit: str) -> str | None:
     """The base of a unit: `kWh` → `Wh`, `GJ` → `J`; None when the unit is not known."""
     return _UNITS[unit.lower()][0] if unit.lower() in _UNITS else None
@@ -100,13 +102,14 @@ def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
     return value.scaleb(power - wanted_power) if power != wanted_power else value
 
 
-@lru_cache(512)  # most values are those of the telegram before
+@lru_cache(512)
 def number(text: str, unit: str) -> Decimal:
     """Read a reading in the field's own unit, with the digits that were sent."""
-    value, sent = quantity(text)
-    return convert(value, sent, unit)
+    value, sent = quantity.__wrapped__(text)  # one memory is enough
+    return value if sent == unit else convert(value, sent, unit)
 
 
+@lru_cache(256)
 def integer(text: str, unit: str = "") -> int:
     """Read a counter or a duration: `00004` → 4, `0000000240*s` → 240."""
     value = number(text, unit)
@@ -115,6 +118,7 @@ def integer(text: str, unit: str = "") -> int:
     return int(value)
 
 
+@lru_cache(64)
 def is_off(value: Decimal) -> bool:
     """Whether a limit says that it is switched off: 999, 999.9, 99.999, and 0999.00 of old meters."""
     all_nines = set(value.normalize().as_tuple().digits) == {9}
