@@ -187,7 +187,7 @@ class Interpreter:
         """Give the records of the telegrams of known shapes that data begin with, and where those end."""
         found: list[Record] = []
         place = len(_LINE_END) * data.startswith(_LINE_END)
-        while known := self._of_known_shape(data, place, stream):
+        while place < len(data) and (known := self._of_known_shape(data, place, stream)):
             record, place = known
             found.append(record)
             place += len(_LINE_END) * data.startswith(_LINE_END, place)
@@ -304,8 +304,10 @@ class Interpreter:
             self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
-        if settings.shapes:
-            settings.shapes.learn(data, parsed, record)
+        if settings.shapes and settings.shapes.is_due():
+            from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
+
+            learn(settings.shapes, data, parsed, record)
         record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
 

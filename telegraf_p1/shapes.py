@@ -9,66 +9,49 @@ their shape, is learnt from one that went the plain way (`telegram.py`, `decode.
 
 A reading goes into the template as it was sent, without its zeros. What a text means the plain way's functions say, and
 it is remembered. All else has to stay as it was. What does not fit goes the plain way, which makes the same line: this
-file can be deleted without changing a record.
+file and `shape_learner.py` can be deleted without changing a record.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from telegraf_p1 import lineproto, mbus, timestamp, values
+from telegraf_p1 import timestamp
 from telegraf_p1.crc import checksum
-from telegraf_p1.decode import EMPTY_MEANS_SOMETHING, IDENTIFICATION, POWERS, READERS, Decoding
-from telegraf_p1.obis import kinds
-from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
-from telegraf_p1.telegram import Telegram, reference
-from telegraf_p1.values import Unreadable, Value
+from telegraf_p1.values import Unreadable
 
 _MOST_SHAPES: Final = 32
 _MOST_TEXTS: Final = 16_384  # that are remembered
+_MOST_DAYS: Final = 512
 # Telegrams that go the plain way until a shape is learnt, which takes as long as some thirty of them: after each more.
 _FIRST_PRICE, _HIGHEST_PRICE = 16, 1024
 
-# What stands in brackets: no line end, no `/` that could begin a telegram, nothing that is no ASCII.
-_TEXT: Final = rb"[ -'*-.0-~]{0,512}+"
-_TEXTS: Final = _TEXT + rb"(?:\)\(" + _TEXT + rb"){0,32}+"
-_LINE: Final = re.compile(rb"([^()\r\n]++)\((" + _TEXTS + rb")\)")
-_TIME: Final = rb"\d{12}[SW]"
-_TIMED: Final = re.compile(_TIME + rb"\)\(([^()]*+)")
-_NUMBER: Final = re.compile(rb"(\d{1,8})(\.\d{1,8})?(\*[A-Za-z][A-Za-z0-9]*+)?")
-# Seven zeros and eight digits at most: the plain way allows 15.
-_ZEROS: Final = rb"(?>0{0,7}(?=\d))(?!0\d)"
-_ZEROS_BEFORE_FOUR: Final = rb"(?>0{0,7}(?=\d{4}))(?!0\d{4})"
-
-_NUMBERS: Final = {kinds.NUMBER, kinds.COUNTER, kinds.STATE, kinds.RELAY, kinds.MBUS_VALVE}
-_METERS: Final = {kinds.METER, kinds.METER_PLAIN}
-_MBUS: Final = {kinds.MBUS_TYPE, kinds.MBUS_ID, kinds.MBUS_READING, kinds.MBUS_EAN, kinds.MBUS_VALVE}
-_MBUS_NEEDED: Final = (kinds.MBUS_TYPE, kinds.MBUS_ID, kinds.MBUS_READING)
-_MBUS_OTHERS: Final = {kinds.MBUS_READING_DSMR3, kinds.MBUS_COLD_DSMR3, kinds.MBUS_QUANTITY}
-_OF_SEVERAL: Final = {kinds.TIME_OF_DAY, kinds.DATE, *_MBUS_OTHERS}
-_OTHER_NAMES: Final = {"logical_device_name", "device_address"}
-_POWERS: Final = {name for names in POWERS for name in names}
-_NETS: Final = {net for _, _, net in POWERS}
+# What stands in a time, in s: 13, 31, 20W. Summer is an hour ahead.
+_HOURS: Final = {b"%02d" % hour: hour * 3600 for hour in range(24)}
+_MINUTES: Final = {b"%02d" % minute: minute * 60 for minute in range(60)}
 _SECONDS: Final = {b"%02d%b" % (s, x): s - 3600 * (x == b"S") for s in range(60) for x in (b"S", b"W")}
 _NS: Final = 1_000_000_000
 
-_Part = Callable[[bytes], bytes]  # the bytes of a text → its part of the line
+Part = Callable[[bytes], bytes]  # the bytes of a text → its part of the line; raises Unreadable or KeyError
 
 
 class Unfit(Unreadable):
     """Not for this way."""
 
 
-class _Shape(NamedTuple):
-    """Its groups are the CRC, the time, the name of the meter, and each value of a line; some of these are texts."""
+class Shape(NamedTuple):
+    """What telegrams of one shape have in common.
+
+    `groups` are those of the pattern: the CRC, the time, the name of the meter, and each value of the line. `head`
+    makes the beginning of a line of the name; `texts` says which values are texts, and what makes a part of a line.
+    """
 
     pattern: re.Pattern[bytes]
     groups: tuple[int, ...]
-    head: _Part
-    texts: tuple[tuple[int, _Part], ...]
+    head: Part
+    texts: tuple[tuple[int, Part], ...]
     template: bytes
 
 
@@ -77,8 +60,9 @@ class Shapes:
 
     def __init__(self, zone: timestamp.Zone, measurement: str) -> None:
         self.zone, self.measurement = zone, measurement
-        self._shapes: list[_Shape] = []
+        self._shapes: list[Shape] = []
         self._part = lru_cache(_MOST_TEXTS)(lambda part, text: part(text))
+        self._midnight = lru_cache(_MOST_DAYS)(self._read_midnight)
         self._plain, self._price = 0, _FIRST_PRICE
 
     def record(self, data: bytes, place: int, tags: bytes) -> tuple[Record, int] | None:
@@ -100,209 +84,34 @@ class Shapes:
             try:
                 for at, text in shape.texts:
                     found[at] = part(text, found[at])
-                seconds = int(part(self.epoch, time[:10] + b"00W")) + _SECONDS[time[10:]]
+                seconds = self.epoch(time)
                 line = shape.template % (part(shape.head, name), tags, *found, seconds)
             except (KeyError, Unreadable):
                 return None
             return Record({}, {}, seconds * _NS, [], line), end
         return None
 
-    def learn(self, frame: bytes, telegram: Telegram, record: Record) -> None:
-        """Look at a telegram that went the plain way: now and then, make a shape of it."""
+    def is_due(self) -> bool:
+        """Whether the telegram that goes the plain way now should be learnt from: now and then one is."""
         self._plain += 1
         if self._plain < self._price:
-            return
+            return False
         self._plain, self._price = 0, min(2 * self._price, _HIGHEST_PRICE)
-        try:
-            shape = _Learner(self, frame, telegram, record).shape()
-        except Unreadable:
-            return
-        self._shapes = [shape, *self._shapes[: _MOST_SHAPES - 1]]
-        made = self.record(frame, 0, b"")
-        if made is None or made[0].line != f"{lineproto.line(record, self.measurement)}\n".encode():
-            self._shapes.remove(shape)
-
-    def epoch(self, time: bytes) -> bytes:
-        """Give the UTC of a time in s since 1970."""
-        seconds = timestamp.epoch(time.decode("ascii"), self.zone)
-        if seconds is None:
-            raise Unfit
-        return b"%d" % seconds
-
-
-class _Learner:
-    """Makes a shape of a telegram and its record; raises Unreadable for what has none."""
-
-    def __init__(self, shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
-        self.shapes, self.frame, self.telegram, self.record = shapes, frame, telegram, record
-        self.sent = {IDENTIFICATION: [telegram.identification], **dict(telegram.objects)}
-        self.entries = dict(DEFAULT.in_order(tuple(self.sent)))
-        self.meters = [named for named, entry in self.entries.items() if entry.row.kind in _METERS]
-        self.times = [named for named, entry in self.entries.items() if entry.row.kind == kinds.TIME]
-        self.types = {e.channel: self.sent[n][0] for n, e in self.entries.items() if e.row.kind == kinds.MBUS_TYPE}
-        self.kinds = {entry.row.kind for entry in self.entries.values()}
-        self.pattern: list[bytes] = []
-        self.groups = self.time = self.name = 0  # how many there are, and which of them these are
-        self.parts: dict[str, tuple[bytes, list[int]]] = {}  # field → its part of the template, and its groups
-        self.texts: dict[int, _Part] = {}  # by group
-
-    def shape(self) -> _Shape:
-        """Give the shape, when what each object means does not depend on what the others say."""
-        self.check()
-        self.check_mbus()
-        identification, blank, *lines, mark = self.frame[1:-4].split(b"\r\n")
-        if blank or mark != b"!" or len(lines) != len(self.telegram.objects):
-            raise Unfit
-        self.pattern.append(b"/")
-        self.text(
-            IDENTIFICATION, identification, may_change=kinds.FUSE not in self.kinds
-        )  # which asks who made the meter
-        self.pattern.append(rb"\r\n\r\n")
-        for line, (named, _) in zip(lines, self.telegram.objects, strict=True):
-            match = _LINE.fullmatch(line)
-            if match is None or reference(match[1].decode()) != named:
-                raise Unfit
-            self.pattern.append(re.escape(match[1]) + rb"\(")
-            self.object(named, match[2])
-            self.pattern.append(rb"\)\r\n")
-        self.pattern.append(b"!")
-        crc, name = self.group(b"[0-9A-F]{4}"), self.name or self.group(b"")
-        if self.parts.keys() != self.record.fields.keys():
-            raise Unfit
-        parts = [self.parts[field] for field in self.record.fields]
-        groups = [group for _, of_part in parts for group in of_part]
-        texts = tuple((place, self.texts[group]) for place, group in enumerate(groups) if group in self.texts)
-        template = b"%b%b " + b",".join(part for part, _ in parts if part) + b" %d000000000\n"
-        return _Shape(re.compile(b"".join(self.pattern)), (crc, self.time, name, *groups), self.head, texts, template)
-
-    def check(self) -> None:
-        """Raise Unfit for a telegram of which one object alone does not say what it means."""
-        telegram, record = self.telegram, self.record
-        is_whole = (
-            telegram.checksum is not None and self.frame.isascii() and len(self.sent) == 1 + len(telegram.objects)
-        )
-        if not is_whole or telegram.damage or telegram.bad_lines or record.remarks or _NETS & record.fields.keys():
-            raise Unfit
-        if len(self.times) != 1 or self.kinds & _OF_SEVERAL:
-            raise Unfit
-        if not self.meters and (record.tags or _OTHER_NAMES & record.fields.keys()):
-            raise Unfit
-
-    def check_mbus(self) -> None:
-        """Raise Unfit unless each medium has one meter, with its type, its identifier and its reading."""
-        objects = [(e.channel, e.row.kind) for named, e in self.entries.items() if any(self.sent[named])]
-        sent = Counter((channel, kind) for channel, kind in objects if kind in _MBUS)
-        media = {mbus.Channel(channel, values.integer(kind)).named_medium() for channel, kind in self.types.items()}
-        is_complete = all(sent[channel, kind] for channel, _ in sent for kind in _MBUS_NEEDED)
-        if len(media) < len(self.types) or not is_complete or max(sent.values(), default=1) > 1:
-            raise Unfit
-
-    def object(self, named: str, text: bytes) -> None:
-        """Add what stands in the brackets of an object."""
-        entry = self.entries.get(named)
-        kind = entry.row.kind if entry else kinds.IGNORED
-        if kind == kinds.IGNORED or named in self.meters[1:]:  # the first name is taken, if it is surely one
-            self.pattern.append(_TEXTS)
-        elif kind in _METERS:
-            self.name = self.group(_TEXTS)
-        elif kind == kinds.TIME:
-            month = (
-                b"(?=%b)" % text[:4] if kinds.PEAK_HISTORY in self.kinds else b""
-            )  # which is read from this month on
-            self.time = self.group(month + _TIME)
-        elif not text and kind not in EMPTY_MEANS_SOMETHING:
-            pass  # and has to stay empty
-        elif kind == kinds.MBUS_READING:
-            self.reading(named, text)
-        elif kind not in _NUMBERS or not self.number(text, self.alone(named, text).fields):
-            self.text(named, text, may_change=kind != kinds.MBUS_TYPE)
-
-    def alone(self, named: str, text: bytes) -> Decoding:
-        """Read an object that has this text, in a telegram such as this one."""
-        _, channel, row = self.entries[named]
-        if not text and row.kind not in EMPTY_MEANS_SOMETHING:
-            raise Unfit
-        alone = Decoding(timestamp.Clock(self.shapes.zone), None)
-        alone.sent, alone.time, alone.time_text = self.sent, self.record.time_ns, self.sent[self.times[0]][0]
-        if channel in self.types:
-            alone.channel(channel).type = values.integer(self.types[channel])
-        READERS[row.kind](alone, row, channel, text.decode().split(")("))
-        alone.fields.update(mbus.fields(alone.channels.values()))
-        for name in alone.fields.keys() & _POWERS:
-            if str(alone.fields[name]).startswith("-"):
-                raise Unfit  # of an import and an export that are one net power
-        return alone
-
-    def head(self, text: bytes) -> bytes:
-        """Give how a line begins where the object that names the meter has this text."""
-        alone = self.alone(self.meters[0], text) if self.meters else None
-        if alone and (alone.doubtful or not values.is_serial(alone.named[0])):
-            raise Unfit
-        tag = ("meter", *alone.named) if alone else ()
-        return lineproto.before_fields(self.shapes.measurement, *tag)[:-1].encode()
-
-    def group(self, pattern: bytes) -> int:
-        """Add a group to the pattern, and give its number."""
-        self.pattern.append(b"(%b)" % pattern)
-        self.groups += 1
-        return self.groups
-
-    def put(self, names: Iterable[str], part: bytes, *groups: int) -> None:
-        """Say what gives some fields: a part of the template, and the groups that go into it."""
-        for name in names:
-            if name in self.parts or name not in self.record.fields:
-                raise Unfit
-            self.parts[name], part, groups = (part, [*groups]), b"", ()
-
-    def text(self, named: str, text: bytes, *, may_change: bool = True) -> None:
-        """Add a text, which gives the same fields whatever it is; one that gives none has to stay as it is."""
-        fields = self.alone(named, text).fields
-        if may_change and fields:
-            group = self.group(_TEXT if named == IDENTIFICATION else _TEXTS)
-            self.texts[group] = partial(self.part, named, [*fields])
-            self.put(fields, b"%b", group)
-        else:
-            self.pattern.append(re.escape(text))
-            self.put(fields, lineproto.fields(fields).encode().replace(b"%", b"%%"))
-
-    def part(self, named: str, names: list[str], text: bytes) -> bytes:
-        """Give the fields of an object that has this text as a part of a line, if they have these names."""
-        fields = self.alone(named, text).fields
-        if [*fields] != names:
-            raise Unfit
-        return lineproto.fields(fields).encode()
-
-    def number(self, text: bytes, fields: dict[str, Value]) -> bool:
-        """Add a reading that stands in the line with the digits that were sent; give whether it does."""
-        match = _NUMBER.fullmatch(text)
-        if match is None or len(fields) != 1:
-            return False
-        whole, fraction, unit = match.groups(b"")
-        written = lineproto.fields(fields).encode()
-        name, _, digits = written.removesuffix(b"i").partition(b"=")
-        template = name + b"=%b" + b"i" * written.endswith(b"i")
-        if digits == (whole.lstrip(b"0") or b"0") + fraction:
-            self.pattern.append(_ZEROS)
-            groups = [self.group(rb"\d{1,8}+" + rb"\.\d{%d}" % (len(fraction) - 1) * bool(fraction))]
-        elif not fraction and digits == (whole[:-3].lstrip(b"0") or b"0") + b"." + whole[-3:]:  # Wh as kWh
-            self.pattern.append(_ZEROS_BEFORE_FOUR)
-            groups = [self.group(rb"\d{1,8}?"), self.group(rb"\d{3}")]
-            template += b".%b"
-        else:
-            return False
-        self.pattern.append(re.escape(unit))
-        self.put(fields, template, *groups)
         return True
 
-    def reading(self, named: str, text: bytes) -> None:
-        """Add the reading of an M-Bus meter, and its time."""
-        match, fields = _TIMED.fullmatch(text), self.alone(named, text).fields
-        if match is None or len(fields) != 2:
+    def add(self, shape: Shape, frame: bytes, line: str) -> None:
+        """Use a shape from now on, if it makes this line of the telegram that it was learnt from."""
+        self._shapes = [shape, *self._shapes[: _MOST_SHAPES - 1]]
+        made = self.record(frame, 0, b"")
+        if made is None or made[0].line != f"{line}\n".encode():
+            self._shapes.remove(shape)
+
+    def epoch(self, time: bytes) -> int:
+        """Give the UTC of a time in s since 1970; raise Unfit or KeyError."""
+        return self._midnight(time[:6]) + _HOURS[time[6:8]] + _MINUTES[time[8:10]] + _SECONDS[time[10:]]
+
+    def _read_midnight(self, day: bytes) -> int:
+        seconds = timestamp.epoch(day.decode() + "000000W", self.zone)
+        if seconds is None:
             raise Unfit
-        (name, value), (time_name, _) = fields.items()
-        time = self.group(_TIME)
-        self.texts[time] = self.shapes.epoch
-        self.put([time_name], time_name.encode() + b"=%bi", time)
-        self.pattern.append(rb"\)\(")
-        if not self.number(match[1], {name: value}):
-            raise Unfit
+        return seconds

@@ -47,7 +47,8 @@ MAY_KNOW = {
     "record": "values",
     "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
-    "shapes": "crc decode lineproto mbus obis.kinds obis.lookup record telegram timestamp values",
+    "shapes": "crc record timestamp values",
+    "shape_learner": "decode lineproto mbus obis.kinds obis.lookup record shapes telegram timestamp values",
     "identifiers": "credentials obis.kinds obis.lookup record values",
     # sources: no telegram, no retry, no log
     "sources.events": "",
@@ -69,8 +70,8 @@ MAY_KNOW = {
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
-    "interpreter": "advice decode decrypt diagnosis framer lineproto log obis.lookup record shapes sources.events "
-    "telegram timestamp warn",
+    "interpreter": "advice decode decrypt diagnosis framer lineproto log obis.lookup record shape_learner "
+    "shapes sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics
@@ -115,7 +116,17 @@ PURE = [
     "timestamp",
     "mbus",
 ]
-PURE += ["shapes", "scrub", "identifiers", "record", "decode", "lineproto", "sources.envelope", "outputs.mapping"]
+PURE += [
+    "shapes",
+    "shape_learner",
+    "scrub",
+    "identifiers",
+    "record",
+    "decode",
+    "lineproto",
+    "sources.envelope",
+    "outputs.mapping",
+]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 
 MODULES = {

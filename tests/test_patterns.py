@@ -20,8 +20,8 @@ from tests.helpers.growth import grows_too_fast, sizes_up_to
 PACKAGE = Path(telegraf_p1.__file__).parent
 # These see what the user wrote, and nothing else.
 OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
-# Its patterns are made of telegrams: tests/test_shapes.py measures them.
-LEARNT = {"shapes"}
+# Patterns that are made of telegrams: tests/test_shapes.py measures them.
+LEARNT = {"shape_learner"}
 # These see a message as a whole; the others see a frame or a part of one.
 OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.")
 

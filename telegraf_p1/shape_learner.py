@@ -1,0 +1,228 @@
+"""Makes a shape of a telegram that went the plain way: see `shapes.py`.
+
+Only where each object alone says what it means; what needs several of them, or what was remarked on, has no shape.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from telegraf_p1 import lineproto, mbus, timestamp, values
+from telegraf_p1.decode import EMPTY_MEANS_SOMETHING, IDENTIFICATION, POWERS, READERS, Decoding
+from telegraf_p1.obis import kinds
+from telegraf_p1.obis.lookup import DEFAULT
+from telegraf_p1.record import Record
+from telegraf_p1.shapes import Part, Shape, Shapes, Unfit
+from telegraf_p1.telegram import Telegram, reference
+from telegraf_p1.values import Value
+
+# What stands in brackets: no line end, no `/` that could begin a telegram, nothing that is no ASCII.
+_TEXT: Final = rb"[ -'*-.0-~]{0,512}+"
+_TEXTS: Final = _TEXT + rb"(?:\)\(" + _TEXT + rb"){0,32}+"
+_LINE: Final = re.compile(rb"([^()\r\n]++)\((" + _TEXTS + rb")\)")
+_TIME: Final = rb"\d{12}[SW]"
+_TIMED: Final = re.compile(_TIME + rb"\)\(([^()]*+)")
+# A peak of zero may say that there is none.
+_NO_ZERO: Final = rb"(?![0.]*+\*)"
+_NUMBER: Final = re.compile(rb"(\d{1,8})(\.\d{1,8})?(\*[A-Za-z][A-Za-z0-9]*+)?")
+# Seven zeros and eight digits at most: the plain way allows 15.
+_ZEROS: Final = rb"(?>0{0,7}(?=\d))(?!0\d)"
+_ZEROS_BEFORE_FOUR: Final = rb"(?>0{0,7}(?=\d{4}))(?!0\d{4})"
+
+_NUMBERS: Final = {kinds.NUMBER, kinds.COUNTER, kinds.STATE, kinds.RELAY, kinds.MBUS_VALVE}
+_METERS: Final = {kinds.METER, kinds.METER_PLAIN}
+_MBUS: Final = {kinds.MBUS_TYPE, kinds.MBUS_ID, kinds.MBUS_READING, kinds.MBUS_EAN, kinds.MBUS_VALVE}
+_MBUS_NEEDED: Final = (kinds.MBUS_TYPE, kinds.MBUS_ID, kinds.MBUS_READING)
+_MBUS_OTHERS: Final = {kinds.MBUS_READING_DSMR3, kinds.MBUS_COLD_DSMR3, kinds.MBUS_QUANTITY}
+_OF_SEVERAL: Final = {kinds.TIME_OF_DAY, kinds.DATE, *_MBUS_OTHERS}
+_OTHER_NAMES: Final = {"logical_device_name", "device_address"}
+_POWERS: Final = {name for names in POWERS for name in names}
+_NETS: Final = {net for _, _, net in POWERS}
+
+
+def learn(shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
+    """Add the shape of a telegram that went the plain way, if it has one."""
+    with suppress(values.Unreadable):
+        shapes.add(_Learner(shapes, frame, telegram, record).shape(), frame, lineproto.line(record, shapes.measurement))
+
+
+class _Learner:
+    """Makes a shape of a telegram and its record; raises Unreadable for what has none."""
+
+    def __init__(self, shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
+        self.shapes, self.frame, self.telegram, self.record = shapes, frame, telegram, record
+        self.sent = {IDENTIFICATION: [telegram.identification], **dict(telegram.objects)}
+        self.entries = dict(DEFAULT.in_order(tuple(self.sent)))
+        self.meters = [named for named, entry in self.entries.items() if entry.row.kind in _METERS]
+        self.times = [named for named, entry in self.entries.items() if entry.row.kind == kinds.TIME]
+        self.types = {e.channel: self.sent[n][0] for n, e in self.entries.items() if e.row.kind == kinds.MBUS_TYPE}
+        self.kinds = {entry.row.kind for entry in self.entries.values()}
+        self.pattern: list[bytes] = []
+        self.groups = self.time = self.name = 0  # how many there are, and which of them these are
+        self.parts: dict[str, tuple[bytes, list[int]]] = {}  # field → its part of the template, and its groups
+        self.texts: dict[int, Part] = {}  # by group
+
+    def shape(self) -> Shape:
+        """Give the shape, when what each object means does not depend on what the others say."""
+        self.check()
+        self.check_mbus()
+        identification, blank, *lines, mark = self.frame[1:-4].split(b"\r\n")
+        if blank or mark != b"!" or len(lines) != len(self.telegram.objects):
+            raise Unfit
+        self.pattern.append(b"/")
+        # Who made the meter is asked where there is a fuse.
+        self.text(IDENTIFICATION, identification, may_change=kinds.FUSE not in self.kinds)
+        self.pattern.append(rb"\r\n\r\n")
+        for line, (named, _) in zip(lines, self.telegram.objects, strict=True):
+            match = _LINE.fullmatch(line)
+            if match is None or reference(match[1].decode()) != named:
+                raise Unfit
+            self.pattern.append(re.escape(match[1]) + rb"\(")
+            self.object(named, match[2])
+            self.pattern.append(rb"\)\r\n")
+        self.pattern.append(b"!")
+        crc, name = self.group(b"[0-9A-F]{4}"), self.name or self.group(b"")
+        if self.parts.keys() != self.record.fields.keys():
+            raise Unfit
+        parts = [self.parts[field] for field in self.record.fields]
+        groups = [group for _, of_part in parts for group in of_part]
+        texts = tuple((place, self.texts[group]) for place, group in enumerate(groups) if group in self.texts)
+        template = b"%b%b " + b",".join(part for part, _ in parts if part) + b" %d000000000\n"
+        return Shape(re.compile(b"".join(self.pattern)), (crc, self.time, name, *groups), self.head, texts, template)
+
+    def check(self) -> None:
+        """Raise Unfit for a telegram of which one object alone does not say what it means."""
+        telegram, record = self.telegram, self.record
+        if telegram.checksum is None or telegram.damage or telegram.bad_lines or record.remarks:
+            raise Unfit
+        if not self.frame.isascii() or len(self.sent) <= len(telegram.objects) or _NETS & record.fields.keys():
+            raise Unfit
+        if len(self.times) != 1 or self.kinds & _OF_SEVERAL:
+            raise Unfit
+        if not self.meters and (record.tags or _OTHER_NAMES & record.fields.keys()):
+            raise Unfit
+
+    def check_mbus(self) -> None:
+        """Raise Unfit unless each medium has one meter, with its type, its identifier and its reading."""
+        objects = [(e.channel, e.row.kind) for named, e in self.entries.items() if any(self.sent[named])]
+        sent = Counter((channel, kind) for channel, kind in objects if kind in _MBUS)
+        media = {mbus.Channel(channel, values.integer(kind)).named_medium() for channel, kind in self.types.items()}
+        is_complete = all(sent[channel, kind] for channel, _ in sent for kind in _MBUS_NEEDED)
+        if len(media) < len(self.types) or not is_complete or max(sent.values(), default=1) > 1:
+            raise Unfit
+
+    def object(self, named: str, text: bytes) -> None:
+        """Add what stands in the brackets of an object."""
+        entry = self.entries.get(named)
+        kind = entry.row.kind if entry else kinds.IGNORED
+        if kind == kinds.IGNORED or named in self.meters[1:]:  # the first name is taken, if it is surely one
+            self.pattern.append(_TEXTS)
+        elif kind in _METERS:
+            self.name = self.group(_TEXTS)
+        elif kind == kinds.TIME:
+            # A history of peaks is read from the month of the time on.
+            month = b"(?=%b)" % text[:4] if kinds.PEAK_HISTORY in self.kinds else b""
+            self.time = self.group(month + _TIME)
+        elif not text and kind not in EMPTY_MEANS_SOMETHING:
+            pass  # and has to stay empty
+        elif kind == kinds.MBUS_READING or (kind == kinds.PEAK and _TIMED.fullmatch(text)):
+            self.reading(named, text, before=_NO_ZERO if kind == kinds.PEAK else b"")
+        elif kind not in _NUMBERS or not self.number(text, self.alone(named, text).fields):
+            self.text(named, text, may_change=kind != kinds.MBUS_TYPE)
+
+    def alone(self, named: str, text: bytes) -> Decoding:
+        """Read an object that has this text, in a telegram such as this one."""
+        _, channel, row = self.entries[named]
+        if not text and row.kind not in EMPTY_MEANS_SOMETHING:
+            raise Unfit
+        alone = Decoding(timestamp.Clock(self.shapes.zone), None)
+        alone.sent, alone.time, alone.time_text = self.sent, self.record.time_ns, self.sent[self.times[0]][0]
+        if channel in self.types:
+            alone.channel(channel).type = values.integer(self.types[channel])
+        READERS[row.kind](alone, row, channel, text.decode().split(")("))
+        alone.fields.update(mbus.fields(alone.channels.values()))
+        for name in alone.fields.keys() & _POWERS:
+            if str(alone.fields[name]).startswith("-"):
+                raise Unfit  # of an import and an export that are one net power
+        return alone
+
+    def head(self, text: bytes) -> bytes:
+        """Give how a line begins where the object that names the meter has this text."""
+        alone = self.alone(self.meters[0], text) if self.meters else None
+        if alone and (alone.doubtful or not values.is_serial(alone.named[0])):
+            raise Unfit
+        tag = ("meter", *alone.named) if alone else ()
+        return lineproto.before_fields(self.shapes.measurement, *tag)[:-1].encode()
+
+    def epoch(self, time: bytes) -> bytes:
+        """Give how a time stands in a line."""
+        return b"%d" % self.shapes.epoch(time)
+
+    def group(self, pattern: bytes) -> int:
+        """Add a group to the pattern, and give its number."""
+        self.pattern.append(b"(%b)" % pattern)
+        self.groups += 1
+        return self.groups
+
+    def put(self, names: Iterable[str], part: bytes, *groups: int) -> None:
+        """Say what gives some fields: a part of the template, and the groups that go into it."""
+        for name in names:
+            if name in self.parts or name not in self.record.fields:
+                raise Unfit
+            self.parts[name], part, groups = (part, [*groups]), b"", ()
+
+    def text(self, named: str, text: bytes, *, may_change: bool = True) -> None:
+        """Add a text, which gives the same fields whatever it is; one that gives none has to stay as it is."""
+        fields = self.alone(named, text).fields
+        if may_change and fields:
+            group = self.group(_TEXT if named == IDENTIFICATION else _TEXTS)
+            self.texts[group] = partial(self.part, named, [*fields])
+            self.put(fields, b"%b", group)
+        else:
+            self.pattern.append(re.escape(text))
+            self.put(fields, lineproto.fields(fields).encode().replace(b"%", b"%%"))
+
+    def part(self, named: str, names: list[str], text: bytes) -> bytes:
+        """Give the fields of an object that has this text as a part of a line, if they have these names."""
+        fields = self.alone(named, text).fields
+        if [*fields] != names:
+            raise Unfit
+        return lineproto.fields(fields).encode()
+
+    def number(self, text: bytes, fields: dict[str, Value]) -> bool:
+        """Add a reading that stands in the line with the digits that were sent; give whether it does."""
+        match = _NUMBER.fullmatch(text)
+        if match is None or len(fields) != 1:
+            return False
+        whole, fraction, unit = match.groups(b"")
+        written = lineproto.fields(fields).encode()
+        name, _, digits = written.removesuffix(b"i").partition(b"=")
+        template = name + b"=%b" + b"i" * written.endswith(b"i")
+        if digits == (whole.lstrip(b"0") or b"0") + fraction:
+            self.pattern.append(_ZEROS)
+            groups = [self.group(rb"\d{1,8}+" + rb"\.\d{%d}" % (len(fraction) - 1) * bool(fraction))]
+        elif not fraction and digits == (whole[:-3].lstrip(b"0") or b"0") + b"." + whole[-3:]:  # Wh as kWh
+            self.pattern.append(_ZEROS_BEFORE_FOUR)
+            groups = [self.group(rb"\d{1,8}?"), self.group(rb"\d{3}")]
+            template += b".%b"
+        else:
+            return False
+        self.pattern.append(re.escape(unit))
+        self.put(fields, template, *groups)
+        return True
+
+    def reading(self, named: str, text: bytes, before: bytes) -> None:
+        """Add a reading and its time."""
+        match, fields = _TIMED.fullmatch(text), self.alone(named, text).fields
+        if match is None or len(fields) != 2:
+            raise Unfit
+        (name, value), (time_name, _) = fields.items()
+        time = self.group(_TIME)
+        self.texts[time] = self.epoch
+        self.put([time_name], time_name.encode() + b"=%bi", time)
+        self.pattern.append(rb"\)\(" + before)
+        if not self.number(match[1], {name: value}):
+            raise Unfit
