@@ -29,7 +29,6 @@ _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
 _BEGINNING: Final = 40  # bytes to show of what was no telegram
 _WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
 _MARK_AND_CRC: Final = 5  # bytes
-_LINE_END: Final = b"\r\n"
 _NS: Final = 1_000_000_000
 _PAUSES: Final = 5  # after which what comes is no rest of a telegram either
 _LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
@@ -163,17 +162,7 @@ class Interpreter:
         self._is_silence_said &= not event.data
         at = event.sent_ns or (None if event.is_late else now_ns)
         held = stream.held()
-        found: list[Record] = []
-        data = event.data
-        if self._settings.shapes:
-            end = data.find(b"!") + _MARK_AND_CRC
-            if stream.framer.unfinished() and _MARK_AND_CRC <= end < len(data):
-                found += self._judge(stream.framer.frames(data[:end], at), stream, data[:end])
-                data = data[end:]
-            if not stream.framer.unfinished():
-                known, place = self._known(data, stream)
-                found += known
-                data = data[place:]
+        found, data = self._fast(event.data, at, stream)
         if data or event.ends_message:
             frames = _frames(stream.framer, data, at, ends_message=event.ends_message)
             found += self._judge(frames, stream, data, is_message=event.ends_message)
@@ -183,30 +172,35 @@ class Interpreter:
             self._forget_the_oldest()
         return found
 
-    def _known(self, data: bytes, stream: _Stream) -> tuple[list[Record], int]:
-        """Give the records of the telegrams of known shapes that data begin with, and where those end."""
+    def _fast(self, data: bytes, at: int | None, stream: _Stream) -> tuple[list[Record], bytes]:
+        """Give the records of telegrams of known shapes that data begin with, and what is left for the plain way.
+
+        Before them may stand the rest of a telegram that has begun.
+        """
         found: list[Record] = []
-        place = len(_LINE_END) * data.startswith(_LINE_END)
-        while place < len(data) and (known := self._of_known_shape(data, place, stream)):
-            record, place = known
-            found.append(record)
-            place += len(_LINE_END) * data.startswith(_LINE_END, place)
-        if not found:
-            return [], 0
+        if self._shapes_for(stream) and stream.framer.unfinished():
+            end = data.find(b"!") + _MARK_AND_CRC
+            if _MARK_AND_CRC <= end < len(data):
+                found = self._judge(stream.framer.frames(data[:end], at), stream, data[:end])
+                data = data[end:]
+        shapes = self._shapes_for(stream)  # that telegram may have changed it
+        if shapes is None or stream.framer.unfinished():
+            return found, data
+        known, place = shapes.records(data, stream.tags_in_line)
+        if not known:
+            return found, data
+        self._accept_known(known, stream)
         stream.explain()
         stream.framer.reset()
-        return found, place
+        return found + known, data[place:]
 
-    def _of_known_shape(self, data: bytes, place: int, stream: _Stream) -> tuple[Record, int] | None:
-        """Give the record of the telegram that begins at a place, and where it ends; None: it goes the plain way."""
-        shapes = self._settings.shapes
-        if shapes is None or stream.memory.signed:
-            return None
-        known = shapes.record(data, place, stream.tags_in_line)
-        if known and known[0].time_ns:
-            self._accept(stream, has_crc=True)
-            stream.memory.clock.show(known[0].time_ns // _NS)
-        return known
+    def _shapes_for(self, stream: _Stream) -> Shapes | None:
+        """Give the shapes that the telegrams of a stream may have; None where they need more than one telegram."""
+        return None if stream.memory.signed else self._settings.shapes
+
+    def _accept_known(self, records: list[Record], stream: _Stream) -> None:
+        self._accept(stream, len(records), has_crc=True)
+        stream.memory.clock.show((records[-1].time_ns or 0) // _NS)
 
     def _pause(self) -> list[Record]:
         """End what a pause ends: a telegram without an end mark, or the wait for more of what is not understood."""
@@ -281,7 +275,9 @@ class Interpreter:
 
     def _record(self, frame: Frame, stream: _Stream) -> Record | None:
         settings = self._settings
-        if known := self._of_known_shape(frame.data, 0, stream):
+        shapes = self._shapes_for(stream)
+        if shapes and (known := shapes.record(frame.data, 0, stream.tags_in_line)):
+            self._accept_known([known[0]], stream)
             return known[0]
         try:
             data, counter, sealing = opened(frame, settings.keys)
@@ -295,7 +291,7 @@ class Interpreter:
             stream.begun = True
         if counter is not None:
             self._notice_counter(counter, frame, stream)
-        self._accept(stream, has_crc=parsed.checksum is not None)
+        self._accept(stream, 1, has_crc=parsed.checksum is not None)
         record = decode(parsed, frame.at, stream.memory, host_time=settings.host_time, rows=settings.rows)
         self._warn.of_telegram(stream.name, parsed, record)
         if sealing:
@@ -311,12 +307,12 @@ class Interpreter:
         record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
 
-    def _accept(self, stream: _Stream, *, has_crc: bool) -> None:
+    def _accept(self, stream: _Stream, count: int, *, has_crc: bool) -> None:
         stream.crc_seen |= has_crc
         stream.begun = True
         self._recoveries += self._is_silent
         self._is_silent = False
-        self.accepted += 1
+        self.accepted += count
 
     def _notice_counter(self, counter: int, frame: Frame, stream: _Stream) -> None:
         """Remember the frame counter, which only grows: an older one is a copy, unless a broker sends it again."""

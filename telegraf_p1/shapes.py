@@ -32,6 +32,7 @@ _FIRST_PRICE, _HIGHEST_PRICE = 16, 1024
 _HOURS: Final = {b"%02d" % hour: hour * 3600 for hour in range(24)}
 _MINUTES: Final = {b"%02d" % minute: minute * 60 for minute in range(60)}
 _SECONDS: Final = {b"%02d%b" % (s, x): s - 3600 * (x == b"S") for s in range(60) for x in (b"S", b"W")}
+_LINE_END: Final = b"\r\n"
 _NS: Final = 1_000_000_000
 
 Part = Callable[[bytes], bytes]  # the bytes of a text → its part of the line; raises Unreadable or KeyError
@@ -64,6 +65,16 @@ class Shapes:
         self._part = lru_cache(_MOST_TEXTS)(lambda part, text: part(text))
         self._midnight = lru_cache(_MOST_DAYS)(self._read_midnight)
         self._plain, self._price = 0, _FIRST_PRICE
+
+    def records(self, data: bytes, tags: bytes) -> tuple[list[Record], int]:
+        """Give the records of the telegrams that data begin with, and where the last one ends; see `record`."""
+        found: list[Record] = []
+        place = len(_LINE_END) * data.startswith(_LINE_END)
+        while place < len(data) and (known := self.record(data, place, tags)):
+            record, place = known
+            found.append(record)
+            place += len(_LINE_END) * data.startswith(_LINE_END, place)
+        return found, place
 
     def record(self, data: bytes, place: int, tags: bytes) -> tuple[Record, int] | None:
         """Give the record of the telegram that begins at a place of data, and where it ends; None for no known shape.
