@@ -29,7 +29,8 @@ MAY_KNOW = {
     "mqtt_client": "connect tls",
     # bytes → a Telegram that may be believed, or why not
     "framer": "",
-    "crc": "",
+    "crc_without_c": "",
+    "crc": "crc_without_c",
     "diagnosis": "telegram",
     "telegram": "advice crc",
     "decrypt": "credentials framer telegram",
@@ -106,6 +107,7 @@ COUNTRY = "simulator.countries.country simulator.countries.common_lines simulato
 PURE = [
     "framer",
     "crc",
+    "crc_without_c",
     "telegram",
     "decrypt",
     "diagnosis",
