@@ -33,9 +33,16 @@ check: $(VENV)/.dev
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/hadolint deploy/Containerfile
 
-bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/decode.py
-	$(BIN)/python benchmarks/process.py
+# docs/performance.md, and the README's figures: the program as users have it, and its peers. Ten minutes.
+BENCH := build/bench/venv/bin/python
+bench:
+	PYTHON=$(PYTHON) scripts/install-peers
+	$(BENCH) -m benchmarks.frames
+	$(BENCH) -m benchmarks.file
+	$(BENCH) -m benchmarks.garbage
+	$(BENCH) -m benchmarks.process >build/bench/serial.txt
+	$(BENCH) -m benchmarks.many_meters >build/bench/mqtt.txt
+	$(BENCH) scripts/write-performance
 
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test
@@ -82,6 +89,6 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.dev $(VENV)/.bench $(VENV)/.atheris $(VENV)/.mutants: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test $(VENV)/.dev $(VENV)/.atheris $(VENV)/.mutants: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -1,0 +1,219 @@
+"""CPU time per telegram, from its bytes to its readings or its line: this program's and its peers'.
+
+All read the same telegrams, each in a process of its own, in turn: when the machine is busy it is so for all of them.
+What they read is compared first. The median of the rounds counts.
+
+    python -m benchmarks.frames [--smoke FOLDER]
+
+P1_PEER="NAME=COMMAND" measures one more: a command such as those in `readers`.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Final, NamedTuple
+
+from benchmarks import telegrams
+from benchmarks.results import BUILD, ROOT, Section
+from benchmarks.telegrams import FORMS
+
+_READERS: Final = "benchmarks.readers."
+_OURS: Final = (sys.executable, "-m", f"{_READERS}ours")
+_NO_EXTENSIONS: Final = "import runpy, sys; sys.modules['crcmod._crcfunext'] = sys.modules['fastcrc'] = None; "
+_WITHOUT_C: Final = (sys.executable, "-c", f"{_NO_EXTENSIONS}runpy.run_module('{_READERS}ours', run_name='__main__')")
+_ROUNDS: Final = 5
+_COMPARED: Final = re.compile(r"(energy_(?:im|ex)port_t[12]_kwh|power_(?:im|ex)port_kw|gas_m3)=([0-9.]+)")
+
+
+class Reader(NamedTuple):
+    """What reads telegrams; `passes` over a file take it some 0.1 s at least. `refuses`: forms that it cannot read."""
+
+    name: str
+    makes: str
+    command: tuple[str, ...]
+    passes: int
+    how: tuple[str, ...] = ()
+    environment: Mapping[str, str] = {}
+    refuses: tuple[str, ...] = ()
+
+    def ask(self, what: str, path: Path, *more: str) -> str:
+        """Run it, and give what it says; raise OSError or CalledProcessError when it cannot."""
+        command = (*self.command, what, str(path), *more)
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300
+        ).stdout
+
+    def microseconds(self, path: Path, passes: int) -> float:
+        """Measure it."""
+        return float(self.ask("time", path, str(passes), *self.how))
+
+
+_LINE, _READINGS = "line", "readings"
+OURS: Final = Reader("**telegraf_p1**, 64 KiB at a time", _LINE, _OURS, 5, ("chunks",))
+PEERS: Final = [
+    Reader("a loop by hand in C (ours, for these telegrams only)", _LINE, (str(BUILD / "loop"),), 50),
+    Reader("Rust crate dsmr5 0.4.0", _READINGS, (str(BUILD / "rust/target/release/dsmr5"),), 50),
+    Reader(
+        "Rust crate dsmr-parse 0.4.2",
+        _READINGS,
+        (str(BUILD / "rust/target/release/dsmr-parse"),),
+        20,
+        refuses=("be",),
+    ),
+    Reader(
+        "npm dsmr-parser 2.1.1",
+        _READINGS,
+        ("node", str(ROOT / "benchmarks/readers/npm.js")),
+        5,
+        environment={"NODE_PATH": str(BUILD / "npm/node_modules")},
+    ),
+    Reader("PyPI smeterd 2.9.2", _READINGS, (sys.executable, "-m", f"{_READERS}smeterd_packet"), 1),
+    Reader("PyPI dsmr-parser 1.11.2", _LINE, (sys.executable, "-m", f"{_READERS}dsmr_parser_line"), 1),
+]
+DSMR_PARSER: Final = PEERS[-1]
+# What is known to be read otherwise: the water of a Belgian telegram as gas.
+OTHERWISE: Final = {("npm dsmr-parser 2.1.1", "be"): "gas_m3"}
+
+_MESSAGES: Final = OURS._replace(name="a telegram at a time", how=("messages",))
+_PLAIN: Final = OURS._replace(name="the plain way alone, a telegram at a time", how=("plain",), passes=1)
+_FASTCRC: Final = OURS._replace(
+    name="with fastcrc (the extra `fast`)", environment={"PYTHONPATH": str(BUILD / "fastcrc")}
+)
+_NO_C: Final = OURS._replace(name="without C extensions: the CRC in pure Python", command=_WITHOUT_C)
+Make = Callable[[str], Iterator[bytes]]
+Ways = list[tuple[Reader, Make]]
+WAYS: Final[Ways] = [
+    (OURS._replace(name="64 KiB at a time"), telegrams.usual),
+    (_MESSAGES, telegrams.usual),
+    (_FASTCRC, telegrams.usual),
+    (_NO_C, telegrams.usual),
+    (OURS._replace(name="every value of every telegram different"), telegrams.different),
+    (_PLAIN, telegrams.usual),
+    (_MESSAGES._replace(name="each telegram of a shape never seen, a telegram at a time", passes=1), telegrams.unseen),
+    (_PLAIN._replace(name="the same, the plain way alone"), telegrams.unseen),
+]
+_NOTES: Final = """\
+dsmr5 is asked for each object, and those that it does not know are left out: its `State` would refuse the telegram.
+npm dsmr-parser takes the water of a Belgian telegram for gas; all other readings that were compared are the same.
+The C++ library esphome-libs/dsmr_parser is in no registry that is used here. `P1_PEER='NAME=COMMAND' make bench` \
+measures one more: a command that answers as those in `benchmarks/readers` do.
+"""
+_BESIDE_OTHERS: Final = """\
+CPU time per telegram in µs: the median of {rounds} rounds in turn over the same {telegrams:,} generated telegrams, one
+a second. All check the CRC, and read the same energies, powers and gas: that is compared first. Those that make no line
+give objects that are still to be written. Ours is the loop of `run` without its I/O."""
+_BY_WAY: Final = """\
+As above. *The plain way* is what each telegram goes whose shape is not known yet, and all of them with `--definitions`,
+`--publish`, `--time host`, keys, `--meter-tag` and `--crc off` or `x25`."""
+
+
+class Plan(NamedTuple):
+    """How much is measured."""
+
+    telegrams: int
+    rounds: int
+    folder: Path
+
+    def passes(self, reader: Reader) -> int:
+        """Give one when it is but a try."""
+        return reader.passes if self.rounds > 1 else 1
+
+
+def readings(reader: Reader, path: Path) -> list[dict[str, float]]:
+    """Give what it reads; of one that writes lines they are taken from these."""
+    said = reader.ask("read", path).splitlines()
+    if said[0].startswith("{"):
+        return [json.loads(line) for line in said]
+    return [{name: float(value) for name, value in _COMPARED.findall(line)} for line in said]
+
+
+def differences(reader: Reader, form: str, path: Path) -> set[str]:
+    """Give the names of the readings that it reads otherwise than we do, or not; but a peer may know no gas."""
+    found: set[str] = set()
+    for ours, theirs in zip(readings(_MESSAGES, path), readings(reader, path), strict=True):
+        found |= {name for name in ours if theirs.get(name) != ours[name]}
+        if theirs.get("gas_m3") is None:
+            found.discard("gas_m3")
+    return found - {OTHERWISE.get((reader.name, form))}
+
+
+def checked(plan: Plan) -> Iterator[Reader]:
+    """Give those that are installed, and have read the same; exit when one has not."""
+    extra = os.environ.get("P1_PEER", "")
+    name, _, command = extra.partition("=")
+    for reader in [OURS, *PEERS, *([Reader(name, _READINGS, tuple(shlex.split(command)), 20)] if extra else [])]:
+        for form in FORMS:
+            if form in reader.refuses:
+                continue
+            try:
+                differing = differences(reader, form, telegrams.file_of(telegrams.usual, form, plan.telegrams))
+            except (OSError, subprocess.CalledProcessError) as error:
+                print(f"not measured: {reader.name}: {str(getattr(error, 'stderr', '') or error).splitlines()[-1]}")
+                break
+            if differing:
+                sys.exit(f"{reader.name}, {form}: reads {', '.join(sorted(differing))} otherwise")
+        else:
+            yield reader
+
+
+def in_turn(ways: Ways, plan: Plan) -> dict[str, dict[str, float]]:
+    """Give the median of the rounds of each way, by its name and by form."""
+    taken: dict[str, dict[str, list[float]]] = {}
+    for _ in range(plan.rounds):
+        for reader, make in ways:
+            for form in FORMS:
+                if form not in reader.refuses:
+                    us = reader.microseconds(telegrams.file_of(make, form, plan.telegrams), plan.passes(reader))
+                    taken.setdefault(reader.name, {}).setdefault(form, []).append(us)
+    return {name: {form: median(us) for form, us in of_forms.items()} for name, of_forms in taken.items()}
+
+
+def us(value: float | None) -> str:
+    """Write some µs."""
+    return "refused" if value is None else f"{value:.{0 if value >= 100 else 1}f}"
+
+
+def beside_others(plan: Plan) -> None:
+    """Measure all that are installed."""
+    readers = [*checked(plan)]
+    medians = in_turn([(reader, telegrams.usual) for reader in readers], plan)
+    slowest, rows = medians.get(DSMR_PARSER.name, {}), []
+    times = {name: [slowest[form] / found[form] for form in found if slowest] for name, found in medians.items()}
+    for reader in readers:
+        cells = (us(medians[reader.name].get(form)) for form in FORMS)
+        rows.append([reader.name, reader.makes, *cells, ", ".join(f"{ratio:.3g}" for ratio in times[reader.name])])
+    missing = [reader.name for reader in PEERS if reader not in readers]
+    notes = [*_NOTES.splitlines(), *([f"Not installed here: {', '.join(missing)}."] if missing else [])]
+    figures = {"us": us(medians[OURS.name]["nl-5.0"])}
+    if slowest:
+        figures["times"] = f"{min(times[OURS.name]):.0f}"
+    text = _BESIDE_OTHERS.format(rounds=plan.rounds, telegrams=plan.telegrams)
+    head = ["", "makes", *FORMS.values(), "times as fast as dsmr-parser"]
+    Section("From bytes to a line, beside others", text, head, rows, notes, figures).save("frames", plan.folder)
+
+
+def by_way(plan: Plan) -> None:
+    """Measure this program, also on telegrams that it likes less."""
+    ways = [(reader, make) for reader, make in WAYS if reader is not _FASTCRC or (BUILD / "fastcrc").exists()]
+    rows = [[name, *map(us, found.values())] for name, found in in_turn(ways, plan).items()]
+    Section("This program, by what it reads", _BY_WAY, ["", *FORMS.values()], rows).save("ways", plan.folder)
+
+
+def main() -> None:
+    """Measure both tables; with --smoke only whether all of this works."""
+    plan = Plan(2000, _ROUNDS, BUILD)
+    if sys.argv[1:2] == ["--smoke"]:
+        plan = Plan(60, 1, Path(sys.argv[2]))
+    beside_others(plan)
+    by_way(plan)
+
+
+if __name__ == "__main__":
+    main()
