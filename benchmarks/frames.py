@@ -111,7 +111,8 @@ a second. All check the CRC, and read the same energies, powers and gas: that is
 give objects that are still to be written. Ours is the loop of `run` without its I/O."""
 _BY_WAY: Final = """\
 As above. *The plain way* is what each telegram goes whose shape is not known yet, and all of them with `--definitions`,
-`--publish`, `--time host`, keys, `--meter-tag` and `--crc off` or `x25`."""
+`--publish`, `--time host`, keys, `--meter-tag` and `--crc off` or `x25`. *Every value*: each reading, each identifier
+and each time of an M-Bus meter, but for what changes once a month."""
 
 
 class Plan(NamedTuple):

@@ -14,8 +14,9 @@ from telegraf_p1.simulator.meter import Meter
 # Netherlands with one phase and with three, both with gas; Belgium with gas and water.
 FORMS: Final = {"nl-4.2": "NL 4.2, one phase", "nl-5.0": "NL 5.0, three phases", "be": "Belgium"}
 _FIRST_S: Final = 1_700_000_000
-# What stands in each telegram of a meter; and limits, of which one that is all nines is none.
-_KEPT: Final = re.compile(rb"0-0:(1\.0\.0|96\.1\.[14]|17\.0\.0)|1-3:0\.2\.8|1-0:31\.4\.0|0-[1-4]:|[/!]|\Z")
+_SELDOM: Final = (b"0-0:17.0.0", b"1-0:31.4.0", b"0-0:98.1.0")  # limits, the history of monthly peaks
+# What stands in each telegram of a meter.
+_KEPT: Final = re.compile(rb"0-0:(1\.0\.0|96\.1\.[14])|1-3:0\.2\.8|0-[1-4]:|[/!]|\Z")
 _READING: Final = re.compile(rb"(?<=\()\d+(\.\d+)?(?=\*(kWh|kW|V|A|m3)\))")
 _IDENTIFIER: Final = re.compile(rb"(?<=:96\.1\.[01]\()[0-9A-F]+(?=\))")
 _MBUS_TIME: Final = re.compile(rb"(?<=:24\.2\.[13]\()\d{12}[SW](?=\))")
@@ -30,7 +31,10 @@ def usual(form: str) -> Iterator[bytes]:
 
 
 def different(form: str) -> Iterator[bytes]:
-    """Telegrams of which each reading, each identifier and each time is another one than before."""
+    """Telegrams of which each reading, each identifier and each time is another one than before.
+
+    But for what changes once a month at most: limits, and the history of monthly peaks.
+    """
     random = Random(form)  # noqa: S311
 
     def digits(match: re.Match[bytes]) -> bytes:
@@ -45,8 +49,7 @@ def different(form: str) -> Iterator[bytes]:
 
     for telegram in usual(form):
         lines = [
-            line if line.startswith((b"0-0:17.0.0", b"1-0:31.4.0")) else _READING.sub(digits, line)
-            for line in telegram[:-6].split(b"\r\n")
+            line if line.startswith(_SELDOM) else _READING.sub(digits, line) for line in telegram[:-6].split(b"\r\n")
         ]
         yield _with_crc(_MBUS_TIME.sub(time, _IDENTIFIER.sub(identifier, b"\r\n".join(lines))))
 
