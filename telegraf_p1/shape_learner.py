@@ -60,6 +60,7 @@ class _Learner:
         self.times = [named for named, entry in self.entries.items() if entry.row.kind == kinds.TIME]
         self.types = {e.channel: self.sent[n][0] for n, e in self.entries.items() if e.row.kind == kinds.MBUS_TYPE}
         self.kinds = {entry.row.kind for entry in self.entries.values()}
+        self.clock = timestamp.Clock(shapes.zone)  # no time is read from it
         self.pattern: list[bytes] = []
         self.groups = self.time = self.name = 0  # how many there are, and which of them these are
         self.parts: dict[str, tuple[bytes, list[int]]] = {}  # field → its part of the template, and its groups
@@ -138,12 +139,13 @@ class _Learner:
         _, channel, row = self.entries[named]
         if not text and row.kind not in EMPTY_MEANS_SOMETHING:
             raise Unfit
-        alone = Decoding(timestamp.Clock(self.shapes.zone), None)
+        alone = Decoding(self.clock, None)
         alone.sent, alone.time, alone.time_text = self.sent, self.record.time_ns, self.sent[self.times[0]][0]
         if channel in self.types:
             alone.channel(channel).type = values.integer(self.types[channel])
         READERS[row.kind](alone, row, channel, text.decode().split(")("))
-        alone.fields.update(mbus.fields(alone.channels.values()))
+        if alone.channels:
+            alone.fields.update(mbus.fields(alone.channels.values()))
         for name in alone.fields.keys() & _POWERS:
             if str(alone.fields[name]).startswith("-"):
                 raise Unfit  # of an import and an export that are one net power
