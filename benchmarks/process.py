@@ -1,15 +1,19 @@
-"""The plugin as a process: start, memory, CPU, wake-ups and the time it takes to end.
+"""The plugin as a process: start, memory, CPU, wake-ups, latency and the time it takes to end.
 
-A pty stands for the cable; the simulated meter sends one telegram a second.
+A pty stands for the cable; the simulated meter sends one telegram a second, in pieces as a USB adapter gives them.
 
     make bench
+    .venv/bin/python benchmarks/process.py
 """
 
 import os
+import platform
 import pty
 import select
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 import tty
 from contextlib import suppress
@@ -19,41 +23,92 @@ from statistics import median
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import SILENCE_S
 
-COMMAND = [sys.executable, "-m", "telegraf_p1", "run"]
-SECONDS, IDLE_SECONDS, ROUNDS = 30, 10, 10
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS, SECONDS, IDLE_SECONDS = 21, 60, 10
+HOUR = 3600  # telegrams
+PIECE = 62  # bytes of a USB packet of FTDI, which comes as soon as it is full
+BYTE_S = 10 / 115200
+SETTLED_MS = 5  # after which the port is set up, and what was in it thrown away
+_NS = 1_000_000_000
 
 
-def start(source: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*COMMAND, source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-    )
+class Plugin:
+    """`run` on a pty, and the meter at its other end."""
 
+    def __init__(self, python: str) -> None:
+        self.end, device_fd = pty.openpty()
+        tty.setraw(device_fd)
+        self.device = os.ttyname(device_fd)
+        os.close(device_fd)
+        self._python = python
+        self._meter = Meter()
+        self._now = 1_700_000_000
 
-def stop(process: subprocess.Popen[bytes]) -> float:
-    """Close its stdin, as Telegraf does; give the ms until it has ended."""
-    assert process.stdin
-    assert process.stdout
-    begun = time.perf_counter()
-    process.stdin.close()
-    process.wait(10)
-    process.stdout.close()
-    return (time.perf_counter() - begun) * 1e3
+    def start(self) -> float:
+        """Give the ms until the port is open."""
+        begun = time.perf_counter()
+        self._process = subprocess.Popen(
+            [self._python, "-m", "telegraf_p1", "run", self.device],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        self.pid = self._process.pid
+        descriptors = Path(f"/proc/{self.pid}/fd")
+        while True:
+            for link in descriptors.iterdir():
+                with suppress(FileNotFoundError):
+                    if str(link.readlink()) == self.device:
+                        return (time.perf_counter() - begun) * 1e3
+            time.sleep(0.0003)
 
+    def stop(self) -> float:
+        """Close its stdin, as Telegraf does; give the ms until it has ended."""
+        assert self._process.stdin
+        assert self._process.stdout
+        begun = time.perf_counter()
+        self._process.stdin.close()
+        self._process.wait(10)
+        ended = time.perf_counter()
+        self._process.stdout.close()
+        return (ended - begun) * 1e3
 
-def until_port_is_open(process: subprocess.Popen[bytes], device: str) -> None:
-    folder = Path(f"/proc/{process.pid}/fd")
-    while True:
-        for link in folder.iterdir():
-            with suppress(FileNotFoundError):
-                if str(link.readlink()) == device:
-                    return
-        time.sleep(0.0005)
+    def send(self, *, in_pieces: bool = True) -> float:
+        """Send a telegram; give the ms from its last bytes to its line."""
+        self._now += 1
+        telegram = self._meter.telegram(self._now)
+        begun = sent = time.perf_counter()
+        if not in_pieces:
+            os.write(self.end, telegram)
+        for place in range(0, len(telegram) if in_pieces else 0, PIECE):
+            piece = telegram[place : place + PIECE]
+            time.sleep(max(0.0, begun + (place + len(piece)) * BYTE_S - time.perf_counter()))
+            sent = time.perf_counter()
+            os.write(self.end, piece)
+        self.line()
+        return (time.perf_counter() - sent) * 1e3
 
+    def line(self) -> None:
+        """Wait for a line."""
+        assert self._process.stdout
+        assert select.select([self._process.stdout], [], [], 5)[0]
+        assert os.read(self._process.stdout.fileno(), 65536).endswith(b"\n")
 
-def milliseconds(command: list[str]) -> float:
-    begun = time.perf_counter()
-    subprocess.run(command, check=True)
-    return (time.perf_counter() - begun) * 1e3
+    def wake_ups(self) -> int:
+        """Count how often its threads went to sleep."""
+        return sum(status(task, "voluntary_ctxt_switches") for task in self._tasks())
+
+    def seconds_on_cpu(self) -> float:
+        """Give the exact run time; the ticks of /proc/PID/stat are too coarse for so little work."""
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in self._tasks()) / _NS
+
+    def memory(self) -> float:
+        """Give the RSS in MiB."""
+        return status(Path(f"/proc/{self.pid}"), "VmRSS") / 1024
+
+    def _tasks(self) -> list[Path]:
+        return list(Path(f"/proc/{self.pid}/task").iterdir())
 
 
 def status(task: Path, name: str) -> int:
@@ -62,58 +117,86 @@ def status(task: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def wake_ups(pid: int) -> int:
-    """Count how often its threads went to sleep."""
-    return sum(status(task, "voluntary_ctxt_switches") for task in Path(f"/proc/{pid}/task").iterdir())
+def milliseconds(command: list[str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(command, check=True)
+    return (time.perf_counter() - begun) * 1e3
 
 
-def nanoseconds_on_cpu(pid: int) -> int:
-    """Give the exact run time; the ticks of /proc/PID/stat are too coarse for so little work."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+def installed(folder: Path) -> str:
+    """Give the Python of a venv like a user's; that of an editable install loads much before it does anything."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "plugin.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+    return str(folder / "bin/python")
+
+
+def show(what: str, value: float, unit: str) -> None:
+    print(f"{what:32} {value:8.2f} {unit}", flush=True)
+
+
+def measure_start(plugin: Plugin, python: str) -> None:
+    passes, starts, firsts, stops = [], [], [], []
+    for _ in range(ROUNDS):
+        passes.append(milliseconds([python, "-c", "pass"]))
+        opened = plugin.start()
+        time.sleep(SETTLED_MS / 1e3)
+        first = opened + SETTLED_MS + plugin.send(in_pieces=False)
+        time.sleep(0.1)
+        stops.append(plugin.stop())
+        starts.append(opened)
+        firsts.append(first)
+    plain = median(passes)
+    show("python -c pass", plain, "ms")
+    show("start until port open", median(starts), f"ms, {median(starts) / plain:.2f} times that")
+    show("start until first line", median(firsts), f"ms, of a telegram that comes {SETTLED_MS} ms after that")
+    show("end after EOF of stdin", median(stops), f"ms, longest {max(stops):.1f} ms")
+
+
+def measure_a_telegram_a_second(plugin: Plugin) -> None:
+    for _ in range(3):
+        plugin.send()
+        time.sleep(1)
+    used, woken, late = plugin.seconds_on_cpu(), plugin.wake_ups(), []
+    begun = time.perf_counter()
+    for second in range(1, SECONDS + 1):
+        late.append(plugin.send())
+        time.sleep(max(0.0, begun + second - time.perf_counter()))
+    used, woken = plugin.seconds_on_cpu() - used, plugin.wake_ups() - woken
+    late.sort()
+    show("one telegram a second, CPU", used / SECONDS * 100, f"% of one core, {used / SECONDS * 1e3:.2f} ms a telegram")
+    show("wake-ups a telegram", woken / SECONDS, "")
+    show("last byte until line", median(late), f"ms, 99 % {late[int(len(late) * 0.99)]:.2f} ms, longest {late[-1]:.2f} ms")
+
+
+def measure_memory(plugin: Plugin) -> None:
+    begun = plugin.memory()
+    for _ in range(HOUR):
+        plugin.send(in_pieces=False)
+    show("memory after an hour (VmRSS)", plugin.memory(), f"MiB, {plugin.memory() - begun:+.2f} within it")
+
+
+def measure_silence(plugin: Plugin) -> None:
+    time.sleep(SILENCE_S + 1)  # twice it wakes up on the way, to end and to explain the silence
+    woken = plugin.wake_ups()
+    time.sleep(IDLE_SECONDS)
+    show("wake-ups without data", (plugin.wake_ups() - woken) / IDLE_SECONDS, "a second")
 
 
 def main() -> None:
-    end, device_fd = pty.openpty()
-    tty.setraw(device_fd)
-    device = os.ttyname(device_fd)
-    os.close(device_fd)
-
-    plain = median(milliseconds([sys.executable, "-c", "pass"]) for _ in range(ROUNDS))
-    starts, stops = [], []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        process = start(device)
-        until_port_is_open(process, device)
-        starts.append((time.perf_counter() - begun) * 1e3)
-        time.sleep(0.2)
-        stops.append(stop(process))
-    print(f"python -c pass          {plain:8.1f} ms")
-    print(f"start until port open   {median(starts):8.1f} ms, {median(starts) / plain:.1f} times that")
-    print(f"end after EOF of stdin  {median(stops):8.1f} ms, longest {max(stops):.1f} ms")
-
-    process = start(device)
-    until_port_is_open(process, device)
-    time.sleep(1)
-    meter = Meter()
-    before = nanoseconds_on_cpu(process.pid)
-    for second in range(SECONDS):
-        telegram = meter.telegram(int(time.time()) + second)
-        for place in range(0, len(telegram), 62):  # as a USB adapter delivers it
-            os.write(end, telegram[place : place + 62])
-            time.sleep(62 * 10 / 115200)
-        assert process.stdout
-        assert select.select([process.stdout], [], [], 5)[0]
-        os.read(process.stdout.fileno(), 65536)
-        time.sleep(max(0.0, 1 - len(telegram) * 10 / 115200))
-    used = nanoseconds_on_cpu(process.pid) - before
-    print(f"one telegram a second   {used / SECONDS / 1e7:8.2f} % of one core")
-    print(f"memory (VmRSS)          {status(Path(f'/proc/{process.pid}'), 'VmRSS') / 1024:8.1f} MiB")
-    time.sleep(SILENCE_S + 1)  # twice it wakes up on the way, to end and to explain the silence
-    before = wake_ups(process.pid)
-    time.sleep(IDLE_SECONDS)
-    print(f"wake-ups without data   {(wake_ups(process.pid) - before) / IDLE_SECONDS:8.1f} a second")
-    stop(process)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's is compiled
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores of {platform.machine()}")
+    with tempfile.TemporaryDirectory() as folder:
+        python = installed(Path(folder))
+        plugin = Plugin(python)
+        plugin.start()  # compiles it
+        plugin.stop()
+        measure_start(plugin, python)
+        plugin.start()
+        measure_a_telegram_a_second(plugin)
+        measure_memory(plugin)
+        measure_silence(plugin)
+        plugin.stop()
 
 
 if __name__ == "__main__":
