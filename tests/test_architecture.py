@@ -59,7 +59,8 @@ MAY_KNOW = {
     "sources": "advice sources.connection url",
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "connect sources.connection sources.events url",
-    "sources.serial_port": "sources.connection sources.events sources.serial_settings url",
+    "sources.rhythm": "",
+    "sources.serial_port": "sources.connection sources.events sources.rhythm sources.serial_settings url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.incoming": "connect",
     "sources.http_exchange": "connect sources.envelope sources.incoming tls",
@@ -127,6 +128,7 @@ PURE += [
     "decode",
     "lineproto",
     "sources.envelope",
+    "sources.rhythm",
     "outputs.mapping",
 ]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}

@@ -3,6 +3,8 @@
 import os
 import socket
 import termios
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -192,6 +194,35 @@ def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> Non
                 read_on()
         connection.close()
     assert any("a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line for line in log)
+
+
+@pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
+def test_a_serial_port_wakes_up_seldom_while_a_telegram_comes(stand: Stand) -> None:
+    connection = opened(stand)
+    telegram = Meter().telegram(START)
+    pieces = [telegram[start : start + 62] for start in range(0, len(telegram), 62)]
+    enough = threading.Event()
+
+    def speak() -> None:
+        while not enough.wait(0.2):  # as long as meters pause, or longer
+            for piece in pieces:
+                stand.send(piece)
+                time.sleep(0.01)
+
+    meter = threading.Thread(target=speak)
+    meter.start()
+    reads = []
+    while len(reads) < 50 and min(reads, default=15) > 5:  # a machine that is busy may oversleep now and then
+        data, count = b"", 0
+        while len(data) < len(telegram):
+            data += heard(connection, 1)
+            count += 1
+        assert data == telegram
+        reads.append(count)
+    enough.set()
+    meter.join()
+    connection.close()
+    assert reads[0] > 5 >= reads[-1], reads
 
 
 @pytest.mark.parametrize("stand", ["serial_port"], indirect=True)

@@ -2,6 +2,7 @@
 
 115200 8N1 unless told (DSMR 4.0 and later); DSMR 2.2 and 3.0 meters talk 9600 7E1.
 pyserial opens and sets up the port; reading is select and os.read, which lose nothing.
+Once a telegram has begun the port rests until it can be complete (rhythm.py).
 
 `?timeout=60s`: the time without a byte after which the port is opened anew, since adapters get stuck.
 """
@@ -11,6 +12,7 @@ import os
 import pwd
 import select
 import termios
+import time
 from functools import partial
 from typing import Final
 
@@ -18,8 +20,12 @@ import serial
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event, Trouble
+from telegraf_p1.sources.rhythm import Rhythm
 from telegraf_p1.sources.serial_settings import Line
 from telegraf_p1.url import Url, UsageError, duration, options
+
+# Bytes that may come while nobody looks: half of what Linux keeps.
+_FILL: Final = 2048
 
 _ADVICE: dict[object, str] = {
     errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
@@ -52,10 +58,19 @@ class _Port(Connection):
         self._fd = self._port.fileno()
         self._line = line
         self._patience = Patience(timeout)
+        self._rhythm = Rhythm()
+        self._longest_rest_s = _FILL * line.byte_s
 
     def read(self) -> list[Event]:
-        if not select.select([self._fd], [], [], self._patience.wait())[0]:
+        patience_s = self._patience.wait()
+        rest = min(self._rhythm.rest(time.monotonic()), self._longest_rest_s)
+        if rest:
+            time.sleep(rest)
+            patience_s = max(0.0, patience_s - rest) if patience_s else patience_s
+        begun = time.monotonic()
+        if not select.select([self._fd], [], [], patience_s)[0]:
             return [self._patience.event()]
+        now = time.monotonic()
         try:
             data = os.read(self._fd, 4096)
         except BlockingIOError:  # it has set the port up for itself, too
@@ -64,6 +79,7 @@ class _Port(Connection):
             _check_device(self._fd)
             return [Trouble(_TWO_READERS)]
         self._patience.renew()
+        self._rhythm.heard(len(data), now, rest, now - begun)
         return [Data(self._line.characters(data))]
 
     def close(self) -> None:

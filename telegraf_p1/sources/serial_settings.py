@@ -16,9 +16,11 @@ class Line:
         if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
             raise UsageError(f"source {url.text!r}: format={line_format!r} has to be 8N1 or 7E1, or the like")
         self._has_seven_bits = data_bits == "7"
+        speed = int(number(url, "baudrate", baudrate, 50))
+        self.byte_s = (1 + int(data_bits) + (parity != "N") + int(stop_bits)) / speed
         # pyserial's arguments
         self.settings: dict[str, object] = {
-            "baudrate": int(number(url, "baudrate", baudrate, 50)),
+            "baudrate": speed,
             "bytesize": int(data_bits),
             "parity": parity,
             "stopbits": int(stop_bits),
