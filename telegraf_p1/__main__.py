@@ -5,7 +5,7 @@ import io
 import os
 import sys
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from telegraf_p1 import __version__
 from telegraf_p1.commands import OK, REJECTED, decode, fields, run, simulate
@@ -15,7 +15,26 @@ from telegraf_p1.url import UsageError, without_password
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
+class _Help(argparse.HelpFormatter):
+    """Each option that is added makes one, and it would ask shutil for the terminal's width, which loads compressors."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns
+    except OSError:
+        return 80
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_Help)
+
     def error(self, message: str) -> NoReturn:
         """Say it in one line that Telegraf logs as an error, and exit with 2."""
         Log().error(f"{without_password(message)}; see `{self.prog} --help`")

@@ -2,7 +2,6 @@
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from telegraf_p1 import durations
 
@@ -24,6 +23,7 @@ class Url(NamedTuple):
 
 
 _LONGEST: Final = 4096
+_DEVICE: Final = re.compile(r"/[A-Za-z0-9/._:@+,-]*")  # without options, and nothing to take apart
 _SECRET: Final = re.compile(
     r"token|pass|pwd|secret|api.?key|auth|credential|^(?:pw|psk|sig|signature|jwt|sid|session)$", re.IGNORECASE
 )
@@ -43,6 +43,10 @@ def parse(text: str) -> Url:
     """
     if len(text) > _LONGEST:
         raise UsageError(f"a source of {len(text)} characters is too long, {_LONGEST} are enough")
+    if _DEVICE.fullmatch(text):
+        return Url(text, "serial", "", None, "", text, {})
+    from urllib.parse import parse_qsl, unquote, urlsplit  # a twentieth of the start
+
     pairs = parse_qsl(text.partition("?")[2], keep_blank_values=True)
     # A device may take options behind a semicolon or a #, too; and a path may hold a query of its own.
     more = _NAMES.findall(unquote(text))
@@ -92,6 +96,8 @@ def _check_names(names: list[str], scheme: str) -> None:
 
 def _host(text: str, host: str) -> str:
     """Give a host name in ASCII; raise UsageError for what no name server would be asked about."""
+    if not host:
+        return ""  # without a codec that takes long to load
     try:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:

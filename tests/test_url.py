@@ -19,6 +19,13 @@ def test_a_url_is_taken_apart() -> None:
     assert parse("/dev/ttyUSB0?format=7E1")[1:] == ("serial", "", None, "", "/dev/ttyUSB0", {"format": "7E1"})
 
 
+@given(st.from_regex(r"/[A-Za-z0-9/._:@+,-]*", fullmatch=True))
+@example("/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0")
+@example("//host:1@/x")
+def test_a_device_is_the_same_with_and_without_its_scheme(device: str) -> None:
+    assert parse(device)[1:] == parse(f"serial://{device}")[1:] == ("serial", "", None, "", device, {})
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
