@@ -29,13 +29,21 @@ HOUR = 3600  # telegrams
 PIECE = 62  # bytes of a USB packet of FTDI, which comes as soon as it is full
 BYTE_S = 10 / 115200
 SETTLED_MS = 5  # after which the port is set up, and what was in it thrown away
+_SCRIPT = """\
+import re
+import sys
+from telegraf_p1.__main__ import console
+if __name__ == "__main__":
+    sys.argv[0] = re.sub(r"(-script\\.pyw|\\.exe)?$", "", sys.argv[0])
+    sys.exit(console())
+"""  # as pip writes it
 _NS = 1_000_000_000
 
 
 class Plugin:
     """`run` on a pty, and the meter at its other end."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: Path) -> None:
         self.end, device_fd = pty.openpty()
         tty.setraw(device_fd)
         self.device = os.ttyname(device_fd)
@@ -48,20 +56,22 @@ class Plugin:
         """Give the ms until the port is open."""
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [self._python, "-m", "telegraf_p1", "run", self.device],
+            [self._python.with_name("telegraf-p1"), "run", self.device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            cwd="/",
         )
         self.pid = self._process.pid
         descriptors = Path(f"/proc/{self.pid}/fd")
-        while True:
+        while self._process.poll() is None:
             for link in descriptors.iterdir():
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     if str(link.readlink()) == self.device:
                         return (time.perf_counter() - begun) * 1e3
             time.sleep(0.0003)
+        raise ChildProcessError("the plugin has ended")
 
     def stop(self) -> float:
         """Close its stdin, as Telegraf does; give the ms until it has ended."""
@@ -117,28 +127,32 @@ def status(task: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def milliseconds(command: list[str]) -> float:
+def milliseconds(*command: Path | str) -> float:
     begun = time.perf_counter()
     subprocess.run(command, check=True)
     return (time.perf_counter() - begun) * 1e3
 
 
-def installed(folder: Path) -> str:
+def installed(folder: Path) -> Path:
     """Give the Python of a venv like a user's; that of an editable install loads much before it does anything."""
+    python = folder / "bin/python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "plugin.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
-    return str(folder / "bin/python")
+    script = python.with_name("telegraf-p1")
+    script.write_text(f"#!{python}\n{_SCRIPT}")
+    script.chmod(0o755)
+    return python
 
 
 def show(what: str, value: float, unit: str) -> None:
     print(f"{what:32} {value:8.2f} {unit}", flush=True)
 
 
-def measure_start(plugin: Plugin, python: str) -> None:
+def measure_start(plugin: Plugin, python: Path) -> None:
     passes, starts, firsts, stops = [], [], [], []
     for _ in range(ROUNDS):
-        passes.append(milliseconds([python, "-c", "pass"]))
+        passes.append(milliseconds(python, "-c", "pass"))
         opened = plugin.start()
         time.sleep(SETTLED_MS / 1e3)
         first = opened + SETTLED_MS + plugin.send(in_pieces=False)
@@ -166,7 +180,11 @@ def measure_a_telegram_a_second(plugin: Plugin) -> None:
     late.sort()
     show("one telegram a second, CPU", used / SECONDS * 100, f"% of one core, {used / SECONDS * 1e3:.2f} ms a telegram")
     show("wake-ups a telegram", woken / SECONDS, "")
-    show("last byte until line", median(late), f"ms, 99 % {late[int(len(late) * 0.99)]:.2f} ms, longest {late[-1]:.2f} ms")
+    show(
+        "last byte until line",
+        median(late),
+        f"ms, 99 % {late[int(len(late) * 0.99)]:.2f} ms, longest {late[-1]:.2f} ms",
+    )
 
 
 def measure_memory(plugin: Plugin) -> None:

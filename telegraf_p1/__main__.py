@@ -1,22 +1,24 @@
 """The command line: `telegraf-p1 run|decode|simulate|fields`, also as `python -m telegraf_p1`."""
 
 import argparse
+import importlib
 import io
 import os
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from telegraf_p1 import __version__
-from telegraf_p1.commands import OK, REJECTED, decode, fields, run, simulate
+from telegraf_p1.commands import OK, REJECTED
 from telegraf_p1.log import Log, where
 from telegraf_p1.url import UsageError, without_password
 
+_COMMANDS: Final = ("run", "decode", "simulate", "fields")
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
 class _Help(argparse.HelpFormatter):
-    """Each option that is added makes one, and it would ask shutil for the terminal's width, which loads compressors."""
+    """Each option that is added makes one, and would ask shutil for the terminal's width, which loads compressors."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -41,19 +43,23 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(_USAGE)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Give the parser of the command line; the options it gives know what to do: `chosen.main(chosen)`."""
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """Give the parser of the command line; the options it gives know what to do: `chosen.main(chosen)`.
+
+    When `only` is a command, it knows no other, and is made in half the time.
+    """
     root = _Parser(prog="telegraf-p1", description="P1 telegrams of smart meters to InfluxDB line protocol.")
     root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = root.add_subparsers(dest="command", required=True)
-    for command in (run, decode, simulate, fields):
-        command.add(commands)
+    for name in (only,) if only in _COMMANDS else _COMMANDS:
+        importlib.import_module(f"telegraf_p1.commands.{name}").add(commands)
     return root
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; give its exit code: 0, 1 (decode: one was rejected), 2 (wrong option)."""
-    chosen = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    chosen = parser(*arguments[:1]).parse_args(arguments)
     try:
         return int(chosen.main(chosen))
     except UsageError as error:

@@ -9,70 +9,16 @@ Poland (Elgama) sends the identification in plain, and the block behind it witho
 nonce and has to be known: `/EGM5G35` CR LF CR LF 00 82 …
 """
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from telegraf_p1 import credentials
 from telegraf_p1.framer import SEALED, SEALED_BLOCK, Frame
+from telegraf_p1.keys import AUTHENTICATION_KEY, KEY, SYSTEM_TITLE, Keys
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
-
-KEY: Final = "P1_DECRYPTION_KEY"
-AUTHENTICATION_KEY: Final = "P1_AUTHENTICATION_KEY"
-SYSTEM_TITLE: Final = "P1_SYSTEM_TITLE"
-# Luxembourg's is the same for all meters and public (Smarty P1 1.1.3, 3.2.5).
-_LUXEMBOURG: Final = "00112233445566778899AABBCCDDEEFF"
 
 _TITLE: Final = slice(2, 10)
 _TEXT: Final = bytes([*range(0x20, 0x7F), *b"\r\n"])
 _COUNTER_LENGTH: Final = 4
 _TAG_LENGTH: Final = 12
-
-
-class Keys(NamedTuple):
-    """What opens sealed telegrams: keys of 16 bytes, and a system title of 8 for meters that do not send theirs."""
-
-    key: bytes
-    authentication: bytes
-    title: bytes = bytes(8)
-
-
-def keys(environment: Mapping[str, str]) -> Keys | None:
-    """Give the keys that the environment names, None without P1_DECRYPTION_KEY.
-
-    Raise ValueError, which never repeats a key, for what is no key or when the package that
-    decrypts is missing.
-    """
-    if not credentials.read(environment, KEY):
-        if credentials.read(environment, AUTHENTICATION_KEY):
-            message = f"{AUTHENTICATION_KEY} is set, but {KEY} is needed too"
-            raise ValueError(message)
-        return None
-    found = Keys(
-        _octets(environment, KEY, 16),
-        _octets(environment, AUTHENTICATION_KEY, 16, _LUXEMBOURG),
-        _octets(environment, SYSTEM_TITLE, 8, bytes(8).hex()),
-    )
-    from importlib.util import find_spec
-
-    if not find_spec("cryptography"):
-        message = f"{KEY} is set, but the package cryptography is not installed: run pip install cryptography"
-        raise ValueError(message)
-    return found
-
-
-def _octets(environment: Mapping[str, str], name: str, count: int, default: str = "") -> bytes:
-    digits = credentials.read(environment, name) or default
-    try:
-        octets = bytes.fromhex(digits)
-    except ValueError:
-        octets = b""
-    if len(octets) != count:
-        message = (
-            f"{name} has to be {2 * count} hex digits; what stands there has {len(digits)} characters "
-            "or others than 0-9, A-F"
-        )
-        raise ValueError(message)
-    return octets
 
 
 class Opened(NamedTuple):

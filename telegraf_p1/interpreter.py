@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from telegraf_p1 import lineproto, telegram
 from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.decrypt import Keys, opened
+from telegraf_p1.decrypt import opened
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
 from telegraf_p1.framer import Frame, Framer, is_sealed
+from telegraf_p1.keys import Keys
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record

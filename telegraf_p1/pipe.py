@@ -4,12 +4,12 @@ A record is written at once while there is room. When there is none, records wai
 them in their order, so that the meter is read on: an hour of telegrams a second fits.
 """
 
-import array
 import collections
 import fcntl
 import os
 import select
 import signal
+import sys
 import termios
 import threading
 import time
@@ -153,9 +153,8 @@ def _write(line: bytes) -> None:
 
 def _unread() -> int:
     """Count the bytes that lie in the stdout pipe; 0 when stdout is something else."""
-    size = array.array("i", [0])
     try:
-        fcntl.ioctl(_STDOUT, termios.FIONREAD, size)
+        size = fcntl.ioctl(_STDOUT, termios.FIONREAD, bytes(4))
     except OSError:
         return 0
-    return size[0]
+    return int.from_bytes(size, sys.byteorder)

@@ -100,6 +100,23 @@ class Reconnecting(Connection):
         self._connection = None
 
 
+def opened_now(source: Source) -> Source:
+    """Open a source now; the first call of what is given brings what came of that, and later ones open it anew."""
+    outcomes: list[Connection | OSError] = []
+    try:
+        outcomes.append(source())
+    except OSError as error:
+        outcomes.append(error)
+
+    def opened() -> Connection:
+        outcome = outcomes.pop() if outcomes else source()
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome
+
+    return opened
+
+
 def _kind(reason: str) -> str:
     """Give what of a reason is ours: numbers and quotes differ each time."""
     return _FOREIGN.sub("", reason)[:200]

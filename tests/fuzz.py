@@ -16,9 +16,10 @@ from random import Random
 
 from telegraf_p1 import lineproto
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.decrypt import Keys, opened
+from telegraf_p1.decrypt import opened
 from telegraf_p1.framer import LIMIT, Framer
 from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.keys import Keys
 from telegraf_p1.log import Log
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter

@@ -25,9 +25,10 @@ with atheris.instrument_imports(include=["telegraf_p1"]):
     from telegraf_p1 import lineproto
     from telegraf_p1.crc import checksum
     from telegraf_p1.decode import Memory, decode
-    from telegraf_p1.decrypt import Keys, opened
+    from telegraf_p1.decrypt import opened
     from telegraf_p1.framer import LIMIT, Frame, Framer
     from telegraf_p1.interpreter import Interpreter, Settings
+    from telegraf_p1.keys import Keys
     from telegraf_p1.log import Log
     from telegraf_p1.sources import _KINDS, EXAMPLES, envelope, events, open_source
     from telegraf_p1.telegram import CrcMode, TelegramError, parse

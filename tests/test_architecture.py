@@ -33,7 +33,8 @@ MAY_KNOW = {
     "crc": "crc_without_c",
     "diagnosis": "telegram",
     "telegram": "advice crc",
-    "decrypt": "credentials framer telegram",
+    "keys": "credentials",
+    "decrypt": "framer keys telegram",
     "scrub": "crc framer identifiers obis.kinds obis.lookup telegram values",
     # the table
     "obis": "",
@@ -72,7 +73,7 @@ MAY_KNOW = {
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
-    "interpreter": "advice decode decrypt diagnosis framer lineproto log obis.lookup record shape_learner "
+    "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
     "shapes sources.events telegram timestamp warn",
     "reconnect": "log sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
@@ -93,12 +94,12 @@ MAY_KNOW = {
     "simulator.targets": "mqtt_options simulator.countries simulator.meter",
     # the command line
     "commands": "",
-    "commands.options": "decrypt identifiers interpreter lineproto outputs.definitions_file outputs.mapping "
+    "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
     "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
     "commands.progress": "",
-    "commands.decode": "commands commands.options commands.progress decrypt framer interpreter lineproto log loop "
+    "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
     "outputs.stdout scrub sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",

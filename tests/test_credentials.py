@@ -1,6 +1,6 @@
 import pytest
 
-from telegraf_p1 import credentials, decrypt, identifiers
+from telegraf_p1 import credentials, identifiers, keys
 from telegraf_p1.log import Log
 from telegraf_p1.mqtt_options import password
 from telegraf_p1.sources import open_source
@@ -30,7 +30,7 @@ def test_what_cannot_be_sent_is_refused_and_not_repeated(name: str, text: str, m
             return open_source("http://127.0.0.1/x")
         if name == "P1_HASH_KEY":
             return identifiers.change("hash", {name: text})
-        return password() if name == "P1_MQTT_PASSWORD" else decrypt.keys({name: text})
+        return password() if name == "P1_MQTT_PASSWORD" else keys.read({name: text})
 
     with pytest.raises(UsageError, match=name) as caught:
         read()

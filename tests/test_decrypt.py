@@ -1,8 +1,9 @@
 import pytest
 
-from telegraf_p1 import decrypt
-from telegraf_p1.decrypt import Keys, opened, unseal
+from telegraf_p1 import keys
+from telegraf_p1.decrypt import opened, unseal
 from telegraf_p1.framer import Frame, Framer
+from telegraf_p1.keys import Keys
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
 from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal, seal_block
@@ -38,9 +39,9 @@ def test_another_frame_counter_or_system_title_is_no_telegram() -> None:
 
 
 def test_keys_come_from_the_environment() -> None:
-    assert decrypt.keys({}) is None
-    assert decrypt.keys({"P1_DECRYPTION_KEY": KEY.hex()}) == KEYS
-    assert decrypt.keys({"P1_DECRYPTION_KEY": KEY.hex(), "P1_AUTHENTICATION_KEY": f" {KEY.hex()}\n"}) == Keys(KEY, KEY)
+    assert keys.read({}) is None
+    assert keys.read({"P1_DECRYPTION_KEY": KEY.hex()}) == KEYS
+    assert keys.read({"P1_DECRYPTION_KEY": KEY.hex(), "P1_AUTHENTICATION_KEY": f" {KEY.hex()}\n"}) == Keys(KEY, KEY)
 
 
 @pytest.mark.parametrize("key", ["SECRET", "00" * 15, "zz" * 16, "00" * 17])
@@ -50,20 +51,20 @@ def test_a_wrong_key_is_refused_without_being_repeated(key: str) -> None:
         {"P1_DECRYPTION_KEY": KEY.hex(), "P1_AUTHENTICATION_KEY": key},
     ):
         with pytest.raises(ValueError, match="32 hex digits") as caught:
-            decrypt.keys(environment)
+            keys.read(environment)
         assert key not in str(caught.value)
 
 
 def test_half_of_a_pair_of_keys_is_named() -> None:
     with pytest.raises(ValueError, match="P1_DECRYPTION_KEY"):
-        decrypt.keys({"P1_AUTHENTICATION_KEY": KEY.hex()})
+        keys.read({"P1_AUTHENTICATION_KEY": KEY.hex()})
 
 
 def test_a_missing_package_is_named() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda _: None)
         with pytest.raises(ValueError, match="pip install cryptography"):
-            decrypt.keys({"P1_DECRYPTION_KEY": KEY.hex()})
+            keys.read({"P1_DECRYPTION_KEY": KEY.hex()})
 
 
 TITLE = b"EGM\x00\x01\x02\x03\x04"
@@ -96,9 +97,9 @@ def test_a_block_that_lost_bytes_costs_itself_alone() -> None:
 
 def test_a_block_that_cannot_be_opened_says_what_is_needed() -> None:
     (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
-    for keys, words in ((None, "P1_SYSTEM_TITLE"), (Keys(KEY, LUXEMBOURG), "one of them is wrong")):
+    for found, words in ((None, "P1_SYSTEM_TITLE"), (Keys(KEY, LUXEMBOURG), "one of them is wrong")):
         with pytest.raises(TelegramError, match=words):
-            opened(frame, keys)
+            opened(frame, found)
 
 
 def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
@@ -109,19 +110,19 @@ def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
 
 def test_the_system_title_comes_from_the_environment() -> None:
     environment = {"P1_DECRYPTION_KEY": KEY.hex(), "P1_SYSTEM_TITLE": TITLE.hex()}
-    assert decrypt.keys(environment) == Keys(KEY, LUXEMBOURG, TITLE)
+    assert keys.read(environment) == Keys(KEY, LUXEMBOURG, TITLE)
     with pytest.raises(ValueError, match="P1_SYSTEM_TITLE has to be 16 hex digits"):
-        decrypt.keys(environment | {"P1_SYSTEM_TITLE": "EGM1"})
+        keys.read(environment | {"P1_SYSTEM_TITLE": "EGM1"})
 
 
 def test_a_block_that_was_changed_does_not_blame_a_key_that_is_right() -> None:
     (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
     changed = frame._replace(data=frame.data[:-70] + bytes(40) + frame.data[-30:])
-    for data, keys, expected in (
+    for data, found, expected in (
         (changed, Keys(KEY, LUXEMBOURG, TITLE), "sealed-changed"),
         (frame, Keys(KEY, KEY, TITLE), "authentication-key"),
         (frame, Keys(LUXEMBOURG, LUXEMBOURG, TITLE), "key"),
     ):
         with pytest.raises(TelegramError) as caught:
-            opened(data, keys)
+            opened(data, found)
         assert caught.value.cause == expected

@@ -8,8 +8,8 @@ import pytest
 from telegraf_p1 import lineproto, sources
 from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
 from telegraf_p1.decode import decode
-from telegraf_p1.decrypt import Keys
 from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.keys import Keys
 from telegraf_p1.log import Log
 from telegraf_p1.outputs import statistics
 from telegraf_p1.record import Record

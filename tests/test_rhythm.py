@@ -106,7 +106,7 @@ def test_what_comes_faster_than_before_is_soon_in_time() -> None:
 
 
 def test_what_comes_over_a_network_in_its_own_time_is_hardly_ever_late() -> None:
-    rhythm, chance = Rhythm(), random.Random(1)
+    rhythm, chance = Rhythm(), random.Random(1)  # noqa: S311  no secret
     heard = []
     for n in range(2000):
         delays = sorted(chance.uniform(0, 0.08) for _ in range(15))
@@ -148,7 +148,8 @@ def test_no_burst_that_is_as_long_and_as_slow_as_the_last_ones_is_late(bursts: l
     rhythm = Rhythm()
     before: list[tuple[int, float]] = []
     for n, burst in enumerate(bursts):
-        at, pieces = n * 10.0, []
+        at = n * 10.0
+        pieces: list[Piece] = []
         for gap, count in burst:
             at += gap if pieces else 0.0
             pieces.append((at, count))

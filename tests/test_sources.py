@@ -211,7 +211,7 @@ def test_a_serial_port_wakes_up_seldom_while_a_telegram_comes(stand: Stand) -> N
 
     meter = threading.Thread(target=speak)
     meter.start()
-    reads = []
+    reads: list[int] = []
     while len(reads) < 50 and min(reads, default=15) > 5:  # a machine that is busy may oversleep now and then
         data, count = b"", 0
         while len(data) < len(telegram):

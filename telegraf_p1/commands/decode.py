@@ -11,8 +11,8 @@ from telegraf_p1.log import Log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from telegraf_p1.decrypt import Keys
     from telegraf_p1.framer import Frame
+    from telegraf_p1.keys import Keys
     from telegraf_p1.sources.file import Recording
 
 
@@ -39,12 +39,13 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
-    settings, mapping = options.understood(chosen, is_fast=not chosen.json)
+    understood = options.understood(chosen)
     log, progress = Log(), Progress()
     if chosen.scrub:
-        return _scrub(chosen.files, settings.keys, log, progress)
+        return _scrub(chosen.files, understood.keys, log, progress)
+    settings = understood.settings(is_fast=not chosen.json)
     write = sys.stdout.buffer.write if sys.stdout else bytes.__len__
-    output = lines(write, mapping, lineproto.as_json if chosen.json else lineproto.line)
+    output = lines(write, understood.mapping, lineproto.as_json if chosen.json else lineproto.line)
     accepted = rejected = 0
     for name in chosen.files:
         interpreter = Interpreter(settings, log, name)

@@ -2,13 +2,15 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
+    from telegraf_p1.identifiers import Change
     from telegraf_p1.interpreter import Settings
+    from telegraf_p1.keys import Keys
     from telegraf_p1.outputs.mapping import Mapping
 
 
@@ -44,31 +46,53 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
 
-def understood(options: argparse.Namespace, *, is_fast: bool) -> "tuple[Settings, Mapping]":
-    """Give what they say; raise UsageError for what cannot be.
+class Understood(NamedTuple):
+    """What they say, checked."""
 
-    `is_fast`: nobody asks for more than lines, so that telegrams of a known shape may become those at once.
-    """
-    from telegraf_p1 import decrypt, identifiers, lineproto
-    from telegraf_p1.interpreter import Settings
+    chosen: argparse.Namespace
+    mapping: "Mapping"
+    keys: "Keys | None"
+    zone: Zone
+    identifiers: "Change"
+
+    def settings(self, *, is_fast: bool) -> "Settings":
+        """Give what the interpreter has to know, and load it.
+
+        `is_fast`: nobody asks for more than lines, so that telegrams of a known shape may become those at once.
+        """
+        from telegraf_p1.interpreter import Settings
+        from telegraf_p1.shapes import Shapes
+
+        chosen = self.chosen
+        # What these change only the plain way knows.
+        is_fast &= chosen.crc in ("auto", "require") and chosen.time == "telegram" and chosen.meter_tag == "id"
+        is_fast &= not self.keys and not chosen.definitions
+        shapes = Shapes(self.zone, chosen.measurement) if is_fast else None
+        is_host_time = chosen.time == "host"
+        return Settings(
+            chosen.crc, self.zone, is_host_time, self.keys, chosen.plain, self.mapping.rows, self.identifiers, shapes
+        )
+
+
+def understood(chosen: argparse.Namespace) -> Understood:
+    """Give what they say; raise UsageError for what cannot be. What reads telegrams is not loaded for that."""
+    from telegraf_p1 import identifiers, keys, lineproto
     from telegraf_p1.outputs.mapping import Mapping
-    from telegraf_p1.shapes import Shapes
 
     try:
-        measurement = lineproto.check_measurement(options.measurement)
-        if options.definitions:
+        measurement = lineproto.check_measurement(chosen.measurement)
+        if chosen.definitions:
             from telegraf_p1.outputs import definitions_file
 
-            mapping = definitions_file.load(options.definitions, measurement)
+            mapping = definitions_file.load(chosen.definitions, measurement)
         else:
             mapping = Mapping(measurement)
-        keys = decrypt.keys(os.environ)
-        zone = Zone(options.timezone)
-        change = identifiers.change(options.meter_tag, os.environ)
+        return Understood(
+            chosen,
+            mapping,
+            keys.read(os.environ),
+            Zone(chosen.timezone),
+            identifiers.change(chosen.meter_tag, os.environ),
+        )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    # What these change only the plain way knows.
-    is_fast &= options.crc in ("auto", "require") and options.time == "telegram" and options.meter_tag == "id"
-    shapes = Shapes(zone, measurement) if is_fast and not keys and not options.definitions else None
-    settings = Settings(options.crc, zone, options.time == "host", keys, options.plain, mapping.rows, change, shapes)
-    return settings, mapping

@@ -33,27 +33,32 @@ def add(commands: Any) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
-    from telegraf_p1 import execd, loop, pipe
-    from telegraf_p1.interpreter import Interpreter
-    from telegraf_p1.reconnect import Reconnecting
+    from telegraf_p1 import execd, pipe
+    from telegraf_p1.reconnect import Reconnecting, opened_now
     from telegraf_p1.sources import advice, open_source
 
-    settings, mapping = options.understood(chosen, is_fast=not chosen.publish)
+    understood = options.understood(chosen)
     stats_every_s = _stats_every_s(chosen)
     log = Log()
     if not pipe.is_open():
         return OK
     stdout = pipe.Pipe(log)
     lifeline = execd.Lifeline(stdout.drain)
-    interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
-        outputs = _outputs(chosen, mapping, stdout, log)
+        outputs = _outputs(chosen, understood.mapping, stdout, log)
         lifeline.watch()
+        source = opened_now(source)
+        # All that follows takes a while on a small computer. What the meter says meanwhile waits in its port.
+        from telegraf_p1 import loop
+        from telegraf_p1.interpreter import Interpreter
+
+        settings = understood.settings(is_fast=not chosen.publish)
+        interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
         if stats_every_s:
             from telegraf_p1.outputs import statistics
 
-            statistics.start(interpreter, chosen.source, mapping.measurement, stats_every_s, stdout.write)
+            statistics.start(interpreter, chosen.source, understood.mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
         loop.run(connection, interpreter, outputs, stdout.flush, stdout.is_flushed)
         if not interpreter.accepted and not interpreter.rejected:

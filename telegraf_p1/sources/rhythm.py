@@ -21,7 +21,9 @@ class Rhythm:
     """The bursts of one line. All times are s, of one clock."""
 
     def __init__(self) -> None:
-        self._last_ones: deque[tuple[int, float]] = deque(maxlen=_BURSTS)  # bytes, and s for each behind the first piece
+        self._last_ones: deque[tuple[int, float]] = deque(
+            maxlen=_BURSTS
+        )  # bytes, and s for each behind the first piece
         self._is_whole = False  # whether the burst was heard from its first byte on
         self._begun = self._heard_at = self._until = 0.0
         self._first = self._bytes = 0  # in its first piece, and so far
@@ -44,7 +46,7 @@ class Rhythm:
         self._heard_at = now
 
     def _least(self, count: int) -> float:
-        """Give the s that the rest of a burst takes of which so many bytes have come; less where the last ones differ."""
+        """Give the s that a burst takes on when so many bytes of it have come; less where the last ones differ."""
         if not self._last_ones:
             return 0.0
         paces = sorted(pace for _, pace in self._last_ones)
