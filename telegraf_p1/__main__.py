@@ -1,6 +1,7 @@
 """The command line: `telegraf-p1 run|decode|simulate|fields`, also as `python -m telegraf_p1`."""
 
 import argparse
+import gc
 import importlib
 import io
 import os
@@ -14,6 +15,7 @@ from telegraf_p1.log import Log, where
 from telegraf_p1.url import UsageError, without_password
 
 _COMMANDS: Final = ("run", "decode", "simulate", "fields")
+_LOADED: Final = 10_000  # objects: looking for garbage among those that are loaded is a twentieth of the start
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
@@ -76,6 +78,7 @@ def console(arguments: list[str] | None = None) -> int:
     """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as line protocol is, whatever the locale says
+    gc.set_threshold(_LOADED)
     threading.excepthook = lambda bug: _say_bug(bug.exc_value or bug.exc_type())
     try:
         code = main(arguments)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from telegraf_p1.log import Log
-from telegraf_p1.reconnect import Reconnecting, waiting_time
+from telegraf_p1.reconnect import Reconnecting, opened_now, waiting_time
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Lost, Pause
 
@@ -32,6 +32,32 @@ class Scripted(Connection):
     def close(self) -> None:
         self.heard.append("close")
         raise OSError(errno.EIO, "closing fails too")
+
+
+def test_one_that_was_opened_at_once_is_read_and_later_opened_anew() -> None:
+    connections = [Scripted(), Scripted()]
+    left = list(connections)
+    source = opened_now(lambda: left.pop(0))
+    assert left == connections[1:]
+    assert [source(), source()] == connections
+
+
+def test_one_that_could_not_be_opened_at_once_is_lost_like_any_other_and_tried_once(naps: list[float]) -> None:
+    attempts: list[int] = []
+    log: list[str] = []
+
+    def source() -> Connection:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise GONE
+        return Scripted([Data(b"/")])
+
+    connection = Reconnecting(opened_now(source), Log(log.append), "port", lambda: 0)
+    assert connection.read() == [Lost()]
+    assert len(attempts) == 1
+    assert log == ["E! port: the device is gone; trying again until it is there\n"]
+    assert connection.read() == [Data(b"/")]
+    assert len(naps) == 2
 
 
 @pytest.fixture

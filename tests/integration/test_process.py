@@ -5,6 +5,7 @@ import pty
 import signal
 import socket
 import subprocess
+import sys
 import time
 import tty
 from collections.abc import Callable, Iterator
@@ -497,3 +498,36 @@ def test_no_progress_is_shown_among_records_or_in_a_file(stderr: str, tmp_path: 
         assert process.returncode == 0
         assert b" MB" not in seen()
         assert (tmp_path / "log").read_bytes() == b""
+
+
+def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
+    """On a small computer that takes as long as a telegram; nor is loaded what another source or command needs."""
+    script = """if True:
+        import os, sys
+        from telegraf_p1 import __main__
+        from telegraf_p1.sources import serial_port
+        def opened(path, line):
+            print(*sys.modules, flush=True)
+            os._exit(0)
+        serial_port._open = opened
+        __main__.console(["run", "/dev/ttyUSB0"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    reads = {f"telegraf_p1.{name}" for name in ("interpreter", "framer", "telegram", "crc", "decode", "shapes")}
+    costly = {
+        "shutil",
+        "encodings.idna",
+        "crcmod",
+        "zoneinfo",
+        "paho",
+        "asyncio",
+        "logging",
+        "subprocess",
+        "socket",
+        "ssl",
+    }
+    assert not loaded & (reads | costly)
+    assert "serial" in loaded
