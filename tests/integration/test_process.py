@@ -512,9 +512,10 @@ def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
         serial_port._open = opened
         __main__.console(["run", "/dev/ttyUSB0"])
     """
-    done = subprocess.run(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, capture_output=True, text=True, check=True
-    )
+    stdin, open_end = os.pipe()
+    done = subprocess.run([sys.executable, "-c", script], stdin=stdin, capture_output=True, text=True, check=True)
+    os.close(stdin)
+    os.close(open_end)
     loaded = set(done.stdout.split())
     reads = {f"telegraf_p1.{name}" for name in ("interpreter", "framer", "telegram", "crc", "decode", "shapes")}
     costly = {
