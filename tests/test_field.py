@@ -28,7 +28,7 @@ def cases() -> list[dict[str, Any]]:
 
 def read(path: Path, *more: str) -> tuple[list[Record], str]:
     """Give the records of a recording as `decode` reads it, and its log."""
-    settings = options.understood(parser().parse_args(["decode", *more])).settings(is_fast=False)
+    settings = options.Understood(parser().parse_args(["decode", *more])).settings(is_fast=False)
     log: list[str] = []
     interpreter = Interpreter(settings, Log(log.append), "recording")
     found = interpreter.records(Data(path.read_bytes()), RECEIVED_NS)

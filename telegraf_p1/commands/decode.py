@@ -39,7 +39,7 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
-    understood = options.understood(chosen)
+    understood = options.Understood(chosen)
     log, progress = Log(), Progress()
     if chosen.scrub:
         return _scrub(chosen.files, understood.keys, log, progress)

@@ -2,16 +2,13 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
-    from telegraf_p1.identifiers import Change
     from telegraf_p1.interpreter import Settings
-    from telegraf_p1.keys import Keys
-    from telegraf_p1.outputs.mapping import Mapping
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +43,27 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
 
 
-class Understood(NamedTuple):
-    """What they say, checked."""
+class Understood:
+    """What they say, checked; raise UsageError for what cannot be. What reads telegrams is not loaded for that."""
 
-    chosen: argparse.Namespace
-    mapping: "Mapping"
-    keys: "Keys | None"
-    zone: Zone
-    identifiers: "Change"
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        from telegraf_p1 import identifiers, keys, lineproto
+        from telegraf_p1.outputs.mapping import Mapping
+
+        self._chosen = chosen
+        try:
+            measurement = lineproto.check_measurement(chosen.measurement)
+            if chosen.definitions:
+                from telegraf_p1.outputs import definitions_file
+
+                self.mapping = definitions_file.load(chosen.definitions, measurement)
+            else:
+                self.mapping = Mapping(measurement)
+            self.keys = keys.read(os.environ)
+            self._zone = Zone(chosen.timezone)
+            self._identifiers = identifiers.change(chosen.meter_tag, os.environ)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
     def settings(self, *, is_fast: bool) -> "Settings":
         """Give what the interpreter has to know, and load it.
@@ -63,36 +73,12 @@ class Understood(NamedTuple):
         from telegraf_p1.interpreter import Settings
         from telegraf_p1.shapes import Shapes
 
-        chosen = self.chosen
+        chosen = self._chosen
         # What these change only the plain way knows.
         is_fast &= chosen.crc in ("auto", "require") and chosen.time == "telegram" and chosen.meter_tag == "id"
         is_fast &= not self.keys and not chosen.definitions
-        shapes = Shapes(self.zone, chosen.measurement) if is_fast else None
+        shapes = Shapes(self._zone, chosen.measurement) if is_fast else None
         is_host_time = chosen.time == "host"
         return Settings(
-            chosen.crc, self.zone, is_host_time, self.keys, chosen.plain, self.mapping.rows, self.identifiers, shapes
+            chosen.crc, self._zone, is_host_time, self.keys, chosen.plain, self.mapping.rows, self._identifiers, shapes
         )
-
-
-def understood(chosen: argparse.Namespace) -> Understood:
-    """Give what they say; raise UsageError for what cannot be. What reads telegrams is not loaded for that."""
-    from telegraf_p1 import identifiers, keys, lineproto
-    from telegraf_p1.outputs.mapping import Mapping
-
-    try:
-        measurement = lineproto.check_measurement(chosen.measurement)
-        if chosen.definitions:
-            from telegraf_p1.outputs import definitions_file
-
-            mapping = definitions_file.load(chosen.definitions, measurement)
-        else:
-            mapping = Mapping(measurement)
-        return Understood(
-            chosen,
-            mapping,
-            keys.read(os.environ),
-            Zone(chosen.timezone),
-            identifiers.change(chosen.meter_tag, os.environ),
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from None

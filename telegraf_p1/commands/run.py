@@ -37,7 +37,7 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.reconnect import Reconnecting, opened_now
     from telegraf_p1.sources import advice, open_source
 
-    understood = options.understood(chosen)
+    understood = options.Understood(chosen)
     stats_every_s = _stats_every_s(chosen)
     log = Log()
     if not pipe.is_open():
