@@ -3,7 +3,9 @@
 A pty stands for the cable; the simulated meter sends one telegram a second, in pieces as a USB adapter gives them.
 
     make bench
-    .venv/bin/python benchmarks/process.py
+
+It starts what pip has installed beside this Python. An editable install (.venv) loads half of the standard library
+before it does anything, `python -c pass` too, so that its start says little.
 """
 
 import os
@@ -12,8 +14,6 @@ import pty
 import select
 import subprocess
 import sys
-import sysconfig
-import tempfile
 import time
 import tty
 from contextlib import suppress
@@ -23,32 +23,22 @@ from statistics import median
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import SILENCE_S
 
-ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, SECONDS, IDLE_SECONDS = 21, 60, 10
 HOUR = 3600  # telegrams
 PIECE = 62  # bytes of a USB packet of FTDI, which comes as soon as it is full
 BYTE_S = 10 / 115200
 SETTLED_MS = 5  # after which the port is set up, and what was in it thrown away
-_SCRIPT = """\
-import re
-import sys
-from telegraf_p1.__main__ import console
-if __name__ == "__main__":
-    sys.argv[0] = re.sub(r"(-script\\.pyw|\\.exe)?$", "", sys.argv[0])
-    sys.exit(console())
-"""  # as pip writes it
 _NS = 1_000_000_000
 
 
 class Plugin:
     """`run` on a pty, and the meter at its other end."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self) -> None:
         self.end, device_fd = pty.openpty()
         tty.setraw(device_fd)
         self.device = os.ttyname(device_fd)
         os.close(device_fd)
-        self._python = python
         self._meter = Meter()
         self._now = 1_700_000_000
 
@@ -56,7 +46,7 @@ class Plugin:
         """Give the ms until the port is open."""
         begun = time.perf_counter()
         self._process = subprocess.Popen(
-            [self._python.with_name("telegraf-p1"), "run", self.device],
+            [Path(sys.executable).with_name("telegraf-p1"), "run", self.device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -127,32 +117,20 @@ def status(task: Path, name: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def milliseconds(*command: Path | str) -> float:
+def milliseconds(*command: str) -> float:
     begun = time.perf_counter()
     subprocess.run(command, check=True)
     return (time.perf_counter() - begun) * 1e3
-
-
-def installed(folder: Path) -> Path:
-    """Give the Python of a venv like a user's; that of an editable install loads much before it does anything."""
-    python = folder / "bin/python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "plugin.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
-    script = python.with_name("telegraf-p1")
-    script.write_text(f"#!{python}\n{_SCRIPT}")
-    script.chmod(0o755)
-    return python
 
 
 def show(what: str, value: float, unit: str) -> None:
     print(f"{what:32} {value:8.2f} {unit}", flush=True)
 
 
-def measure_start(plugin: Plugin, python: Path) -> None:
+def measure_start(plugin: Plugin) -> None:
     passes, starts, firsts, stops = [], [], [], []
     for _ in range(ROUNDS):
-        passes.append(milliseconds(python, "-c", "pass"))
+        passes.append(milliseconds(sys.executable, "-c", "pass"))
         opened = plugin.start()
         time.sleep(SETTLED_MS / 1e3)
         first = opened + SETTLED_MS + plugin.send(in_pieces=False)
@@ -206,17 +184,15 @@ def measure_silence(plugin: Plugin) -> None:
 def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's is compiled
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores of {platform.machine()}")
-    with tempfile.TemporaryDirectory() as folder:
-        python = installed(Path(folder))
-        plugin = Plugin(python)
-        plugin.start()  # compiles it
-        plugin.stop()
-        measure_start(plugin, python)
-        plugin.start()
-        measure_a_telegram_a_second(plugin)
-        measure_memory(plugin)
-        measure_silence(plugin)
-        plugin.stop()
+    plugin = Plugin()
+    plugin.start()  # compiles it
+    plugin.stop()
+    measure_start(plugin)
+    plugin.start()
+    measure_a_telegram_a_second(plugin)
+    measure_memory(plugin)
+    measure_silence(plugin)
+    plugin.stop()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_what_comes_faster_than_before_is_soon_in_time() -> None:
     heard = [hear(rhythm, adapter(911, SLOW if n < 20 else FAST, 3.0 * n)) for n in range(60)]
     late = [n for n, one in enumerate(heard) if one.late_s > 0.001]
     assert late == [*range(20, 20 + len(late))]
-    assert len(late) <= 4
+    assert len(late) <= 5
     assert heard[-1].wake_ups <= 4
 
 

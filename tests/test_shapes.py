@@ -200,11 +200,11 @@ def test_time_grows_no_faster_than_the_telegram(form: str) -> None:
 def test_what_only_the_plain_way_knows_switches_the_fast_one_off(more: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parent.parent)
     chosen = ["decode", *more.split()]
-    assert options.understood(parser().parse_args(chosen), is_fast=True)[0].shapes is None
-    assert options.understood(parser().parse_args(["decode"]), is_fast=True)[0].shapes
-    assert options.understood(parser().parse_args(["decode"]), is_fast=False)[0].shapes is None
+    assert options.Understood(parser().parse_args(chosen)).settings(is_fast=True).shapes is None
+    assert options.Understood(parser().parse_args(["decode"])).settings(is_fast=True).shapes
+    assert options.Understood(parser().parse_args(["decode"])).settings(is_fast=False).shapes is None
 
 
 def test_a_key_switches_the_fast_way_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P1_DECRYPTION_KEY", "00" * 16)
-    assert options.understood(parser().parse_args(["decode"]), is_fast=True)[0].shapes is None
+    assert options.Understood(parser().parse_args(["decode"])).settings(is_fast=True).shapes is None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.readers.timed import print_time, telegrams
 from telegraf_p1 import loop
 from telegraf_p1.__main__ import parser
-from telegraf_p1.commands.options import understood
+from telegraf_p1.commands.options import Understood
 from telegraf_p1.interpreter import Interpreter
 from telegraf_p1.log import Log
 from telegraf_p1.outputs.stdout import lines
@@ -40,7 +40,8 @@ class Source(Connection):
 
 def program(how: str, sink: Callable[[bytes], object]) -> Callable[[list[bytes]], None]:
     """Give what hears pieces and writes their lines to the sink."""
-    settings, mapping = understood(parser().parse_args(["decode"]), is_fast=how != "plain")
+    understood = Understood(parser().parse_args(["decode"]))
+    settings, mapping = understood.settings(is_fast=how != "plain"), understood.mapping
     interpreter, output = Interpreter(settings, Log(), "benchmark"), lines(sink, mapping)
     return lambda pieces: loop.run(Source(pieces), interpreter, [output])
 

@@ -14,7 +14,7 @@ _BURSTS: Final = 20  # that are remembered
 # shorter than a piece of 62 bytes at 115200 baud takes (5.4 ms).
 _MARGIN_S: Final = 0.002
 _AT_ONCE_S: Final = 0.0003
-_FASTER: Final = 0.9  # that a burst may have been whose end we missed
+_FASTER: Final = 0.95  # that a burst may have been whose end we missed
 
 
 class Rhythm:
