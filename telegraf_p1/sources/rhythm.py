@@ -21,9 +21,8 @@ class Rhythm:
     """The bursts of one line. All times are s, of one clock."""
 
     def __init__(self) -> None:
-        self._last_ones: deque[tuple[int, float]] = deque(
-            maxlen=_BURSTS
-        )  # bytes, and s for each behind the first piece
+        # Bytes, and s for each of those behind the first piece.
+        self._last_ones: deque[tuple[int, float]] = deque(maxlen=_BURSTS)
         self._is_whole = False  # whether the burst was heard from its first byte on
         self._begun = self._heard_at = self._until = 0.0
         self._first = self._bytes = 0  # in its first piece, and so far
