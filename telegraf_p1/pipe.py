@@ -1,7 +1,8 @@
 """Stdout as Telegraf reads it: a pipe that may be full, since Telegraf stands still when its outputs do.
 
-A record is written at once while there is room. When there is none, records wait in memory and a thread writes
-them in their order, so that the meter is read on: an hour of telegrams a second fits.
+Records are written at once while there is room, as many whole lines together as a pipe takes without cutting them.
+When there is none, records wait in memory and a thread writes them in their order, so that the meter is read on: an
+hour of telegrams a second fits.
 """
 
 import collections
@@ -13,6 +14,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from telegraf_p1.log import Log
@@ -36,33 +38,29 @@ class Pipe:
         self._log = log
         self._most_bytes = most_bytes
         self._lines: collections.deque[bytes] = collections.deque()
-        self._bytes = 0  # that wait, and those of the line that the thread is writing
+        self._bytes = 0  # that wait, and those of the lines that the thread is writing
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._blocked_at = self._written_at = 0.0  # when there was no room first, and some last (monotonic, s)
         self._waited = self._dropped = 0  # lines, since Telegraf stopped reading
 
-    def write(self, data: bytes) -> None:
-        """Write one record with its line end, or let it wait; leave as at SIGTERM when nobody reads any more."""
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Write records, lines with their ends, or let them wait; leave as at SIGTERM when nobody reads any more."""
+        left = collections.deque(lines)
         with self._changed:
-            if self._bytes or len(data) > select.PIPE_BUF or not _has_room(0):
-                self._put(data)
-                return
-            try:
-                os.write(_STDOUT, data)  # whole: the room is for PIPE_BUF bytes at least
-            except BrokenPipeError:
-                signal.raise_signal(signal.SIGTERM)
-                signal.pause()
+            while left and not self._bytes and len(left[0]) <= select.PIPE_BUF and _has_room(0):
+                try:
+                    os.write(_STDOUT, b"".join(_together(left)))  # whole: the room is for PIPE_BUF bytes at least
+                except BrokenPipeError:
+                    signal.raise_signal(signal.SIGTERM)
+                    signal.pause()
+            for line in left:
+                self._put(line)
 
-    def flush(self) -> None:
-        """Wait until nothing waits any more."""
+    def flush(self, seconds: float | None = None) -> bool:
+        """Wait until nothing waits any more, for so many seconds (None: for ever); give whether it is so."""
         with self._changed:
-            while self._bytes:
-                self._changed.wait()
-
-    def is_flushed(self) -> bool:
-        """Whether nothing waits."""
-        return not self._bytes
+            return self._changed.wait_for(lambda: not self._bytes, seconds)
 
     def drain(self) -> None:
         """Before leaving: wait until Telegraf has read what was written, as long as it reads at all.
@@ -101,9 +99,9 @@ class Pipe:
                     self._changed.wait()
             _has_room(None)  # the oldest line may be dropped meanwhile
             with self._changed:
-                line = self._lines.popleft()
+                lines = _together(self._lines)
             try:
-                _write(line)
+                _write(b"".join(lines))
             except OSError as error:
                 if not isinstance(error, BrokenPipeError):
                     self._log.error(f"cannot write to stdout: {error.strerror}")
@@ -111,7 +109,7 @@ class Pipe:
                 return
             with self._changed:
                 self._written_at = time.monotonic()
-                self._bytes -= len(line) + _OVERHEAD
+                self._bytes -= sum(map(len, lines)) + _OVERHEAD * len(lines)
                 if not self._bytes:
                     self._say_what_happened()
                     self._changed.notify_all()
@@ -144,11 +142,21 @@ def _has_room(milliseconds: int | None) -> bool:
     return bool(poll.poll(milliseconds))
 
 
-def _write(line: bytes) -> None:
-    """Write a line that may be longer than PIPE_BUF."""
-    for start in range(0, len(line), select.PIPE_BUF):
+def _together(lines: collections.deque[bytes]) -> list[bytes]:
+    """Take the first line, and those that fit in PIPE_BUF bytes with it."""
+    found = [lines.popleft()]
+    room = select.PIPE_BUF - len(found[0])
+    while lines and len(lines[0]) <= room:
+        room -= len(lines[0])
+        found.append(lines.popleft())
+    return found
+
+
+def _write(data: bytes) -> None:
+    """Write lines, or one that may be longer than PIPE_BUF."""
+    for start in range(0, len(data), select.PIPE_BUF):
         _has_room(None)
-        os.write(_STDOUT, line[start : start + select.PIPE_BUF])
+        os.write(_STDOUT, data[start : start + select.PIPE_BUF])
 
 
 def _unread() -> int:

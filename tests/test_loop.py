@@ -1,5 +1,7 @@
 """Records first, acknowledgement second."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from telegraf_p1 import loop
@@ -37,21 +39,38 @@ def interpreter() -> Interpreter:
 def test_messages_that_came_together_are_acknowledged_together_when_all_are_written() -> None:
     notes: list[str] = []
     broker = Broker(notes, [message(1), message(2), message(3)], [message(4)])
-    loop.run(broker, interpreter(), [lambda record: notes.append(record.tags["topic"])])
+    loop.run(broker, interpreter(), [lambda records: notes.extend(record.tags["topic"] for record in records)])
     assert notes == ["p1/1", "p1/2", "p1/3", "done", "p1/4", "done"]
 
 
 def test_telegrams_without_a_time_that_came_together_have_times_of_their_own() -> None:
     times: list[int | None] = []
     old = [Data(Meter("nl-2.2").telegram(START + n), "p1/1", ends_message=True) for n in range(20)]
-    loop.run(Broker([], [*old]), interpreter(), [lambda record: times.append(record.time_ns)])
+    loop.run(Broker([], [*old]), interpreter(), [lambda records: times.extend(record.time_ns for record in records)])
     assert len(set(times)) == 20
+
+
+def test_what_has_to_wait_for_telegraf_is_acknowledged_as_soon_as_it_is_written() -> None:
+    """A pipe is full for some ms, again and again: until a message comes, or does not, would be a long time."""
+    notes: list[str] = []
+    broker = Broker(notes, [message(1)], [message(2)], [message(3)])
+    broker.acknowledges = True
+    is_written = iter((True, False, True))
+
+    def flush(seconds: float | None) -> bool:
+        assert seconds is not None
+        assert 0 < seconds < 0.1
+        notes.append("waited")
+        return next(is_written)
+
+    loop.run(broker, interpreter(), [], flush)
+    assert notes == ["waited", "done", "waited", "waited", "done"]
 
 
 def test_nothing_is_acknowledged_that_could_not_be_written() -> None:
     notes: list[str] = []
 
-    def full(_record: Record) -> None:
+    def full(_records: Sequence[Record]) -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
@@ -62,5 +81,9 @@ def test_nothing_is_acknowledged_that_could_not_be_written() -> None:
 def test_the_end_of_a_source_ends_the_last_telegram() -> None:
     notes: list[str] = []
     old = Meter("nl-2.2").telegram(START).rstrip()  # what follows its `!` might be a CRC
-    loop.run(Broker(notes, [Data(old)]), interpreter(), [lambda record: notes.append(record.tags["meter"])])
+    loop.run(
+        Broker(notes, [Data(old)]),
+        interpreter(),
+        [lambda records: notes.extend(record.tags["meter"] for record in records)],
+    )
     assert notes == ["done", "E0001010000000011"]

@@ -1,6 +1,7 @@
 """A stdout that is full: records wait, in order, within a bound; whoever has them kept waits too."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -16,12 +17,32 @@ from telegraf_p1.log import Log
 from telegraf_p1.pipe import Pipe
 pipe = Pipe(Log(), int(sys.argv[1]))
 for number in range(int(sys.argv[2])):
-    pipe.write(f"p1 n={number}i,text=\\"{chr(120) * int(sys.argv[3])}\\"\\n".encode())
+    pipe.write([f"p1 n={number}i,text=\\"{chr(120) * int(sys.argv[3])}\\"\\n".encode()])
 print("went on", file=sys.stderr, flush=True)
 if sys.argv[4] == "flush":
     pipe.flush()
     print("flushed", file=sys.stderr, flush=True)
 sys.stdin.read()
+pipe.drain()
+"""
+
+# Writes records together, and says on stderr how many bytes went out at once.
+_SAY_TOGETHER = """
+import os, sys
+from telegraf_p1.log import Log
+from telegraf_p1.pipe import Pipe
+write = os.write
+def told(fd, data):
+    if fd == 1:
+        print(len(data), data[:1], data[-1:], file=sys.stderr, flush=True)
+    return write(fd, data)
+os.write = told
+lines = [b"p1 n=%di,text=\\"%b\\"\\n" % (n, b"x" * (n * 37 % 1500)) for n in range(500)]
+pipe = Pipe(Log())
+pipe.write(lines[:200])
+pipe.write([])
+pipe.write([b"p1 n=200i,text=\\"" + b"x" * 5000 + b"\\"\\n", *lines[201:]])
+pipe.flush()
 pipe.drain()
 """
 
@@ -70,6 +91,16 @@ def test_a_record_longer_than_a_pipe_takes_at_once_stays_whole() -> None:
         output, _ = process.communicate(timeout=20)
     assert numbers(output) == list(range(30))
     assert all(line.endswith(b'x"') and len(line) > 20_000 for line in output.splitlines())
+
+
+def test_records_that_come_together_go_out_together_whole_and_in_order() -> None:
+    done = subprocess.run([sys.executable, "-c", _SAY_TOGETHER], capture_output=True, check=True, timeout=20)
+    assert numbers(done.stdout) == list(range(500))
+    writes = [line.split() for line in done.stderr.decode().splitlines()]
+    assert all(int(size) <= select.PIPE_BUF for size, *_ in writes)
+    cut = [(begins, ends) for _, begins, ends in writes if (begins, ends) != ("b'p'", "b'\\n'")]
+    assert cut == [("b'p'", "b'x'"), ("b'x'", "b'\\n'")]  # the one that is too long to be written at once
+    assert len(writes) < 200
 
 
 def test_flush_waits_until_all_is_written() -> None:

@@ -44,13 +44,13 @@ def main(chosen: argparse.Namespace) -> int:
     if chosen.scrub:
         return _scrub(chosen.files, understood.keys, log, progress)
     settings = understood.settings(is_fast=not chosen.json)
-    write = sys.stdout.buffer.write if sys.stdout else bytes.__len__
+    write = sys.stdout.buffer.writelines if sys.stdout else len
     output = lines(write, understood.mapping, lineproto.as_json if chosen.json else lineproto.line)
     accepted = rejected = 0
     for name in chosen.files:
         interpreter = Interpreter(settings, log, name)
         recording = Recording(0 if name == "-" else name, progress.bytes)
-        loop.run(recording, interpreter, [output, progress.telegram])
+        loop.run(recording, interpreter, [output, progress.telegrams])
         recording.close()
         accepted += interpreter.accepted
         rejected += interpreter.rejected
@@ -82,7 +82,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) 
                 continue
             if is_begun(plain.data):
                 found += 1
-                progress.telegram(plain)
+                progress.telegrams([plain])
                 if sys.stdout:
                     sys.stdout.buffer.write(scrubber.scrub(plain) + (b"\r\n" if frame.whole else b""))
     progress.end()

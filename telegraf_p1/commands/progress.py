@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sized
 from typing import Final
 
 _EACH_S: Final = 1.0
@@ -18,9 +19,9 @@ class Progress:
         self._bytes = self._telegrams = 0
         self._text = ""
 
-    def telegram(self, _telegram: object) -> None:
-        """Count one."""
-        self._telegrams += 1
+    def telegrams(self, found: Sized) -> None:
+        """Count them."""
+        self._telegrams += len(found)
 
     def bytes(self, count: int) -> None:
         """Count bytes that were read, and show all so far when a second has passed."""

@@ -60,7 +60,7 @@ def main(chosen: argparse.Namespace) -> int:
 
             statistics.start(interpreter, chosen.source, understood.mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        loop.run(connection, interpreter, outputs, stdout.flush, stdout.is_flushed)
+        loop.run(connection, interpreter, outputs, stdout.flush)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()

@@ -6,7 +6,7 @@ root is the equipment identifier. The password comes from P1_MQTT_PASSWORD.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from paho.mqtt import client as mqtt
@@ -84,8 +84,12 @@ class Publisher:
         self._client.connect_async(*self._address)
         self._client.loop_start()
 
-    def publish(self, record: Record) -> None:
+    def publish(self, records: Sequence[Record]) -> None:
         """Publish what has changed or was not published for a minute."""
+        for record in records:
+            self._publish(record)
+
+    def _publish(self, record: Record) -> None:
         if self._client.is_behind():
             self._say("the broker does not take what is published as fast as it comes, and misses some of it")
         if not self._client.is_connected() or self._client.is_behind():

@@ -29,7 +29,7 @@ def record(interpreter: Interpreter, source: str, now_ns: int) -> Record:
 
 
 def start(
-    interpreter: Interpreter, source: str, measurement: str, every_s: float, write: Callable[[bytes], None]
+    interpreter: Interpreter, source: str, measurement: str, every_s: float, write: Callable[[list[bytes]], None]
 ) -> None:
     """Write a line now and then, also while no telegram comes."""
 
@@ -39,6 +39,6 @@ def start(
             # A stdout that cannot be written is the main thread's to say.
             with contextlib.suppress(OSError):
                 line = lineproto.line(record(interpreter, source, time.time_ns()), f"{measurement}_stats")
-                write(f"{line}\n".encode())
+                write([f"{line}\n".encode()])
 
     threading.Thread(target=repeat, name="stats", daemon=True).start()

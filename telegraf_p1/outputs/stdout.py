@@ -1,6 +1,6 @@
 """Records as lines, on stdout: one for each measurement that a record has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from telegraf_p1 import lineproto
 from telegraf_p1.outputs import Output
@@ -9,16 +9,19 @@ from telegraf_p1.record import Record
 
 
 def lines(
-    write: Callable[[bytes], object], mapping: Mapping, as_text: Callable[[Record, str], str] = lineproto.line
+    write: Callable[[list[bytes]], object], mapping: Mapping, as_text: Callable[[Record, str], str] = lineproto.line
 ) -> Output:
     """Give the output that writes records with `write`; `as_text` turns one into a line, or an empty one."""
 
-    def output(record: Record) -> None:
-        if record.line:
-            write(record.line)
-            return
-        for measurement, part in mapping.records(record):
-            if line := as_text(part, measurement):
-                write(f"{line}\n".encode())
+    def output(records: Sequence[Record]) -> None:
+        found: list[bytes] = []
+        for record in records:
+            if record.line:
+                found.append(record.line)
+                continue
+            for measurement, part in mapping.records(record):
+                if line := as_text(part, measurement):
+                    found.append(f"{line}\n".encode())
+        write(found)
 
     return output

@@ -124,7 +124,7 @@ def publisher(url: str) -> Iterator[tuple[Callable[[str, str], None], list[str]]
     publisher = Publisher(url, Mapping(), Log(said.append))
     publisher.start()
     try:
-        yield lambda meter, text: publisher.publish(Record({"meter": meter}, {"n": text}, 0, [])), said
+        yield lambda meter, text: publisher.publish([Record({"meter": meter}, {"n": text}, 0, [])]), said
     finally:
         client = publisher._client  # noqa: SLF001  the program never stops it
         client.disconnect()
