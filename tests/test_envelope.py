@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -32,6 +33,50 @@ def frames(*messages: bytes, member: str = "") -> list[bytes]:
         if payload.ends_telegram:
             found += framer.flush()
     return [frame.data for frame in found if frame.whole]
+
+
+def with_and_without_the_short_cut(message: bytes, member: str) -> tuple[Payload, Payload]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("telegraf_p1.sources.envelope._CRC", re.compile(rb"(?!)"))
+        long_way = unwrap(message, member)
+    return unwrap(message, member), long_way
+
+
+@pytest.mark.parametrize("telegram", ALL)
+@pytest.mark.parametrize("member", ["", "telegram"])
+def test_the_short_cut_leads_where_the_long_way_does(telegram: bytes, member: str) -> None:
+    for wrapped in (
+        telegram,
+        b" " + telegram,
+        telegram[1:],
+        telegram[:-2],
+        telegram[:-1],
+        telegram + b"\r\n",
+        telegram * 2,
+    ):
+        for message in (
+            wrapped,
+            wrapped.replace(b"\r\n", b"\n"),
+            gzip.compress(wrapped),
+            wrapped.replace(b"\r", b"\\r"),
+        ):
+            short, long = with_and_without_the_short_cut(message, member)
+            assert short == long
+
+
+@given(
+    st.sampled_from([b"/", b"\n/", b"", b"{", b'"', b"\x1f\x8b\x08", b"\xef\xbb\xbf/"]),
+    st.binary() | st.text("/+0aA=\\r\n!() ").map(str.encode),
+    st.sampled_from(
+        [b"\n!1A2B\r\n", b"!1a2B\r\n", b")!1A2B\r\n", b"\r!1A2B\r\n", b"!\r\n", b"\n!1A2G\r\n", b"\n!1A2B\n"]
+    ),
+    st.sampled_from(["", "telegram"]),
+)
+def test_the_short_cut_leads_where_the_long_way_does_whatever_comes(
+    begin: bytes, middle: bytes, end: bytes, member: str
+) -> None:
+    short, long = with_and_without_the_short_cut(begin + middle + end, member)
+    assert short == long
 
 
 def as_json(value: object, *, ascii_only: bool = True) -> bytes:
