@@ -1,12 +1,14 @@
 """paho's MQTT client for a broker that may be anybody's: bounded in time and memory, plain, with TLS, in a WebSocket.
 
 paho gives each step of opening a connection a time of its own and a WebSocket's handshake none, keeps packets and
-frames of any length, and takes packets that nobody asked for.
+frames of any length, and takes packets that nobody asked for. It also asks the system several times for each packet
+that it reads, and once for each that it sends, which costs more than all else that becomes of a telegram.
 """
 
 import errno
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from socket import socket
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final, cast
@@ -20,8 +22,10 @@ from telegraf_p1.tls import Trust, connected, wants_tls
 _CONNECT_S: Final = 10.0  # until MQTT may be spoken
 _LONGEST_ANSWER: Final = 16 * 1024  # bytes: of a packet that holds no message, and of a WebSocket's handshake
 _PIECE: Final = 64 * 1024  # bytes at once
-_MOST_UNSENT: Final = 10_000  # packets, some 600 bytes each
+_MOST_UNSENT: Final = 10_000  # packets, some 600 bytes each, or 1 KB with a hundred acknowledgements
+_MOST_PACKETS: Final = 1000  # that are read before somebody looks at what else there is to do
 _LONGEST_CONTROL: Final = 125  # bytes in a WebSocket's ping or close
+_PUBACK: Final = struct.Struct("!BBH")  # type, length, number
 _NO_FRAME: Final = "the broker does not keep to the WebSocket protocol"
 
 
@@ -46,7 +50,28 @@ class Client(mqtt.Client):
         """Whether the broker does not take what is sent to it."""
         return len(self._out_packet) > _MOST_UNSENT
 
+    def acknowledge(self, numbers: Iterable[int]) -> None:
+        """Say of messages with QoS 1 that they need not come again, of all at once: `ack` sends each by itself."""
+        if packets := b"".join(_PUBACK.pack(MessageType.PUBACK, 2, number) for number in numbers):
+            self._packet_queue(MessageType.PUBACK, packets, 0, 1)
+
+    def is_full(self) -> bool:
+        """Whether what was read has to be dealt with before more of it is."""
+        return False
+
+    def loop_read(self, max_packets: int = _MOST_PACKETS) -> MQTTErrorCode:
+        """Take all packets that have come: paho takes one and looks whether there are more before the next."""
+        for _ in range(max_packets):
+            result = super().loop_read()
+            opened = cast("_ReadAhead | None", self._sock)
+            if result or not opened or not opened.pending() or self.is_full():
+                break
+        return result
+
     def _create_socket(self) -> Any:
+        return _ReadAhead(self._opened())
+
+    def _opened(self) -> Any:
         """Open the connection; raise OSError, with the reason as the user should read it."""
         end = time.monotonic() + _CONNECT_S
         try:
@@ -62,7 +87,7 @@ class Client(mqtt.Client):
             raise
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        data: bytes = super()._sock_recv(min(bufsize, _PIECE))
+        data: bytes = super()._sock_recv(bufsize)
         del self._in_packet["packet"][self.packets.get(self._in_packet["command"] & 0xF0, 0) :]
         return data
 
@@ -71,6 +96,30 @@ class Client(mqtt.Client):
         if kind not in self.packets:
             raise ProtocolError(f"the broker sends a packet that nobody asked for (type {kind >> 4})")
         return super()._packet_handle()
+
+
+class _ReadAhead:
+    """A connection of which paho, that asks for a byte or two at a time, is given what came together."""
+
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+        self._data, self._at = b"", 0
+
+    def recv(self, length: int) -> bytes:
+        """Give what has come, empty at the end; raise BlockingIOError when nothing has."""
+        if self._at == len(self._data):
+            self._data, self._at = self._opened.recv(_PIECE), 0
+        data = self._data[self._at : self._at + length]
+        self._at += len(data)
+        return data
+
+    def pending(self) -> int:
+        """Count the bytes that have come, and that `select` does not see."""
+        inner = getattr(self._opened, "pending", None)
+        return len(self._data) - self._at or (inner() if inner else 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
 
 
 class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other place for it

@@ -11,7 +11,6 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 (the client id), `ca`, `cert`, `key` (files) and `pin` (for TLS), `path` (of the WebSocket).
 """
 
-import contextlib
 import errno
 import hashlib
 import math
@@ -43,6 +42,9 @@ _KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
 # Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
+# Some brokers send more than they may (mosquitto 2.0.11, after 1000 that waited): that has to stay in the connection,
+# or stdout would drop it while Telegraf stands still.
+_MOST_TAKEN: Final = 10 * _IN_FLIGHT
 # What waited comes in a burst, after a connection with a session and after a time in which nobody looked.
 _LULL_S: Final = 0.3  # without a message ends it,
 _BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
@@ -101,12 +103,14 @@ class _Subscription(Connection):
         self._taken: list[int] = []  # the numbers of what is not acknowledged yet
         self._silent_at = time.monotonic() + _SILENCE_S
         self._looked_at = time.monotonic()
+        broker.client.most = 1
         self._behind_until = self._looked_at + _BURST_S if broker.has_session else 0.0
-        self._most = 1  # messages at once: as many as are dealt with quickly, so that the broker hears from us
 
     def read(self) -> list[Event]:
         now = time.monotonic()
-        self._most = min(2 * self._most, _IN_FLIGHT) if now - self._looked_at < _QUICK_S else 1
+        client = self._broker.client
+        # As many messages at once as are dealt with quickly, so that the broker hears from us.
+        client.most = min(2 * client.most, _IN_FLIGHT) if now - self._looked_at < _QUICK_S else 1
         if now - self._looked_at > _INATTENTION_S:
             self._behind_until, self._silent_at = now + _BURST_S, now + _SILENCE_S
         found = self._next()
@@ -114,6 +118,9 @@ class _Subscription(Connection):
         return found
 
     def _next(self) -> list[Event]:
+        if len(self._taken) >= _MOST_TAKEN:
+            time.sleep(_LULL_S)
+            return [Pause(_LULL_S)]
         while not self._broker.messages:  # what the broker held may have come already
             left = self._silent_at - time.monotonic()
             if left < 0:
@@ -142,12 +149,11 @@ class _Subscription(Connection):
             self._behind_until = time.monotonic() + _BURST_S
 
     def _take_what_is_there(self) -> None:
-        """Take the messages that have come meanwhile: each look at the connection takes one packet."""
+        """Take the messages that have come meanwhile: each look at the connection takes a piece of what came."""
         before = 0
-        with contextlib.suppress(OSError):  # the next read will say it; what came is written first
-            while before < len(self._broker.messages) < self._most and not self._broker.client.is_full():
-                before = len(self._broker.messages)
-                self._broker.wait(0.0)
+        while before < len(self._broker.messages) and not self._broker.client.is_full():
+            before = len(self._broker.messages)
+            self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
         """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
@@ -168,8 +174,7 @@ class _Subscription(Connection):
             return Dropped(f"a message cannot be read ({type(error).__name__}): is its topic no UTF-8?")
 
     def done(self) -> None:
-        for number in self._taken:
-            self._broker.client.ack(number, 1)
+        self._broker.client.acknowledge(self._taken)
         self._taken.clear()
 
     def close(self) -> None:
@@ -214,11 +219,12 @@ class _Client(Client):
     def __init__(self, whom: Trust | None, path: str, **options: Any) -> None:
         super().__init__(whom, path, **options)
         self.messages: list[mqtt.MQTTMessage] = []
+        self.most = _IN_FLIGHT  # of them that are kept
         self._room = LARGEST  # bytes
 
     def is_full(self) -> bool:
         """Whether no more messages have to be looked for before these are taken."""
-        return len(self.messages) >= _IN_FLIGHT or self._room <= 0
+        return len(self.messages) >= self.most or self._room <= 0
 
     def take(self) -> list[mqtt.MQTTMessage]:
         """Give the messages that have come."""
@@ -233,8 +239,9 @@ class _Client(Client):
                 "?client=NAME, too?"
             )
         try:
-            self._refuse_long_head(packet)
-            return super()._handle_publish()
+            if self._protocol != MQTTProtocolVersion.MQTTv5:
+                return super()._handle_publish()
+            return self._handle_publish_5(qos, packet)
         except Exception:  # noqa: BLE001  such as a user property with a byte order mark
             number_at = 2 + int.from_bytes(packet[:2], "big")
             message = mqtt.MQTTMessage(int.from_bytes(packet[number_at : number_at + 2], "big") if qos else 0)
@@ -242,12 +249,22 @@ class _Client(Client):
             self._handle_on_message(message)
             return MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _refuse_long_head(self, packet: bytearray) -> None:
-        """Raise ValueError for too many properties: paho's time grows with the square of their number."""
-        if self._protocol == MQTTProtocolVersion.MQTTv5:
-            at = 2 + int.from_bytes(packet[:2], "big") + (2 if self._in_packet["command"] & 6 else 0)
+    def _handle_publish_5(self, qos: int, packet: bytearray) -> MQTTErrorCode:
+        """Leave properties to paho, and raise ValueError for too many: its time grows with the square of their number.
+
+        Most messages have none, and even so it takes longer for them than for all the rest.
+        """
+        number_at = 2 + int.from_bytes(packet[:2], "big")
+        at = number_at + (2 if qos else 0)
+        if packet[at]:
             if VariableByteIntegers.decode(packet[at : at + 4])[0] > _LONGEST_HEAD:  # type: ignore[no-untyped-call]
                 raise ValueError
+            return super()._handle_publish()
+        message = mqtt.MQTTMessage(int.from_bytes(packet[number_at:at], "big"), bytes(packet[2:number_at]))
+        message.qos, message.payload = qos, bytes(packet[at + 1 :])
+        message.dup, message.retain = bool(self._in_packet["command"] & 8), bool(self._in_packet["command"] & 1)
+        self._handle_on_message(message)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
         if len(message.payload) > LARGEST:
@@ -346,7 +363,14 @@ class _Broker:
             self.wait(1.0)
 
     def wait(self, seconds: float) -> None:
-        """Wait for messages, keep the connection alive; raise OSError when it is lost."""
+        """Wait for messages, keep the connection alive; raise OSError when it is lost, and no message is left."""
+        try:
+            self._look(seconds)
+        except OSError:  # the next look will say it; what came is written first
+            if not self._subscribed or not self.messages:
+                raise
+
+    def _look(self, seconds: float) -> None:
         self._was_deaf = time.monotonic() - self._heard_at > _KEEP_ALIVE_S
         try:
             result = self.client.loop(seconds)

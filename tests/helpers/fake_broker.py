@@ -68,12 +68,15 @@ class _InFrames:
 
     def __init__(self, client: ServerConnection, size: int | None) -> None:
         self._client, self._size = client, size
+        self._left = b""  # of a message: there may be several packets in it
 
-    def recv(self, _count: int) -> bytes:
+    def recv(self, count: int) -> bytes:
         try:
-            return cast("bytes", self._client.recv())
+            data = self._left or cast("bytes", self._client.recv())
         except ConnectionClosed:
             return b""
+        self._left = data[count:]
+        return data[:count]
 
     def sendall(self, data: bytes) -> None:
         size = self._size or len(data)

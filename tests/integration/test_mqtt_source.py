@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import signal
 import socket
@@ -215,6 +216,35 @@ def test_what_nobody_asked_for_is_not_kept(packet: bytes, said: str) -> None:
             connection.read()
 
 
+@pytest.mark.parametrize("end", [b"\x62\x02\x00\x07", b"\xff", b""])
+@pytest.mark.parametrize("qos", [0, 1])
+def test_what_came_before_the_connection_broke_counts(end: bytes, qos: int) -> None:
+    """Else what the broker sends again and again would never be got over."""
+    body = b"\x00\x02p1" + b"\x00\x07" * qos + b"/"
+    packet = bytes([0x30 | qos << 1, len(body)]) + body
+
+    def serve(peer: socket.socket) -> None:
+        hello = peer.recv(100)
+        if hello[hello.index(b"MQTT") + 4] != 4:
+            peer.sendall(ONLY_3_1_1)
+            return
+        peer.sendall(CONNACK)
+        peer.sendall(b"\x90\x03" + peer.recv(100)[2:4] + b"\x01")
+        peer.sendall(packet * 20 + end)
+
+    with serving(serve) as port:
+        connection, found = in_3_1_1(port), 0
+
+        def go_on() -> None:
+            nonlocal found
+            for _ in range(100):
+                found += sum(isinstance(event, Data) for event in connection.read())
+
+        with pytest.raises(OSError, match=r"broker|answers"):
+            go_on()
+        assert found == 20
+
+
 def test_acknowledgements_that_the_broker_does_not_read_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telegraf_p1.mqtt_client._MOST_UNSENT", 20)
 
@@ -313,6 +343,28 @@ def test_nothing_is_acknowledged_that_is_not_written(tmp_path: Path) -> None:
         assert len(acknowledged) < 100
         assert [read_line(process) for _ in telegrams] == [line(telegram) for telegram in telegrams]
         wait_until(lambda: acknowledged == list(range(1, 151)), "all acknowledgements")
+
+
+def test_nothing_is_lost_of_what_a_broker_sends_that_does_not_wait(tmp_path: Path) -> None:
+    """Mosquitto 2.0.11 sends all that waits, whatever was asked for, once some 1000 messages are acknowledged."""
+    count, log, telegram = 12_000, tmp_path / "log", Meter().telegram(START)
+    packets = b"".join(publish(b"p1/%d/raw" % n, telegram, n) for n in range(1, count + 1))
+    with (
+        fake_broker(packets, answer_to_5=ONLY_3_1_1) as (port, acknowledged),
+        plugin("run", f"mqtt://127.0.0.1:{port}/p1/%2B/raw", log=log) as process,
+    ):
+        assert process.stdout
+        descriptor = process.stdout.fileno()
+        wait_until(lambda: waiting_in(descriptor) > 40_000, "a full pipe")
+        time.sleep(3)  # while Telegraf stands still; 12,000 would have come by now
+        assert len(acknowledged) < 200
+        data = b""
+        while data.count(b"\n") < count and something_to_read(process, 20):
+            data += os.read(descriptor, 1 << 20)
+        topics = [line.partition(b"topic=")[2].partition(b" ")[0] for line in data.splitlines()]
+        assert topics == [b"p1/%d/raw" % n for n in range(1, count + 1)]
+        wait_until(lambda: acknowledged == list(range(1, count + 1)), "all acknowledgements")
+    assert "dropped" not in log.read_text()
 
 
 def test_a_broker_that_is_not_up_yet_is_spoken_to_in_mqtt_5_once_it_is(tmp_path: Path) -> None:
