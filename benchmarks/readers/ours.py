@@ -38,7 +38,7 @@ class Source(Connection):
         return [Data(piece) for piece in [next(self._pieces, b"")] if piece]
 
 
-def program(how: str, sink: Callable[[bytes], object]) -> Callable[[list[bytes]], None]:
+def program(how: str, sink: Callable[[list[bytes]], object]) -> Callable[[list[bytes]], None]:
     """Give what hears pieces and writes their lines to the sink."""
     understood = Understood(parser().parse_args(["decode"]))
     settings, mapping = understood.settings(is_fast=how != "plain"), understood.mapping
@@ -55,15 +55,16 @@ def passes(count: int, how: str) -> Iterator[Callable[[], object]]:
         pieces = [stream[place : place + CHUNK] for place in range(0, len(stream), CHUNK)]
     for _ in range(count):
         made: list[bytes] = []
-        hear = program(how, made.append)
+        hear = program(how, made.extend)
         hear(before)
         yield lambda hear=hear: hear(pieces)  # type: ignore[misc]
         assert sum(line.count(b"\n") for line in made) == len(found)
 
 
 if sys.argv[1] == "read":
-    program("messages", lambda line: print(json.dumps({n.decode(): float(v) for n, v in READING.findall(line)})))(
-        telegrams()
-    )
+    read: list[bytes] = []
+    program("messages", read.extend)(telegrams())
+    for line in read:
+        print(json.dumps({name.decode(): float(value) for name, value in READING.findall(line)}))
 else:
     print_time(passes(int(sys.argv[3]), " ".join(sys.argv[4:]) or "messages"), len(telegrams()) - HEARD)
