@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from telegraf_p1 import lineproto, telegram
@@ -302,9 +303,10 @@ class Interpreter:
         if record.time_ns is None:
             return None
         if settings.shapes and settings.shapes.is_due():
-            from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
+            with suppress(OSError):  # too few descriptors to load it
+                from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
 
-            learn(settings.shapes, data, parsed, record)
+                learn(settings.shapes, data, parsed, record)
         record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
 

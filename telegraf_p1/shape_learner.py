@@ -65,6 +65,7 @@ class _Learner:
         self.groups = self.time = self.name = 0  # how many there are, and which of them these are
         self.parts: dict[str, tuple[bytes, list[int]]] = {}  # field → its part of the template, and its groups
         self.texts: dict[int, Part] = {}  # by group
+        self.readings: set[int] = set()  # groups of their times
 
     def shape(self) -> Shape:
         """Give the shape, when what each object means does not depend on what the others say."""
@@ -91,8 +92,10 @@ class _Learner:
         parts = [self.parts[field] for field in self.record.fields]
         groups = [group for _, of_part in parts for group in of_part]
         texts = tuple((place, self.texts[group]) for place, group in enumerate(groups) if group in self.texts)
+        times = tuple(place for place, group in enumerate(groups) if group in self.readings)
         template = b"%b%b " + b",".join(part for part, _ in parts if part) + b" %d000000000\n"
-        return Shape(re.compile(b"".join(self.pattern)), (crc, self.time, name, *groups), self.head, texts, template)
+        pattern = re.compile(b"".join(self.pattern))
+        return Shape(pattern, (crc, self.time, name, *groups), self.head, texts, times, template)
 
     def check(self) -> None:
         """Raise Unfit for a telegram of which one object alone does not say what it means."""
@@ -159,10 +162,6 @@ class _Learner:
         tag = ("meter", *alone.named) if alone else ()
         return lineproto.before_fields(self.shapes.measurement, *tag)[:-1].encode()
 
-    def epoch(self, time: bytes) -> bytes:
-        """Give how a time stands in a line."""
-        return b"%d" % self.shapes.epoch(time)
-
     def group(self, pattern: bytes) -> int:
         """Add a group to the pattern, and give its number."""
         self.pattern.append(b"(%b)" % pattern)
@@ -223,8 +222,8 @@ class _Learner:
             raise Unfit
         (name, value), (time_name, _) = fields.items()
         time = self.group(_TIME)
-        self.texts[time] = self.epoch
-        self.put([time_name], time_name.encode() + b"=%bi", time)
+        self.readings.add(time)
+        self.put([time_name], time_name.encode() + b"=%di", time)
         self.pattern.append(rb"\)\(" + before)
         if not self.number(match[1], {name: value}):
             raise Unfit

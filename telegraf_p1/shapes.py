@@ -24,6 +24,7 @@ from telegraf_p1.values import Unreadable
 
 _MOST_SHAPES: Final = 32
 _MOST_TEXTS: Final = 16_384  # that are remembered
+_MOST_TIMES: Final = 512  # of readings, each of which comes for some minutes and never again
 _MOST_DAYS: Final = 512
 # Telegrams that go the plain way until a shape is learnt, which takes as long as some thirty of them: after each more.
 _FIRST_PRICE, _HIGHEST_PRICE = 16, 1024
@@ -46,13 +47,15 @@ class Shape(NamedTuple):
     """What telegrams of one shape have in common.
 
     `groups` are those of the pattern: the CRC, the time, the name of the meter, and each value of the line. `head`
-    makes the beginning of a line of the name; `texts` says which values are texts, and what makes a part of a line.
+    makes the beginning of a line of the name; `texts` says which values are texts, and what makes a part of a line;
+    `times` says which are the times of readings.
     """
 
     pattern: re.Pattern[bytes]
     groups: tuple[int, ...]
     head: Part
     texts: tuple[tuple[int, Part], ...]
+    times: tuple[int, ...]
     template: bytes
 
 
@@ -63,6 +66,7 @@ class Shapes:
         self.zone, self.measurement = zone, measurement
         self._shapes: list[Shape] = []
         self._part = lru_cache(_MOST_TEXTS)(lambda part, text: part(text))
+        self._earlier = lru_cache(_MOST_TIMES)(self.epoch)
         self._midnight = lru_cache(_MOST_DAYS)(self._read_midnight)
         self._plain, self._price = 0, _FIRST_PRICE
 
@@ -95,6 +99,8 @@ class Shapes:
             try:
                 for at, text in shape.texts:
                     found[at] = part(text, found[at])
+                for at in shape.times:
+                    found[at] = self._earlier(found[at])
                 seconds = self.epoch(time)
                 line = shape.template % (part(shape.head, name), tags, *found, seconds)
             except (KeyError, Unreadable):

@@ -1,7 +1,8 @@
 """`telegraf-p1 run SOURCE`: what Telegraf starts; it reads a meter for ever."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from telegraf_p1 import durations
 from telegraf_p1.commands import NO_TELEGRAM, OK, options
@@ -10,9 +11,13 @@ from telegraf_p1.sources import EXAMPLES
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
+    from telegraf_p1.interpreter import Settings
     from telegraf_p1.outputs import Output
     from telegraf_p1.outputs.mapping import Mapping
     from telegraf_p1.pipe import Pipe
+
+
+_AGAIN_S: Final = 1.0
 
 
 def add(commands: Any) -> None:
@@ -50,10 +55,10 @@ def main(chosen: argparse.Namespace) -> int:
         lifeline.watch()
         source = opened_now(source)
         # All that follows takes a while on a small computer. What the meter says meanwhile waits in its port.
+        settings = _settings(understood, log, is_fast=not chosen.publish)
         from telegraf_p1 import loop
         from telegraf_p1.interpreter import Interpreter
 
-        settings = understood.settings(is_fast=not chosen.publish)
         interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
         if stats_every_s:
             from telegraf_p1.outputs import statistics
@@ -71,6 +76,18 @@ def main(chosen: argparse.Namespace) -> int:
         raise
     stdout.drain()
     return OK
+
+
+def _settings(understood: options.Understood, log: Log, *, is_fast: bool) -> "Settings":
+    """Load what reads telegrams, and give its settings; too few descriptors to load it are waited for."""
+    while True:
+        try:
+            from telegraf_p1 import loop  # noqa: F401
+
+            return understood.settings(is_fast=is_fast)
+        except OSError as error:
+            log.error_for("load", f"a part of the program cannot be loaded: {error.strerror}; trying again")
+            time.sleep(_AGAIN_S)
 
 
 def _outputs(chosen: argparse.Namespace, mapping: "Mapping", stdout: "Pipe", log: Log) -> "list[Output]":

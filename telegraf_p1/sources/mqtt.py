@@ -369,6 +369,8 @@ class _Broker:
         except OSError:  # the next look will say it; what came is written first
             if not self._subscribed or not self.messages:
                 raise
+        if self.client.is_behind():
+            raise OSError(errno.ENOBUFS, "the broker sends messages, and does not read that they are acknowledged")
 
     def _look(self, seconds: float) -> None:
         self._was_deaf = time.monotonic() - self._heard_at > _KEEP_ALIVE_S
@@ -385,8 +387,6 @@ class _Broker:
             raise self._trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
             raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
-        if self.client.is_behind():
-            raise OSError(errno.ENOBUFS, "the broker sends messages, and does not read that they are acknowledged")
 
     def _unanswered(self) -> OSError:
         return self._language.is_unanswered(may_be_tls=self._may_be_tls)

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -210,10 +210,12 @@ def test_many_long_messages_at_once_cost_no_memory(tmp_path: Path, size: int, *,
     ],
 )
 def test_what_nobody_asked_for_is_not_kept(packet: bytes, said: str) -> None:
-    with fake_broker(packet, answer_to_5=ONLY_3_1_1) as (port, _):
-        connection = in_3_1_1(port)
-        with pytest.raises(OSError, match=re.escape(said)):
-            connection.read()
+    with (
+        fake_broker(packet, answer_to_5=ONLY_3_1_1) as (port, _),
+        closing(in_3_1_1(port)) as connection,
+        pytest.raises(OSError, match=re.escape(said)),
+    ):
+        connection.read()
 
 
 @pytest.mark.parametrize("end", [b"\x62\x02\x00\x07", b"\xff", b""])
@@ -232,8 +234,8 @@ def test_what_came_before_the_connection_broke_counts(end: bytes, qos: int) -> N
         peer.sendall(b"\x90\x03" + peer.recv(100)[2:4] + b"\x01")
         peer.sendall(packet * 20 + end)
 
-    with serving(serve) as port:
-        connection, found = in_3_1_1(port), 0
+    with serving(serve) as port, closing(in_3_1_1(port)) as connection:
+        found = 0
 
         def go_on() -> None:
             nonlocal found
