@@ -329,7 +329,7 @@ def _peak_history(decoding: Decoding, row: Row, _channel: int, groups: list[str]
         return  # Hungary and Switzerland send something else under this reference
     average, count = row.fields
     listed = tuple(groups[headings[-1] + 1 :])
-    has_pairs = groups[0].isdigit() and len(listed) == 2 * int(groups[0])
+    has_pairs = groups[0].isdecimal() and len(listed) == 2 * int(groups[0])
     months, unreadable = _months(listed, 2 if has_pairs else 3, average.unit, decoding.zone)
     now = _month(decoding.time_text) if decoding.time is not None else max(months, default=0)
     peaks = tuple(value for month, value in months.items() if now - _PEAK_MONTHS < month <= now)

@@ -37,7 +37,7 @@ _HEAD: Final = (
 _START: Final = re.compile(rb"/|" + _HEAD, re.DOTALL)
 # Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none.
 _MARK: Final = re.compile(
-    rb"/(?:(?<=[\n\r\0]/)|\Z|[A-Za-z](?:[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z)))"
+    rb"/(?:(?<=[\n\r\0]/)|\Z|(?=[A-Za-z](?:[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z))))"
     rb"|!(?:(?<=[\n\r]!)|(?<=\)!)(?:[\r\n]|\Z))"
     rb"|" + _HEAD,
     re.DOTALL,

@@ -164,10 +164,11 @@ class Interpreter:
         self._is_silence_said &= not event.data
         at = event.sent_ns or (None if event.is_late else now_ns)
         held = stream.held()
+        judged = self.accepted + self.rejected
         found, data = self._fast(event.data, at, stream)
-        if data or event.ends_message:
+        if data or (event.ends_message and not found):
             frames = _frames(stream.framer, data, at, ends_message=event.ends_message)
-            found += self._judge(frames, stream, data, is_message=event.ends_message)
+            found += self._judge(frames, stream, data, is_message=event.ends_message, judged=judged)
         stream.begun |= event.ends_message
         self._held += stream.held() - held
         if self._held > _MOST_HELD:
@@ -218,9 +219,13 @@ class Interpreter:
         *,
         is_message: bool = False,
         is_pause: bool = False,
+        judged: int | None = None,
     ) -> list[Record]:
-        """Give the records of frames; look at `data` that made none, by and by."""
-        judged = self.accepted + self.rejected
+        """Give the records of frames; look at `data` that made none, by and by.
+
+        `judged` is how many telegrams there were before the piece that data are the end of.
+        """
+        judged = self.accepted + self.rejected if judged is None else judged
         found = self._believed(frames, stream)
         if self.accepted + self.rejected > judged or is_sealed(stream.framer.unfinished()):
             stream.explain()

@@ -5,7 +5,7 @@ Only where each object alone says what it means; what needs several of them, or 
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -17,16 +17,18 @@ from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
 from telegraf_p1.shapes import Part, Shape, Shapes, Unfit
 from telegraf_p1.telegram import Telegram, reference
-from telegraf_p1.values import Value
+from telegraf_p1.values import Unreadable, Value
 
 # What stands in brackets: no line end, no `/` that could begin a telegram, nothing that is no ASCII.
 _TEXT: Final = rb"[ -'*-.0-~]{0,512}+"
-_TEXTS: Final = _TEXT + rb"(?:\)\(" + _TEXT + rb"){0,32}+"
+# A text of 512 characters, or a list: of power failures, or of the peaks of 13 months.
+_TEXTS: Final = _TEXT + rb"(?:\)\([ -'*-.0-~]{0,24}+){0,60}+"
 _LINE: Final = re.compile(rb"([^()\r\n]++)\((" + _TEXTS + rb")\)")
 _TIME: Final = rb"\d{12}[SW]"
 _TIMED: Final = re.compile(_TIME + rb"\)\(([^()]*+)")
 # A peak of zero may say that there is none.
-_NO_ZERO: Final = rb"(?![0.]*+\*)"
+_NO_ZERO: Final = rb"(?![0.]*+[*)])"
+_DIGIT: Final = re.compile(rb"\d")
 _NUMBER: Final = re.compile(rb"(\d{1,8})(\.\d{1,8})?(\*[A-Za-z][A-Za-z0-9]*+)?")
 # Seven zeros and eight digits at most: the plain way allows 15.
 _ZEROS: Final = rb"(?>0{0,7}(?=\d))(?!0\d)"
@@ -45,7 +47,7 @@ _NETS: Final = {net for _, _, net in POWERS}
 
 def learn(shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
     """Add the shape of a telegram that went the plain way, if it has one."""
-    with suppress(values.Unreadable):
+    with suppress(ValueError):  # Unreadable, or what nobody thought of: it costs no record
         shapes.add(_Learner(shapes, frame, telegram, record).shape(), frame, lineproto.line(record, shapes.measurement))
 
 
@@ -71,8 +73,8 @@ class _Learner:
         """Give the shape, when what each object means does not depend on what the others say."""
         self.check()
         self.check_mbus()
-        identification, blank, *lines, mark = self.frame[1:-4].split(b"\r\n")
-        if blank or mark != b"!" or len(lines) != len(self.telegram.objects):
+        identification, *lines = self.frame[1:-4].split(b"\r\n")
+        if len(lines) != 2 + len(self.telegram.objects) or lines.pop(0) or lines.pop() != b"!":
             raise Unfit
         self.pattern.append(b"/")
         # Who made the meter is asked where there is a fuse.
@@ -134,8 +136,10 @@ class _Learner:
             pass  # and has to stay empty
         elif kind == kinds.MBUS_READING or (kind == kinds.PEAK and _TIMED.fullmatch(text)):
             self.reading(named, text, before=_NO_ZERO if kind == kinds.PEAK else b"")
-        elif kind not in _NUMBERS or not self.number(text, self.alone(named, text).fields):
-            self.text(named, text, may_change=kind != kinds.MBUS_TYPE)
+        elif kind not in _NUMBERS or not self.number(text, lambda digits: self.alone(named, digits).fields):
+            fields = self.text(named, text, may_change=kind != kinds.MBUS_TYPE)
+            if kind == kinds.MBUS_ID and text and not fields:  # zeros, and the like: nothing is paired
+                raise Unfit
 
     def alone(self, named: str, text: bytes) -> Decoding:
         """Read an object that has this text, in a telegram such as this one."""
@@ -175,8 +179,8 @@ class _Learner:
                 raise Unfit
             self.parts[name], part, groups = (part, [*groups]), b"", ()
 
-    def text(self, named: str, text: bytes, *, may_change: bool = True) -> None:
-        """Add a text, which gives the same fields whatever it is; one that gives none has to stay as it is."""
+    def text(self, named: str, text: bytes, *, may_change: bool = True) -> dict[str, Value]:
+        """Add a text, and give its fields, the same whatever it is; one that has none has to stay as it is."""
         fields = self.alone(named, text).fields
         if may_change and fields:
             group = self.group(_TEXT if named == IDENTIFICATION else _TEXTS)
@@ -185,6 +189,7 @@ class _Learner:
         else:
             self.pattern.append(re.escape(text))
             self.put(fields, lineproto.fields(fields).encode().replace(b"%", b"%%"))
+        return fields
 
     def part(self, named: str, names: list[str], text: bytes) -> bytes:
         """Give the fields of an object that has this text as a part of a line, if they have these names."""
@@ -193,12 +198,22 @@ class _Learner:
             raise Unfit
         return lineproto.fields(fields).encode()
 
-    def number(self, text: bytes, fields: dict[str, Value]) -> bool:
-        """Add a reading that stands in the line with the digits that were sent; give whether it does."""
+    def number(self, text: bytes, read: Callable[[bytes], dict[str, Value]]) -> bool:
+        """Add a reading that stands in the line with the digits that were sent; give whether it does.
+
+        `read` gives the field of a text. It is asked with ones for digits: zeros look the same in any unit.
+        """
         match = _NUMBER.fullmatch(text)
-        if match is None or len(fields) != 1:
+        if match is None:
             return False
         whole, fraction, unit = match.groups(b"")
+        whole, fraction = _DIGIT.sub(b"1", whole), _DIGIT.sub(b"1", fraction)
+        try:
+            fields = read(whole + fraction + unit)
+        except Unreadable:
+            return False
+        if len(fields) != 1:
+            return False
         written = lineproto.fields(fields).encode()
         name, _, digits = written.removesuffix(b"i").partition(b"=")
         template = name + b"=%b" + b"i" * written.endswith(b"i")
@@ -220,10 +235,14 @@ class _Learner:
         match, fields = _TIMED.fullmatch(text), self.alone(named, text).fields
         if match is None or len(fields) != 2:
             raise Unfit
-        (name, value), (time_name, _) = fields.items()
+        name, time_name = fields
         time = self.group(_TIME)
         self.readings.add(time)
         self.put([time_name], time_name.encode() + b"=%di", time)
         self.pattern.append(rb"\)\(" + before)
-        if not self.number(match[1], {name: value}):
+
+        def value(digits: bytes) -> dict[str, Value]:
+            return {name: self.alone(named, text[: match.start(1)] + digits).fields[name]}
+
+        if not self.number(match[1], value):
             raise Unfit

@@ -19,11 +19,12 @@ from typing import Final, NamedTuple
 
 from telegraf_p1 import timestamp
 from telegraf_p1.crc import checksum
+from telegraf_p1.framer import LIMIT
 from telegraf_p1.record import Record
 from telegraf_p1.values import Unreadable
 
 _MOST_SHAPES: Final = 32
-_MOST_TEXTS: Final = 16_384  # that are remembered
+_MOST_TEXTS: Final = 8192  # that are remembered, of 2 KB at most
 _MOST_TIMES: Final = 512  # of readings, each of which comes for some minutes and never again
 _MOST_DAYS: Final = 512
 # Telegrams that go the plain way until a shape is learnt, which takes as long as some thirty of them: after each more.
@@ -94,7 +95,7 @@ class Shapes:
                 self._shapes.insert(0, self._shapes.pop(number))  # the next one is likely to have it, too
             crc, time, name, *found = match.group(*shape.groups)
             end = match.end()
-            if b"%04X" % checksum(data[place : end - len(crc)]) != crc:
+            if end - place > LIMIT or b"%04X" % checksum(data[place : end - len(crc)]) != crc:
                 return None
             try:
                 for at, text in shape.texts:
@@ -118,10 +119,11 @@ class Shapes:
 
     def add(self, shape: Shape, frame: bytes, line: str) -> None:
         """Use a shape from now on, if it makes this line of the telegram that it was learnt from."""
-        self._shapes = [shape, *self._shapes[: _MOST_SHAPES - 1]]
+        self._shapes.insert(0, shape)
         made = self.record(frame, 0, b"")
         if made is None or made[0].line != f"{line}\n".encode():
             self._shapes.remove(shape)
+        del self._shapes[_MOST_SHAPES:]
 
     def epoch(self, time: bytes) -> int:
         """Give the UTC of a time in s since 1970; raise Unfit or KeyError."""

@@ -49,7 +49,7 @@ MAY_KNOW = {
     "record": "values",
     "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
-    "shapes": "crc record timestamp values",
+    "shapes": "crc framer record timestamp values",
     "shape_learner": "decode lineproto mbus obis.kinds obis.lookup record shapes telegram timestamp values",
     "identifiers": "credentials obis.kinds obis.lookup record values",
     # sources: no telegram, no retry, no log

@@ -229,6 +229,9 @@ def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
         block[:40] + block + A + block,
         sealed(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A,
         b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!\r\n" + A,
+        b"//ABC" + seal(A) + A,
+        b"x/usr/bin" + seal(A) + A,
+        b"/TST5/ABCx" + seal(A) + A,
     ):
         at_once = Framer().feed(stream)
         for place in range(len(stream)):

@@ -17,7 +17,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.shapes import Shapes
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
-from telegraf_p1.sources.events import Data
+from telegraf_p1.sources.events import Data, Lost, Pause, Silence
 from telegraf_p1.timestamp import Zone
 from tests.helpers.growth import grows_too_fast, sizes_up_to
 from tests.helpers.telegrams import START, with_crc, zone_of
@@ -27,6 +27,9 @@ NL, BE = (Meter(form).telegram(START) for form in ("nl-5.0", "be"))
 SOURCES = sources()
 # Those that go the plain way: without a CRC, with a time in two objects, with no name but that of the logical device.
 PLAIN = {"nl-2.2", "de", "lu", "ch"}
+
+
+MONTH = "(231001000000S)(230922091500S)(04.329*kW)"
 
 
 def swapped(telegram: bytes, *pairs: tuple[str, str]) -> bytes:
@@ -51,7 +54,7 @@ def test_changed_telegrams_give_the_same_either_way(seed: int) -> None:
     compare(seed, SOURCES)
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[bytes, *tuple[tuple[str, str], ...]]] = {
     "a power below zero": (NL, ("1-0:1.7.0(00.701", "1-0:1.7.0(-0.701")),
     "minus nothing": (NL, ("1-0:1.7.0(00.701", "1-0:1.7.0(-0.000")),
     "another unit": (NL, ("(00.701*kW)", "(00701*W)")),
@@ -98,6 +101,11 @@ CHANGES = {
         NL,
         ("1-0:99.97.0(2)(0-0:96.7.19)(190403133533S)(0000006201*s)(180823085930S)(0000003169*s)", "1-0:99.97.0()"),
     ),
+    "no power failures, in another way": (NL, ("1-0:99.97.0(2)", "1-0:99.97.0(0)")),
+    "M-Bus: an identifier of zeros": (NL, ("0-1:96.1.0(4730303339303130303030303030303131)", "0-1:96.1.0(00000000)")),
+    "M-Bus: an identifier of coded zeros": (NL, ("0-1:96.1.0(4730303339303130303030303030303131)", "0-1:96.1.0(3030)")),
+    "a peak of nothing without a unit": (BE, ("(231114230000W)(01.500*kW)", "(231101000000W)(00.000)")),
+    "a history of 13 months": (BE, ("98.1.0(2)", "98.1.0(13)"), ("(05.102*kW)", "(05.102*kW)" + 11 * MONTH)),
     "another tariff": (NL, ("96.14.0(0001)", "96.14.0(0002)")),
     "a tariff of five digits": (NL, ("96.14.0(0001)", "96.14.0(00001)")),
     "a line end of one character": (NL, ("*kWh)\r\n", "*kWh)\n")),
@@ -117,6 +125,50 @@ def test_what_changes_the_meaning_of_a_telegram_changes_its_line(change: str, *,
     for origin in ("", "p1/a b"):
         ways = TwoWays()
         ways.hear(one, one, two, two, one, two, origin=origin)
+
+
+@pytest.mark.parametrize(
+    ("reference", "zero", "five"),
+    [
+        ("1-0:1.8.0", "0000*MWh", "0005*MWh"),
+        ("1-0:1.8.0", "0000000*Wh", "0000005*Wh"),
+        ("1-0:1.7.0", "00*MW", "01*MW"),
+        ("1-0:32.7.0", "0*kV", "1*kV"),
+        ("0-1:24.2.1", "231114231000W)(00000*MWh", "231114231000W)(00005*MWh"),
+        ("1-0:1.6.0", "231114231000W)(0.000", "231114231000W)(1.000"),
+    ],
+)
+def test_a_zero_says_nothing_of_its_unit(reference: str, zero: str, five: str) -> None:
+    head = NL[: NL.index(b"1-0:1.8.1")] + b"0-1:24.1.0(004)\r\n0-1:96.1.0(4730303339303130)\r\n"
+    one, two = (with_crc(head + f"{reference}({text})\r\n!".encode()) + b"\r\n" for text in (zero, five))
+    ways = TwoWays()
+    ways.hear(one, one, two, two, one)
+
+
+@pytest.mark.parametrize("tail", [b"", b"\r\n", b"\n", b"\0", b" ", b"\xff", b'"}', b"\r\n\0", b"\xe6\xe7\x00"])
+def test_what_stands_behind_a_telegram_is_no_trouble(tail: bytes) -> None:
+    for cut in (0, 500, len(NL) - 1):
+        for ends_message in (False, True):
+            ways = TwoWays()
+            ways.hear(NL)
+            ways.hear(*filter(None, (NL[:cut], NL[cut:] + tail)), ends_message=ends_message)
+            for event in (Pause(2.0), Silence(30.0), Lost()):
+                ways.tell(event)
+            ways.hear(NL, NL[:500])
+            ways.tell(Silence(30.0))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_a_telegram_with_other_line_ends_costs_nothing(end: bytes) -> None:
+    ways, other = TwoWays(), with_crc(NL[: NL.rindex(b"!") + 1].replace(b"\r\n", end)) + end
+    assert len(ways.hear(other, other, NL, other, NL)) == 5
+
+
+def test_what_is_longer_than_a_frame_is_no_telegram() -> None:
+    texts = [b"0-0:96.55.%d(%b)\r\n" % (number, b"a" * 500) for number in range(33)]
+    long = NL[: NL.rindex(b"!")] + b"".join(texts)
+    ways = TwoWays()
+    ways.hear(with_crc(long[:-520] + b"!") + b"\r\n", with_crc(long + b"!") + b"\r\n", NL)
 
 
 @pytest.mark.parametrize("tail", ["!+{:.3}", "!{:.3}_", "!{:.3}", "!0{}", "!", "!\0{}", "!{}x"])
@@ -162,7 +214,7 @@ def test_what_is_remembered_is_bounded() -> None:
         kept = [line for place, line in enumerate(lines) if place not in left_out]
         ways.hear(swapped(b"\r\n".join(kept)))
     assert len(ways.shapes._shapes) == 32  # noqa: SLF001  memory is what counts here
-    assert ways.shapes._part.cache_info().maxsize == 16_384  # noqa: SLF001
+    assert ways.shapes._part.cache_info().maxsize == 8192  # noqa: SLF001
     long = swapped(NL, ("0-0:96.13.0()", f"0-0:96.13.0({'41' * 2000})"))
     before = ways.used
     assert len(ways.hear(long, long, long)) == 3
