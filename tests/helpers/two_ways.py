@@ -175,7 +175,7 @@ def _time(random: Random, body: bytearray) -> None:
 
 
 def _unit(random: Random, body: bytearray) -> None:
-    units = (b"*kWh", b"*kW", b"*W", b"*Wh", b"*m3", b"*GJ", b"*V", b"*A", b"")
+    units = (b"*MWh", b"*kWh", b"*kW", b"*W", b"*Wh", b"*m3", b"*GJ", b"*V", b"*A", b"")
     body[:] = bytes(body).replace(random.choice(units[:-1]), random.choice(units), random.choice((1, -1)))
 
 
@@ -191,6 +191,9 @@ _CHANGES: tuple[Callable[[Random, bytearray], None], ...] = (
 )
 
 
+_TAILS = (b"", b"", b"\r\n", b"\n", b"\0", b"\xff", b'"}', b"\r\n\0\r\n")
+
+
 def compare(seed: int, sources: list[tuple[str, bytes]], count: int = 40) -> int:
     """Compare the two ways over telegrams that were changed, cut anywhere; give how many went the fast one."""
     random = Random(seed)  # noqa: S311  it has to come again from its seed
@@ -200,7 +203,12 @@ def compare(seed: int, sources: list[tuple[str, bytes]], count: int = 40) -> int
     known = telegram
     for _ in range(count):
         known = changed(random, random.choice((telegram, known)))
-        stream = random.choice((b"", b"", b"noise", b"\x7e")) + known + random.choice((b"", telegram, telegram[:50]))
+        stream = (
+            random.choice((b"", b"", b"noise", b"\x7e"))
+            + known
+            + random.choice(_TAILS)
+            + random.choice((b"", telegram, telegram[:50]))
+        )
         size = random.choice((7, 100, len(stream)))
         pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
         ways.hear(*pieces, origin=random.choice(("", "", "p1/a b", "p1/b")), ends_message=random.random() < 0.2)
