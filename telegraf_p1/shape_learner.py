@@ -217,10 +217,10 @@ class _Learner:
         written = lineproto.fields(fields).encode()
         name, _, digits = written.removesuffix(b"i").partition(b"=")
         template = name + b"=%b" + b"i" * written.endswith(b"i")
-        if digits == (whole.lstrip(b"0") or b"0") + fraction:
+        if digits == whole + fraction:
             self.pattern.append(_ZEROS)
             groups = [self.group(rb"\d{1,8}+" + rb"\.\d{%d}" % (len(fraction) - 1) * bool(fraction))]
-        elif not fraction and digits == (whole[:-3].lstrip(b"0") or b"0") + b"." + whole[-3:]:  # Wh as kWh
+        elif not fraction and digits == whole[:-3] + b"." + whole[-3:]:  # Wh as kWh
             self.pattern.append(_ZEROS_BEFORE_FOUR)
             groups = [self.group(rb"\d{1,8}?"), self.group(rb"\d{3}")]
             template += b".%b"
