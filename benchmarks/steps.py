@@ -4,6 +4,7 @@ python -m benchmarks.steps
 """
 
 import time
+import timeit
 from collections.abc import Callable
 
 from benchmarks.telegrams import FORMS
@@ -20,13 +21,7 @@ PASSES, ROUNDS = 5000, 5
 
 def microseconds(step: Callable[[], object]) -> float:
     """Give the least CPU time of some rounds."""
-    least = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.process_time()
-        for _ in range(PASSES):
-            step()
-        least = min(least, time.process_time() - begun)
-    return least / PASSES * 1e6
+    return min(timeit.repeat(step, timer=time.process_time, number=PASSES, repeat=ROUNDS)) / PASSES * 1e6
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A source that never gives up: the only place where anything is tried again."""
+"""A source that never gives up: the only place where a source is tried again."""
 
 import contextlib
 import errno

@@ -4,6 +4,7 @@ telegraf.conf.example is what runs, with its disk buffer; what is counted is wha
 """
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,19 +54,24 @@ def test_killed(row: Row, cable: Cable, influx: Influx) -> None:
         row.steady()
 
 
+def freeze(row: Row, process: subprocess.Popen[bytes], count: int, pace: float) -> None:
+    """Let Telegraf stand still for so many telegrams, each of which has to come once it goes on."""
+    process.send_signal(signal.SIGSTOP)
+    row.send(count, pace)
+    process.send_signal(signal.SIGCONT)
+    begun = time.monotonic()
+    row.wait_for_all()
+    row.took(begun)
+    row.steady()
+
+
 @fault(PART, "Telegraf frozen (SIGSTOP)", within=10)
 def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
     row.wire = cable.write
     with at_work(row, influx, str(cable.link)) as process:
         row.begin()
         row.steady()
-        process.send_signal(signal.SIGSTOP)
-        row.send(either(100, 240), either(0.02, 1.0))
-        process.send_signal(signal.SIGCONT)
-        begun = time.monotonic()
-        row.wait_for_all()
-        row.took(begun)
-        row.steady()
+        freeze(row, process, either(100, 240), either(0.02, 1.0))
 
 
 @fault(PART, "Telegraf frozen (SIGSTOP), when the telegrams are posted by a client that sends each once", within=10)
@@ -79,13 +85,7 @@ def test_frozen_behind_a_listener(row: Row, influx: Influx) -> None:
     with at_work(row, influx, f"http-listen://127.0.0.1:{port}") as process:
         wait_until(lambda: answers(port), "the plugin")
         row.steady()
-        process.send_signal(signal.SIGSTOP)
-        row.send(either(300, 240), either(0.0, 1.0))
-        process.send_signal(signal.SIGCONT)
-        begun = time.monotonic()
-        row.wait_for_all()
-        row.took(begun)
-        row.steady()
+        freeze(row, process, either(300, 240), either(0.0, 1.0))
 
 
 @fault(PART, "Telegraf told to read its configuration anew (SIGHUP): it starts the plugin again", NOBODY, within=10)

@@ -34,7 +34,6 @@ class TwoWays:
             Interpreter(Settings("auto", Zone(zone), host_time=False, shapes=shapes), Log(log.append, lambda: 0.0), "m")
             for shapes, log in zip((None, self.shapes), self.logs, strict=True)
         )
-
         self.fast.last_ns = self.plain.last_ns
 
     def hear(self, *pieces: bytes, origin: str = "", ends_message: bool = False) -> list[bytes]:

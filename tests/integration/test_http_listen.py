@@ -77,6 +77,14 @@ def test_a_record_that_is_longer_than_a_pipe_takes_at_once_is_answered_with_201(
             read_line(process)
 
 
+def is_taken(port: int, telegram: bytes) -> bool:
+    """Whether somebody listens, and has written the record."""
+    try:
+        return post_telegram(port, telegram).status == 201
+    except OSError:
+        return False
+
+
 def test_more_clients_than_there_are_descriptors_stop_nothing(tmp_path: Path) -> None:
     telegram = Meter().telegram(START)
     with listening(tmp_path) as (process, port), ExitStack() as stack:
@@ -84,13 +92,7 @@ def test_more_clients_than_there_are_descriptors_stop_nothing(tmp_path: Path) ->
         for _ in range(100):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
 
-        def is_taken() -> bool:
-            try:
-                return post_telegram(port, telegram).status == 201
-            except OSError:
-                return False
-
-        wait_until(is_taken, "the plugin to listen again")
+        wait_until(lambda: is_taken(port, telegram), "the plugin to listen again")
         assert read_line(process) == line(telegram, PATH.strip("/"))
     assert "no client can be let in" in (tmp_path / "log").read_text()
 
@@ -129,13 +131,7 @@ def test_a_place_that_another_program_has_is_waited_for(tmp_path: Path) -> None:
         wait_until(lambda: "Address already in use" in log.read_text(), "the error")
         other.close()
 
-        def is_taken() -> bool:
-            try:
-                return post_telegram(port, telegram).status == 201
-            except OSError:
-                return False
-
-        wait_until(is_taken, "the plugin to listen")
+        wait_until(lambda: is_taken(port, telegram), "the plugin to listen")
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])
