@@ -4,7 +4,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from telegraf_p1 import lineproto, telegram
@@ -19,7 +18,7 @@ from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
 from telegraf_p1.shapes import Shapes
 from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble, Unchanged
-from telegraf_p1.telegram import CrcMode, TelegramError
+from telegraf_p1.telegram import CrcMode, Telegram, TelegramError
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
 
@@ -106,6 +105,7 @@ class Interpreter:
         self._is_silent = False
         self._is_silence_said = False
         self._recoveries = 0  # how often a record came after silence
+        self._lesson: tuple[bytes, Telegram, Record] | None = None  # of what `learn` shall learn the shape
 
     def records(self, event: Event, now_ns: int) -> list[Record]:
         """Give the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
@@ -131,6 +131,19 @@ class Interpreter:
         if self.accepted > accepted:
             self.last_ns = now_ns
         return found
+
+    def learn(self) -> None:
+        """Learn the shape of a telegram when it is time to: some ms, for which no record should wait."""
+        if self._lesson and self._settings.shapes:
+            try:
+                from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
+
+                learn(self._settings.shapes, *self._lesson)
+            except OSError:  # too few descriptors to load it
+                pass
+            except Exception as error:  # noqa: BLE001  a shape that is not learnt costs time, and no record
+                self._warn.of_bug(self._name, error, "telegrams are read more slowly")
+            self._lesson = None
 
     def finish(self) -> list[Record]:
         """Give the records of what the end of the source ends."""
@@ -307,11 +320,8 @@ class Interpreter:
             self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
-        if settings.shapes and settings.shapes.is_due():
-            with suppress(OSError):  # too few descriptors to load it
-                from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
-
-                learn(settings.shapes, data, parsed, record)
+        if settings.shapes and not self._lesson and settings.shapes.is_due():
+            self._lesson = data, parsed, record
         record = settings.identifiers(record)
         return record._replace(tags=record.tags | stream.tags)
 

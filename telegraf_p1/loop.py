@@ -32,6 +32,7 @@ def run(
             flush(None)
         if not connection.acknowledges or flush(_MOMENT_S):
             connection.done()
+        interpreter.learn()
     records = interpreter.finish()
     for output in outputs:
         output(records)

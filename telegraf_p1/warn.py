@@ -56,10 +56,10 @@ class Warner:
             if len(self._remarked) == _MOST_REMARKS:
                 self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are named")
 
-    def of_bug(self, name: str, error: Exception) -> None:
+    def of_bug(self, name: str, error: Exception, cost: str = "a telegram is left out") -> None:
         """Say that a telegram met a bug; what it holds is not said."""
         place = where(error)
-        self._log.error_for(place, f"{name}: a telegram is left out, for this is a bug, please report it: {place}")
+        self._log.error_for(place, f"{name}: {cost}, for this is a bug, please report it: {place}")
 
     def of_sealing(self, name: str, text: str) -> None:
         """Say what is odd about how telegrams are sealed."""

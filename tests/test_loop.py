@@ -1,13 +1,14 @@
 """Records first, acknowledgement second."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from telegraf_p1 import loop
+from telegraf_p1 import loop, shape_learner
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
 from telegraf_p1.record import Record
+from telegraf_p1.shapes import Shapes
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event
@@ -32,8 +33,8 @@ def message(number: int) -> Data:
     return Data(Meter(seed=number).telegram(START), f"p1/{number}", ends_message=True)
 
 
-def interpreter() -> Interpreter:
-    return Interpreter(Settings("auto", Zone(), host_time=False), Log(lambda _: None), "broker")
+def interpreter(shapes: Shapes | None = None, log: Callable[[str], None] = lambda _: None) -> Interpreter:
+    return Interpreter(Settings("auto", Zone(), host_time=False, shapes=shapes), Log(log), "broker")
 
 
 def test_messages_that_came_together_are_acknowledged_together_when_all_are_written() -> None:
@@ -76,6 +77,25 @@ def test_nothing_is_acknowledged_that_could_not_be_written() -> None:
     with pytest.raises(BrokenPipeError):
         loop.run(Broker(notes, [message(1)]), interpreter(), [full])
     assert notes == []
+
+
+@pytest.mark.parametrize("is_bug", [False, True])
+def test_no_record_waits_until_a_shape_is_learnt(monkeypatch: pytest.MonkeyPatch, *, is_bug: bool) -> None:
+    notes: list[str] = []
+
+    def learn(*_: object) -> None:
+        notes.append("learnt")
+        if is_bug:
+            raise KeyError("a bug")
+
+    monkeypatch.setattr(shape_learner, "learn", learn)
+    log: list[str] = []
+    messages: list[list[Event]] = [[message(1)] for _ in range(17)]
+    loop.run(
+        Broker(notes, *messages), interpreter(Shapes(Zone(), "p1"), log.append), [lambda _: notes.append("written")]
+    )
+    assert notes == [*["written", "done"] * 16, "learnt", "written", "done", "written"]
+    assert ["more slowly" in line for line in log] == [True] * is_bug
 
 
 def test_the_end_of_a_source_ends_the_last_telegram() -> None:

@@ -228,6 +228,7 @@ def test_learning_what_has_no_shape_is_tried_less_and_less_often(monkeypatch: py
     interpreter, telegram = Interpreter(settings, Log(lambda _: None), "m"), Meter("de").telegram(START)
     for _ in range(5000):
         interpreter.records(Data(telegram), 1)
+        interpreter.learn()
     assert len(tried) == 9  # after 16, 32, 64 … 1024 telegrams, and each 1024
 
 

@@ -42,6 +42,7 @@ class TwoWays:
         for piece in pieces:
             event = Data(piece, origin, ends_message)
             records, fast_ones = (one.records(event, RECEIVED_NS + 1) for one in (self.plain, self.fast))
+            self.fast.learn()
             self.used += sum(bool(record.line) for record in fast_ones)
             plain, fast = _lines(records), _lines(fast_ones)
             assert fast == plain, f"{piece!r}\n{fast}\n{plain}"
