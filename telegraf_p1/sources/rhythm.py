@@ -50,7 +50,10 @@ class Rhythm:
             return 0.0
         paces = sorted(pace for _, pace in self._last_ones)
         fastest, usual = paces[0], paces[len(paces) // 2]
-        return max(0, min(size for size, _ in self._last_ones) - count) * (fastest - (usual - fastest))
+        # How much they differ the fastest does not say: once, perhaps, we were busy when it began.
+        second = paces[:2][-1]
+        pace = min(fastest, second - (usual - second))
+        return max(0, min(size for size, _ in self._last_ones) - count) * pace
 
     def _remember(self) -> None:
         """Take the burst that is over for a model, if it was heard from its beginning on."""
