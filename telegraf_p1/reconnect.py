@@ -41,6 +41,7 @@ class Reconnecting(Connection):
         self._troubles: set[str] = set()  # reasons that were said since it went
         self._is_said = False
         self._ever_read = False
+        self._is_wanted = True
 
     def read(self) -> list[Event]:
         """Give what the source tells; `Lost` when it could not be opened or broke."""
@@ -59,6 +60,8 @@ class Reconnecting(Connection):
             self._accepted_before = self._accepted()
             self._opened_at = time.monotonic()
             self._connection = self._source()
+            if not self._is_wanted:
+                self._connection.want(False)
             self.keeps, self.acknowledges = self._connection.keeps, self._connection.acknowledges
         return self._connection
 
@@ -86,6 +89,12 @@ class Reconnecting(Connection):
             self._log.info_for(_kind(reason), f"{self._name}: still not there: {reason}")
         if len(self._troubles) < _MOST_REASONS:
             self._troubles.add(_kind(reason))
+
+    def want(self, is_wanted: bool) -> None:  # noqa: FBT001
+        """Pass it on, now and to what is opened later."""
+        self._is_wanted = is_wanted
+        if self._connection:
+            self._connection.want(is_wanted)
 
     def done(self) -> None:
         """Acknowledge; what was lost since will come again by itself."""

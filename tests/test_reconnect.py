@@ -29,6 +29,9 @@ class Scripted(Connection):
     def done(self) -> None:
         self.heard.append("done")
 
+    def want(self, is_wanted: bool) -> None:  # noqa: FBT001
+        self.heard.append("wanted" if is_wanted else "not wanted")
+
     def close(self) -> None:
         self.heard.append("close")
         raise OSError(errno.EIO, "closing fails too")
@@ -40,6 +43,20 @@ def test_one_that_was_opened_at_once_is_read_and_later_opened_anew() -> None:
     source = opened_now(lambda: left.pop(0))
     assert left == connections[1:]
     assert [source(), source()] == connections
+
+
+def test_whether_a_telegram_is_wanted_is_told_to_each_connection(naps: list[float]) -> None:
+    first, second = Scripted([Data(b"/")], GONE), Scripted([Data(b"/")])
+    left = [first, second]
+    connection = Reconnecting(lambda: left.pop(0), Log(lambda _: None), "port", lambda: 0)
+    connection.want(False)
+    assert connection.read() == [Data(b"/")]
+    assert connection.read() == [Lost()]
+    assert connection.read() == [Data(b"/")]
+    connection.want(True)
+    assert first.heard == ["not wanted", "close"]
+    assert second.heard == ["not wanted", "wanted"]
+    assert naps
 
 
 def test_one_that_could_not_be_opened_at_once_is_lost_like_any_other_and_tried_once(naps: list[float]) -> None:

@@ -41,6 +41,9 @@ class Connection(ABC):
         Raise OSError when the connection is lost, with the reason as the user should read it.
         """
 
+    def want(self, is_wanted: bool) -> None:  # noqa: B027, FBT001  most meters speak unasked
+        """Say whether a telegram is wanted now: a meter that is asked for each is not asked meanwhile."""
+
     def done(self) -> None:  # noqa: B027  most senders want to hear nothing
         """Say that all events given so far are dealt with: they may be acknowledged."""
 

@@ -4,6 +4,9 @@ from typing import Final
 
 from telegraf_p1.url import Url, UsageError, number
 
+# Speed and format of P1 ports, the most usual ones first: DSMR 4 and later; DSMR 2.2 and 3.0; and what few meters have.
+USUAL: Final = (("115200", "8N1"), ("9600", "7E1"), ("115200", "7E1"), ("9600", "8N1"))
+
 _SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 
 
