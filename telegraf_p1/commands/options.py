@@ -2,13 +2,16 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+from telegraf_p1 import keys
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
     from telegraf_p1.interpreter import Settings
+
+_MEASUREMENT: Final = "p1"
+_AS_THEY_ARE: Final = "id"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
         "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
     )
-    parser.add_argument(
-        "--timezone", default=DEFAULT_ZONE, metavar="ZONE", help="of the meter's clock (default: %(default)s)"
-    )
+    parser.add_argument("--timezone", metavar="ZONE", help="of the meter's clock (default: Europe/Amsterdam)")
     parser.add_argument(
         "--time",
         choices=("telegram", "host"),
@@ -35,20 +36,32 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--meter-tag",
         choices=("id", "hash", "none"),
-        default="id",
+        default=_AS_THEY_ARE,
         help="identifiers of meters and connections in records: as they are (default), as hashes with the key in "
         "P1_HASH_KEY, or left out",
     )
     parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
-    parser.add_argument("--measurement", default="p1", metavar="NAME", help="(default: %(default)s)")
+    parser.add_argument("--measurement", default=_MEASUREMENT, metavar="NAME", help="(default: %(default)s)")
+
+
+def may_be_wrong(chosen: argparse.Namespace) -> bool:
+    """Whether anything is set that only `Understood` can find wrong, in these options or in the environment."""
+    return (
+        chosen.timezone is not None
+        or chosen.definitions is not None
+        or chosen.meter_tag != _AS_THEY_ARE
+        or chosen.measurement != _MEASUREMENT
+        or not {keys.KEY, keys.AUTHENTICATION_KEY}.isdisjoint(os.environ)
+    )
 
 
 class Understood:
     """What they say, checked; raise UsageError for what cannot be. What reads telegrams is not loaded for that."""
 
     def __init__(self, chosen: argparse.Namespace) -> None:
-        from telegraf_p1 import identifiers, keys, lineproto
+        from telegraf_p1 import identifiers, lineproto
         from telegraf_p1.outputs.mapping import Mapping
+        from telegraf_p1.timestamp import Zone
 
         self._chosen = chosen
         try:
@@ -60,7 +73,7 @@ class Understood:
             else:
                 self.mapping = Mapping(measurement)
             self.keys = keys.read(os.environ)
-            self._zone = Zone(chosen.timezone)
+            self._zone = Zone() if chosen.timezone is None else Zone(chosen.timezone)
             self._identifiers = identifiers.change(chosen.meter_tag, os.environ)
         except ValueError as error:
             raise UsageError(str(error)) from None
@@ -75,7 +88,7 @@ class Understood:
 
         chosen = self._chosen
         # What these change only the plain way knows.
-        is_fast &= chosen.crc in ("auto", "require") and chosen.time == "telegram" and chosen.meter_tag == "id"
+        is_fast &= chosen.crc in ("auto", "require") and chosen.time == "telegram" and chosen.meter_tag == _AS_THEY_ARE
         is_fast &= not self.keys and not chosen.definitions
         shapes = Shapes(self._zone, chosen.measurement) if is_fast else None
         is_host_time = chosen.time == "host"

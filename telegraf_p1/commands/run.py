@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from telegraf_p1.interpreter import Settings
     from telegraf_p1.outputs import Output
     from telegraf_p1.outputs.mapping import Mapping
-    from telegraf_p1.pipe import Pipe
 
 
 _AGAIN_S: Final = 1.0
@@ -42,7 +41,8 @@ def main(chosen: argparse.Namespace) -> int:
     from telegraf_p1.reconnect import Reconnecting, opened_now
     from telegraf_p1.sources import advice, open_source
 
-    understood = options.Understood(chosen)
+    # What is wrong is said before anything is opened; what nobody has set is right, and checked with the rest.
+    understood = options.Understood(chosen) if chosen.publish or options.may_be_wrong(chosen) else None
     stats_every_s = _stats_every_s(chosen)
     log = Log()
     if not pipe.is_open():
@@ -51,13 +51,14 @@ def main(chosen: argparse.Namespace) -> int:
     lifeline = execd.Lifeline(stdout.drain)
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
-        outputs = _outputs(chosen, understood.mapping, stdout, log)
+        publishers = [_publisher(chosen.publish, understood.mapping, log)] if understood and chosen.publish else []
         lifeline.watch()
         source = opened_now(source)
         # All that follows takes a while on a small computer. What the meter says meanwhile waits in its port.
-        settings = _settings(understood, log, is_fast=not chosen.publish)
+        understood, settings = _loaded(chosen, understood, log)
         from telegraf_p1 import loop
         from telegraf_p1.interpreter import Interpreter
+        from telegraf_p1.outputs.stdout import lines
 
         interpreter = Interpreter(settings, log, chosen.source, advice(chosen.source))
         if stats_every_s:
@@ -65,7 +66,7 @@ def main(chosen: argparse.Namespace) -> int:
 
             statistics.start(interpreter, chosen.source, understood.mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        loop.run(connection, interpreter, outputs, stdout.flush)
+        loop.run(connection, interpreter, [lines(stdout.write, understood.mapping), *publishers], stdout.flush)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()
@@ -78,30 +79,29 @@ def main(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def _settings(understood: options.Understood, log: Log, *, is_fast: bool) -> "Settings":
-    """Load what reads telegrams, and give its settings; too few descriptors to load it are waited for."""
+def _loaded(
+    chosen: argparse.Namespace, understood: options.Understood | None, log: Log
+) -> "tuple[options.Understood, Settings]":
+    """Load what reads telegrams, and give what it has to know; too few descriptors to load it are waited for."""
     while True:
         try:
             from telegraf_p1 import loop  # noqa: F401
+            from telegraf_p1.outputs import stdout  # noqa: F401
 
-            return understood.settings(is_fast=is_fast)
+            understood = understood or options.Understood(chosen)
+            return understood, understood.settings(is_fast=not chosen.publish)
         except OSError as error:
             log.error_for("load", f"a part of the program cannot be loaded: {error.strerror}; trying again")
             time.sleep(_AGAIN_S)
 
 
-def _outputs(chosen: argparse.Namespace, mapping: "Mapping", stdout: "Pipe", log: Log) -> "list[Output]":
-    """Give where each record goes, in this order: Telegraf first."""
-    from telegraf_p1.outputs.stdout import lines
+def _publisher(text: str, mapping: "Mapping", log: Log) -> "Output":
+    """Give the output that publishes, which connects in the background."""
+    from telegraf_p1.outputs.mqtt import Publisher
 
-    outputs = [lines(stdout.write, mapping)]
-    if chosen.publish:
-        from telegraf_p1.outputs.mqtt import Publisher
-
-        publisher = Publisher(chosen.publish, mapping, log)
-        publisher.start()
-        outputs.append(publisher.publish)
-    return outputs
+    publisher = Publisher(text, mapping, log)
+    publisher.start()
+    return publisher.publish
 
 
 def _stats_every_s(chosen: argparse.Namespace) -> float:

@@ -500,9 +500,9 @@ def test_no_progress_is_shown_among_records_or_in_a_file(stderr: str, tmp_path: 
         assert (tmp_path / "log").read_bytes() == b""
 
 
-def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
-    """On a small computer that takes as long as a telegram; nor is loaded what another source or command needs."""
-    script = """if True:
+def loaded_when_the_port_is_opened(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Its stdout are the modules; nothing when it has ended before."""
+    script = f"""if True:
         import os, sys
         from telegraf_p1 import __main__
         from telegraf_p1.sources import serial_port
@@ -510,20 +510,31 @@ def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
             print(*sys.modules, flush=True)
             os._exit(0)
         serial_port._open = opened
-        __main__.console(["run", "/dev/ttyUSB0"])
+        sys.exit(__main__.console(["run", "/dev/ttyUSB0", *{options}]))
     """
     stdin, open_end = os.pipe()
     command = [sys.executable, "-c", script]
     env = {name: text for name, text in os.environ.items() if not name.startswith("COV")}  # which loads much itself
-    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=True, env=env)
+    done = subprocess.run(
+        command, stdin=stdin, capture_output=True, text=True, timeout=20, check=False, env=env | environment
+    )
     os.close(stdin)
     os.close(open_end)
-    loaded = set(done.stdout.split())
-    reads = {f"telegraf_p1.{name}" for name in ("interpreter", "framer", "telegram", "crc", "decode", "shapes")}
+    return done
+
+
+def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
+    """On a small computer that takes as long as a telegram; nor is loaded what another source or command needs."""
+    loaded = set(loaded_when_the_port_is_opened().stdout.split())
+    reads = {"interpreter", "framer", "telegram", "crc", "decode", "shapes", "timestamp", "values", "record"}
+    writes = {"lineproto", "identifiers", "obis.table", "outputs.mapping", "outputs.stdout"}
     costly = {
         "shutil",
         "encodings.idna",
         "crcmod",
+        "influx_line_protocol",
+        "datetime",
+        "decimal",
         "zoneinfo",
         "paho",
         "asyncio",
@@ -532,5 +543,31 @@ def test_the_port_is_open_before_what_reads_telegrams_is_loaded() -> None:
         "socket",
         "ssl",
     }
-    assert not loaded & (reads | costly)
+    assert not loaded & {*(f"telegraf_p1.{name}" for name in reads | writes), *costly}
     assert "serial" in loaded
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        (["--timezone", "Mars/Base"], {}),
+        (["--timezone", ""], {}),
+        (["--measurement", ""], {}),
+        (["--definitions", "/no/such/file"], {}),
+        (["--meter-tag", "hash"], {}),
+        (["--publish", "tcp://h/x"], {}),
+        (["--stats", "soon"], {}),
+        ([], {"P1_DECRYPTION_KEY": "short"}),
+        ([], {"P1_AUTHENTICATION_KEY": "without the other"}),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_port_is_opened(options: list[str], environment: dict[str, str]) -> None:
+    done = loaded_when_the_port_is_opened(*options, **environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("E! ")
+
+
+def test_options_that_are_right_let_the_port_be_opened() -> None:
+    done = loaded_when_the_port_is_opened("--timezone", "Europe/Vilnius", "--measurement", "meters", "--time", "host")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "telegraf_p1.interpreter" not in done.stdout.split()
