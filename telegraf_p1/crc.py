@@ -77,12 +77,21 @@ UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
 )
 
 
+def _is_as_sent(data: bytes) -> bool:
+    """Whether nothing of `UNDO` would change anything: asked first, since undoing takes five times as long."""
+    ends = data.count(b"\r\n")
+    is_blank_in_place = data.find(b"\r\n\r\n") == data.find(b"\r\n")
+    return ends == data.count(b"\n") and is_blank_in_place and 2 * data.count(b"\r\n\r\n") < ends and b"\0" not in data
+
+
 def repair(data: bytes, expected: int, function: Checksum = checksum) -> Repair | None:
     """Undo what transports are known to do, one thing at a time, until the CRC fits.
 
     `data` runs from `/` to `!`, `expected` is the CRC the meter sent. A fit proves the
     telegram whole. None when nothing known explains the difference.
     """
+    if _is_as_sent(data):
+        return None
     for undo, damage in UNDO:
         candidate = undo(data)
         if candidate != data and function(candidate) == expected:

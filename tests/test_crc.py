@@ -75,3 +75,18 @@ def test_damage_of_a_transport_is_undone_and_named(damaged: bytes, word: str) ->
 
 def test_other_damage_is_not_explained_away() -> None:
     assert repair(DATA.replace(b"50", b"42"), checksum(DATA)) is None
+
+
+def test_what_is_taken_to_be_as_sent_is_what_no_undoing_changes() -> None:
+    source = random.Random(0)  # noqa: S311
+    pieces = (b"\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b"1-3:0.2.8(50)", b"/TST5")
+    undone = 0
+    for _ in range(20_000):
+        data = b"/TST5\r\n\r\n1-3:0.2.8(50)" + b"".join(source.choices(pieces, k=source.randrange(8))) + b"\r\n!"
+        data = data[source.randrange(2) * source.randrange(20) :]
+        for undo, _ in crc.UNDO:
+            candidate = undo(data)
+            if candidate != data:
+                undone += 1
+                assert repair(data, checksum(candidate)), data
+    assert undone
