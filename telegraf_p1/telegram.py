@@ -53,6 +53,10 @@ _NAMED: Final = re.compile(r"\(\d-\d:\d+\.\d+\.\d+\)")
 # A line end of one character in mid-object, among those of two: a `*` (2A) or a `-` (2D) before a bit fell.
 _NO_LINE_END: Final = re.compile(rb"(?<![\r)])\n|(?<!\))\r(?!\n)")
 _BEFORE_IT_FELL: Final = {b"\n": b"*", b"\r": b"-"}
+# A telegram in which each line is an object, as most are whose CRC does not fit: bits of a value have changed.
+_WHOLE_LINES: Final = re.compile(
+    rb"/[^\r\n]*+(?:(?:\r\n)++\d-\d:\d{1,2}\.\d{1,2}\.\d{1,2}\([^\r\n]*+(?<=\)))*+(?:\r\n)*+!"
+)
 _CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _LATER_START: Final = re.compile(rb"/(?=[A-Za-z]{3})")
 _STX, _ETX = b"\x02", b"\x03"
@@ -165,12 +169,12 @@ def _readout() -> TelegramError:
 def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str]:
     """Give the bytes that the CRC proves, and what damage was undone to get them."""
     checksum, other = (crc.x25, crc.checksum) if crc_mode == "x25" else (crc.checksum, crc.x25)
-    if checksum(data) == expected:
+    computed = checksum(data)
+    if computed == expected or (crc_mode == "x25" and computed == _swapped(expected)):
         return data, ""
-    if crc_mode == "x25" and checksum(data) == _swapped(expected):
-        return data, ""
-    for candidate in (data, *(data[start:] for start in later_starts(data))):
-        if checksum(candidate) == expected:
+    for start in (0, *later_starts(data)):
+        candidate = data[start:]
+        if start and checksum(candidate) == expected:
             return candidate, ""
         if repair := crc.repair(candidate, expected, checksum):
             return repair
@@ -179,7 +183,7 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
     if other(data) in (expected, _swapped(expected)):
         cure = "is the usual one: leave --crc x25 out" if crc_mode == "x25" else "is a CRC-16/X-25: use --crc x25"
         raise TelegramError("other-crc", f"the CRC sent, {expected:04X}, {cure}")
-    raise _misfit(data, expected, checksum(data))
+    raise _misfit(data, expected, computed)
 
 
 def _swapped(checksum: int) -> int:
@@ -193,6 +197,8 @@ def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
     if expected == 0:
         cause = ": a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
         return TelegramError("crc-0000", text + cause)
+    if _WHOLE_LINES.fullmatch(data):
+        return TelegramError("crc", text, "changed")
     lines = _NO_LINE_END.sub(lambda end: _BEFORE_IT_FELL[end[0]], data) if b"\r\n" in data else data
     bad_lines = _split(lines, None, "").bad_lines
     if bad_lines and _TEXT.fullmatch(data) and not _CHANGED.fullmatch(_NAMED.sub("", bad_lines[0])):
