@@ -21,6 +21,7 @@ _LEAST: Final = 48  # bytes, under which chance could speak
 # (IEC 62056-46, 6.4.1), flag.
 _HDLC: Final = re.compile(rb"\x7e([\xa0-\xaf])(.)", re.DOTALL)
 # A piece of such a frame: its head up to the LLC header, or that and what follows it (sealed, or a notification).
+_HDLC_MARKS: Final = b"\xe6\xe7\x00", b"\x7e\xdb\x08"  # one of which is in each
 _HDLC_PIECE: Final = re.compile(rb"\x7e[\xa0-\xaf].{4,12}?\xe6\xe7\x00|\xe6\xe7\x00[\xdb\x0f]|\x7e\xdb\x08", re.DOTALL)
 # M-Bus long frame (EN 13757-2, 5.2): 68 L L 68, and 16 at its end.
 _MBUS: Final = re.compile(rb"\x68(.)\1\x68", re.DOTALL)
@@ -113,6 +114,6 @@ def _other_protocol(data: bytes) -> Diagnosis | None:
         length = (match[1][0] & 7) << 8 | match[2][0]
         if data[match.start() + 1 + length : match.start() + 2 + length] == b"\x7e":
             return DLMS_IN_HDLC
-    if _HDLC_PIECE.search(data):
+    if any(mark in data for mark in _HDLC_MARKS) and _HDLC_PIECE.search(data):
         return DLMS_IN_HDLC
     return _protocol("SML (1B 1B 1B 1B)") if _SML in data else None
