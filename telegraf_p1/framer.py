@@ -35,9 +35,11 @@ _HEAD: Final = (
     rb"|\x08(?:.{0,9}+|.{8}(?:\x81.?+|\x82.{0,2}+))\Z|\Z)"
 )
 _START: Final = re.compile(rb"/|" + _HEAD, re.DOTALL)
-# Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none.
+# Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none. Whether there is a
+# blank line, or the end, near enough for an identification is asked first: `.` passes over bytes faster than a class.
 _MARK: Final = re.compile(
-    rb"/(?:(?<=[\n\r\0]/)|\Z|(?=[A-Za-z](?:[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z))))"
+    rb"/(?:(?<=[\n\r\0]/)|\Z|[A-Za-z](?=(?-s:.{0,67}+)(?:\n[\r\n]|\n?\Z))"
+    rb"(?=[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z)))"
     rb"|!(?:(?<=[\n\r]!)|(?<=\)!)(?:[\r\n]|\Z))"
     rb"|" + _HEAD,
     re.DOTALL,
