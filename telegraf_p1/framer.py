@@ -260,8 +260,8 @@ def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -
     The meter's own head once more: bytes of this one were lost. A plain telegram: the head was noise.
     """
     again = buffer.find(head, max(start + 1, position - len(head)), end)
-    plain = _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), end)
-    if plain and (again < 0 or plain.end() < again + len(head)):  # the one that was there first
+    before = end if again < 0 else again + len(head) - 1  # the one that was there first counts
+    if plain := _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), before):
         return plain.start()
     return again if again >= 0 else None
 
