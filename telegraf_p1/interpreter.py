@@ -17,7 +17,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
 from telegraf_p1.record import Record
 from telegraf_p1.shapes import Shapes
-from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Pause, Silence, Trouble, Unchanged
+from telegraf_p1.sources.events import Data, Dropped, Event, Lost, Notice, Pause, Silence, Trouble, Unchanged
 from telegraf_p1.telegram import CrcMode, Telegram, TelegramError
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
@@ -123,6 +123,8 @@ class Interpreter:
                 self._notice_silence(event)
             case Trouble(text):
                 self._warn.of_trouble(self._name, text)
+            case Notice(text):
+                self._warn.of_notice(self._name, text)
             case Dropped(text):
                 self._count_rejected("message")
                 self._warn.of_trouble(self._name, text)

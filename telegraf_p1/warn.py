@@ -24,6 +24,10 @@ class Warner:
         """Say what a source noticed."""
         self._log.warning_for(text, f"{name}: {text}")
 
+    def of_notice(self, name: str, text: str) -> None:
+        """Say what a source has found out."""
+        self._log.info_for(text, f"{name}: {text}")
+
     def of_rejected(self, name: str, error: TelegramError) -> None:
         """Say why a telegram is not believed."""
         self._log.warning_for(error.cause, f"{name}: telegram rejected: {error.text}{self._advice[error.fault]}")

@@ -61,7 +61,9 @@ MAY_KNOW = {
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "connect sources.connection sources.events url",
     "sources.rhythm": "",
-    "sources.serial_port": "sources.connection sources.events sources.rhythm sources.serial_settings url",
+    "sources.line_search": "",
+    "sources.serial_port": "sources.connection sources.events sources.line_search sources.rhythm "
+    "sources.serial_settings url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.incoming": "connect",
     "sources.http_exchange": "connect sources.envelope sources.incoming tls",
@@ -130,6 +132,7 @@ PURE += [
     "lineproto",
     "sources.envelope",
     "sources.rhythm",
+    "sources.line_search",
     "outputs.mapping",
 ]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}

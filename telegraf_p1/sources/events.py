@@ -60,6 +60,12 @@ class Trouble(NamedTuple):
     text: str
 
 
+class Notice(NamedTuple):
+    """What is good to know, and no trouble: a choice that the source made."""
+
+    text: str
+
+
 class Dropped(NamedTuple):
     """A message that nobody can read, and that must not come again; the text says why."""
 
@@ -70,4 +76,4 @@ class Lost(NamedTuple):
     """The connection is over: what was begun on it does not go on."""
 
 
-Event = Data | Pause | Silence | Unchanged | Trouble | Dropped | Lost
+Event = Data | Pause | Silence | Unchanged | Trouble | Notice | Dropped | Lost

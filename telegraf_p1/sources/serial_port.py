@@ -1,12 +1,16 @@
 """A cable: `/dev/ttyUSB0`, or `serial:///dev/ttyUSB0?baudrate=9600&format=7E1`.
 
-115200 8N1 unless told (DSMR 4.0 and later); DSMR 2.2 and 3.0 meters talk 9600 7E1.
+Without a speed or a format both are found by what is heard (line_search.py), 115200 8N1 first (DSMR 4.0 and later).
+What is given stays as it is.
 pyserial opens and sets up the port; reading is select and os.read, which lose nothing.
 Once a telegram has begun the port rests until it can be complete (rhythm.py).
 
 `?timeout=60s`: the time without a byte after which the port is opened anew, since adapters get stuck.
+`?request=rts` or `dtr`: the line that asks the meter for telegrams, raised only while one is wanted; without it
+(`always`) both are raised all the time.
 """
 
+import contextlib
 import errno
 import os
 import pwd
@@ -14,14 +18,15 @@ import select
 import termios
 import time
 from functools import partial
-from typing import Final
+from typing import IO, Final
 
 import serial
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
-from telegraf_p1.sources.events import Data, Event, Trouble
+from telegraf_p1.sources.events import Data, Event, Notice, Silence, Trouble
+from telegraf_p1.sources.line_search import LineSearch
 from telegraf_p1.sources.rhythm import Rhythm
-from telegraf_p1.sources.serial_settings import Line
+from telegraf_p1.sources.serial_settings import SPEEDS, Line, request_line
 from telegraf_p1.url import Url, UsageError, duration, options
 
 # Bytes that may come while nobody looks: half of what Linux keeps.
@@ -44,32 +49,75 @@ _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 
 def source(url: Url) -> Source:
     """Read a serial port, which is opened for us alone."""
-    baudrate, line_format, timeout = options(url, baudrate=115200, format="8N1", timeout=60)
-    line = Line(url, baudrate, line_format)
-    patience_s = duration(url, "timeout", timeout, 1)
-    if url.host or not url.path.startswith("/"):
-        raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
-    return partial(_Port, url.path, line, patience_s)
+    return partial(Port, Plan(url))
 
 
-class _Port(Connection):
-    def __init__(self, path: str, line: Line, timeout: float) -> None:
-        self._port = _open(path, line)
+class Plan:
+    """What the user wants of a port, and what is found out about its line, which outlives a connection."""
+
+    def __init__(self, url: Url) -> None:
+        """Raise UsageError for what cannot be."""
+        baudrate, line_format, timeout, request = options(url, baudrate="", format="", timeout=60, request="always")
+        if url.host or not url.path.startswith("/"):
+            raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
+        self._url = url
+        self.path = url.path
+        self.timeout_s = duration(url, "timeout", timeout, 1)
+        self.request = request_line(url, request)
+        self.search = LineSearch([baudrate] if baudrate else SPEEDS, line_format)
+        self.line()
+
+    def line(self) -> Line:
+        """Give the settings as far as they are known."""
+        return Line(self._url, self.search.baudrate, self.search.format)
+
+
+class Port(Connection):
+    """A port that is open. `take` and `quiet` are for who reads several at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Open it; raise OSError when that may help later."""
+        self._plan, self._search = plan, plan.search
+        self._search.begin()
+        self._line = plan.line()
+        self._port = _open(plan.path, self._line)
         self._fd = self._port.fileno()
-        self._line = line
-        self._patience = Patience(timeout)
+        self._patience = Patience(plan.timeout_s)
         self._rhythm = Rhythm()
-        self._longest_rest_s = _FILL * line.byte_s
+        self._is_wanted = True
+        self._trouble: list[Event] = []
+        # What wakes `read` up when a telegram is wanted again, or no more.
+        self._wake_up: list[IO[bytes]] = []
+        if plan.request:
+            self._prepare_request()
 
     def read(self) -> list[Event]:
-        patience_s = self._patience.wait()
-        rest = min(self._rhythm.rest(time.monotonic()), self._longest_rest_s)
+        """Wait for what there is to tell; see `Connection`."""
+        while not (found := self._trouble or self._next()):
+            pass
+        self._trouble = []
+        return found
+
+    def _next(self) -> list[Event]:
+        """Wait for what comes next; it may be nothing to tell of."""
+        patience_s = self._patience.wait() if self._is_wanted else None
+        rest = min(self._rhythm.rest(time.monotonic()), _FILL * self._line.byte_s)
         if rest:
             time.sleep(rest)
             patience_s = max(0.0, patience_s - rest) if patience_s else patience_s
         begun = time.monotonic()
-        if not select.select([self._fd], [], [], patience_s)[0]:
-            return [self._patience.event()]
+        waited_for: list[int | IO[bytes]] = [self._fd, *self._wake_up[:1]]
+        ready = select.select(waited_for, [], [], patience_s)[0]
+        if not ready:
+            return self.quiet(self._patience.event())
+        if self._wake_up and self._wake_up[0] in ready:
+            self._wake_up[0].read(64)
+            self._patience = Patience(self._plan.timeout_s)
+            return []
+        return self.take(rest, begun)
+
+    def take(self, rested: float = 0.0, begun: float = 0.0) -> list[Event]:
+        """Read what is there, after we `rested` (s) and waited since `begun`; it may be nothing to tell of."""
         now = time.monotonic()
         try:
             data = os.read(self._fd, 4096)
@@ -79,11 +127,72 @@ class _Port(Connection):
             _check_device(self._fd)
             return [Trouble(_TWO_READERS)]
         self._patience.renew()
-        self._rhythm.heard(len(data), now, rest, now - begun)
-        return [Data(self._line.characters(data))]
+        self._rhythm.heard(len(data), now, rested, now - begun)
+        data = self._line.characters(data)
+        return [Data(data)] if self._search.is_over else self._searched(self._search.heard(data))
+
+    def quiet(self, event: Event) -> list[Event]:
+        """Tell that nothing came for as long as `event` says."""
+        if self._search.is_over:
+            return [event]
+        return [*self._searched(self._search.paused(is_long=isinstance(event, Silence))), event]
+
+    def _searched(self, given: bytes) -> list[Event]:
+        """Follow the search, and tell of the bytes that it gives, and of its end."""
+        found: list[Event] = [Data(given)] if given else []
+        before, self._line = self._line, self._plan.line()
+        if self._line.speed != before.speed:
+            self._set_speed()
+        # The format stays 8N1 on the line until the port is opened anew: nothing is lost by that, and a change may cost
+        # a character.
+        if self._search.is_over and self._search.has_moved:
+            found.insert(0, Notice(_settled(self._search)))
+        return found
+
+    def _set_speed(self) -> None:
+        try:
+            self._port.baudrate = self._line.speed
+            self._port.reset_input_buffer()  # it was heard at the other speed
+        except termios.error as error:
+            raise OSError(*error.args) from None
+        self._rhythm = Rhythm()
+
+    def _prepare_request(self) -> None:
+        reading, writing = os.pipe()
+        self._wake_up = [os.fdopen(reading, "rb", 0), os.fdopen(writing, "wb", 0)]
+        try:
+            setattr(self._port, self._plan.request, True)
+        except OSError:
+            line = self._plan.request.upper()
+            self._trouble = [Trouble(f"this port has no {line} that can be switched: leave request= out of the source")]
+
+    def want(self, is_wanted: bool) -> None:  # noqa: FBT001
+        """Raise the line that asks for telegrams, or lower it, from any thread."""
+        if not self._wake_up or is_wanted == self._is_wanted:
+            return
+        self._is_wanted = is_wanted
+        # When the device is gone, or is being closed, `read` says so.
+        with contextlib.suppress(OSError, ValueError):
+            setattr(self._port, self._plan.request, is_wanted)
+        with contextlib.suppress(OSError, ValueError):
+            self._wake_up[1].write(b".")
+
+    def fileno(self) -> int:
+        """Give the descriptor, for select."""
+        return self._fd
 
     def close(self) -> None:
+        """Let go of the port."""
         self._port.close()
+        for end in self._wake_up:
+            end.close()
+
+
+def _settled(search: LineSearch) -> str:
+    options_ = f"?baudrate={search.baudrate}&format={search.format}"
+    return (
+        f"the line is {search.baudrate} {search.format}, found by listening: {options_} in the source spares the search"
+    )
 
 
 def _check_device(fd: int) -> None:

@@ -7,6 +7,8 @@ from telegraf_p1.url import Url, UsageError, number
 # Speed and format of P1 ports, the most usual ones first: DSMR 4 and later; DSMR 2.2 and 3.0; and what few meters have.
 USUAL: Final = (("115200", "8N1"), ("9600", "7E1"), ("115200", "7E1"), ("9600", "8N1"))
 
+SPEEDS: Final = tuple(dict.fromkeys(speed for speed, _ in USUAL))
+
 _SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 
 
@@ -19,11 +21,11 @@ class Line:
         if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
             raise UsageError(f"source {url.text!r}: format={line_format!r} has to be 8N1 or 7E1, or the like")
         self._has_seven_bits = data_bits == "7"
-        speed = int(number(url, "baudrate", baudrate, 50))
-        self.byte_s = (1 + int(data_bits) + (parity != "N") + int(stop_bits)) / speed
+        self.speed = int(number(url, "baudrate", baudrate, 50))
+        self.byte_s = (1 + int(data_bits) + (parity != "N") + int(stop_bits)) / self.speed
         # pyserial's arguments
         self.settings: dict[str, object] = {
-            "baudrate": speed,
+            "baudrate": self.speed,
             "bytesize": int(data_bits),
             "parity": parity,
             "stopbits": int(stop_bits),
@@ -32,3 +34,10 @@ class Line:
     def characters(self, data: bytes) -> bytes:
         """Give the characters of what came: not every driver strips the parity bit."""
         return data.translate(_SEVEN_BITS) if self._has_seven_bits else data
+
+
+def request_line(url: Url, value: str) -> str:
+    """Give the line that asks the meter for telegrams, `rts` or `dtr`; empty when all are raised all the time."""
+    if value not in ("always", "rts", "dtr"):
+        raise UsageError(f"source {url.text!r}: request={value!r} has to be always, rts or dtr")
+    return "" if value == "always" else value

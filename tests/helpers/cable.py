@@ -13,6 +13,7 @@ from pathlib import Path
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import uart
 from tests.helpers.telegrams import START, records
 
 
@@ -49,6 +50,16 @@ class Cable:
     def write_at_once(self, data: bytes) -> None:
         """Write as a meter does, which waits for nobody."""
         self.write(data, 0)
+
+    def speed(self) -> int:
+        """Give the speed that the other side has set."""
+        return {termios.B9600: 9600, termios.B115200: 115200}.get(termios.tcgetattr(self.end)[4], 0)
+
+    def speak(self, data: bytes, speed: int, line_format: str, *, inverted: bool = False) -> None:
+        """Write what a port with the speed of the other side hears of a meter with this one."""
+        bit_times = speed / self.speed()
+        levels = uart.line(data, line_format, inverted=inverted)
+        self.write(bytes(byte for byte, _ in uart.read(levels, "8N1", bit_times)))
 
     def send(self) -> str:
         """Send a telegram; give the line it has to become."""
