@@ -37,6 +37,36 @@ def read_until(connection: Connection, reason: str) -> bytes:
     return data
 
 
+DTR_ON, DTR_OFF, RTS_ON, RTS_OFF = 8, 9, 11, 12  # RFC 2217, SET-CONTROL
+
+
+@pytest.mark.parametrize(("request_", "off", "on"), [("rts", RTS_OFF, RTS_ON), ("dtr", DTR_OFF, DTR_ON)])
+def test_a_telegram_is_asked_for_by_a_modem_line(request_: str, off: int, on: int) -> None:
+    controls: list[int] = []
+    with far_port("right", b"", controls) as port:
+        connection = open_source(f"rfc2217://127.0.0.1:{port}?timeout=1s&request={request_}")()
+        assert controls[-2:] == [DTR_ON, RTS_ON]
+        connection.want(False)
+        assert controls[-1] == off
+        reasons: list[str | None] = []
+
+        def read() -> None:
+            try:
+                connection.read()
+            except OSError as error:
+                reasons.append(error.strerror)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(1.5)
+        assert reader.is_alive(), "silence is no trouble while nothing is wanted"
+        connection.want(True)
+        assert controls[-1] == on
+        reader.join(20)
+        assert reasons == ["connected, but nothing came for 1 s"]
+        connection.close()
+
+
 @pytest.mark.parametrize("telegrams", [1, 200])
 def test_what_came_before_the_server_left_is_read_however_late(telegrams: int) -> None:
     with far_port("leaves", TELEGRAM * telegrams) as port:

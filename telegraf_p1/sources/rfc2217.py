@@ -1,7 +1,7 @@
 """A serial port behind a network server that sets it up for us: `rfc2217://host:port`.
 
 Options as for a serial port, `timeout` as for TCP, and pyserial's `ign_set_control` for
-servers that do not answer to modem lines (ser2net on a pty).
+servers that do not answer to modem lines (ser2net on a pty). `request` is as for a serial port, too.
 """
 
 import errno
@@ -17,7 +17,7 @@ from serial import rfc2217
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event
-from telegraf_p1.sources.serial_settings import Line
+from telegraf_p1.sources.serial_settings import Line, request_line
 from telegraf_p1.url import Url, duration, host_and_port, options
 
 _MOST_COMMANDS: Final = 64 * 1024  # bytes of them, between two of the meter
@@ -26,27 +26,41 @@ _MOST_COMMANDS: Final = 64 * 1024  # bytes of them, between two of the meter
 def source(url: Url) -> Source:
     """Read a port by RFC 2217; a closed or a silent one raises OSError."""
     host, port_number = host_and_port(url)
-    baudrate, line_format, timeout, ignore = options(
-        url, baudrate=115200, format="8N1", timeout=30, ign_set_control="no"
+    baudrate, line_format, timeout, request, ignore = options(
+        url, baudrate=115200, format="8N1", timeout=30, request="always", ign_set_control="no"
     )
     pyserial_url = f"rfc2217://{host}:{port_number}" + ("" if ignore == "no" else "?ign_set_control")
     line = Line(url, baudrate, line_format)
-    return partial(_FarPort, pyserial_url, line, duration(url, "timeout", timeout, 1))
+    timeout_s = duration(url, "timeout", timeout, 1)
+    return partial(_FarPort, pyserial_url, line, timeout_s, request_line(url, request))
 
 
 class _FarPort(Connection):
-    def __init__(self, pyserial_url: str, line: Line, timeout: float) -> None:
+    def __init__(self, pyserial_url: str, line: Line, timeout: float, request: str) -> None:
         with _translated():
             self._port = _Port(pyserial_url, **line.settings)  # type: ignore[arg-type]
         self._line = line
+        self._timeout, self._request = timeout, request
         self._patience = Patience(timeout)
+        self._is_wanted = True
 
     def read(self) -> list[Event]:
-        data = self._port.received(self._patience.wait() or 0.0)
-        if not data:
-            return [self._patience.event()]
-        self._patience.renew()
-        return [Data(self._line.characters(data))]
+        while True:
+            data = self._port.received(self._patience.wait() if self._is_wanted else None)
+            if data is None:
+                return [self._patience.event()]
+            if data:
+                self._patience.renew()
+                return [Data(self._line.characters(data))]
+            self._patience = Patience(self._timeout)  # `want` has woken us up
+
+    def want(self, is_wanted: bool) -> None:  # noqa: FBT001
+        if not self._request or is_wanted == self._is_wanted:
+            return
+        self._is_wanted = is_wanted
+        with suppress(OSError, ValueError):  # when the server is gone, `read` says so
+            setattr(self._port, self._request, is_wanted)
+        self._port.wake_up()
 
     def close(self) -> None:
         self._port.close()  # sleeps for 0.3 s
@@ -107,12 +121,19 @@ class _Port(rfc2217.Serial):
             self._trouble = error
         self._read_buffer.put(None)
 
-    def received(self, seconds: float) -> bytes:
-        """Wait so long for bytes, and give what is there; empty when none came. Raise OSError at the end."""
+    def wake_up(self) -> None:
+        """Let `received` end now."""
+        self._read_buffer.put(b"")
+
+    def received(self, seconds: float | None) -> bytes | None:
+        """Wait so long for bytes (None: for ever), and give what is there; None when nothing came.
+
+        It is empty after `wake_up`. Raise OSError at the end.
+        """
         try:
             found = [self._read_buffer.get(timeout=seconds)]
         except queue.Empty:
-            return b""
+            return None
         found += [self._read_buffer.get() for _ in range(self._read_buffer.qsize())]
         if found[0] is None:
             raise self._trouble or OSError(errno.ECONNRESET, "the other side closed the connection")

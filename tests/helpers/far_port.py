@@ -25,8 +25,8 @@ GARBAGE = (
 MODES = ["right", "leaves", "refuses", "hangs up", "garbage", *WRONG]
 
 
-def _answers(received: bytes, mode: str) -> bytes:
-    """Answer to what pyserial asks (RFC 854, RFC 2217)."""
+def _answers(received: bytes, mode: str, controls: list[int]) -> bytes:
+    """Answer to what pyserial asks (RFC 854, RFC 2217), and note which modem lines it sets."""
     found = b""
     for verb, option, command, value in _COMMAND.findall(received):
         if verb:
@@ -34,14 +34,20 @@ def _answers(received: bytes, mode: str) -> bytes:
             if agreed:
                 found += IAC + bytes([refused if mode == "refuses" else agreed]) + option
         else:
+            if command[0] == CONTROL:
+                controls.append(value[0])
             answer = WRONG.get(mode, {}).get(command[0], value)
             found += IAC + SB + COM_PORT + bytes([100 + command[0]]) + answer + IAC + SE
     return found + (GARBAGE if mode == "garbage" else b"")
 
 
 @contextmanager
-def far_port(mode: str, telegram: bytes) -> Iterator[int]:
-    """Answer in this mode, and send the telegram again and again, but for one that leaves then; give the port."""
+def far_port(mode: str, telegram: bytes, controls: list[int] | None = None) -> Iterator[int]:
+    """Answer in this mode, and send the telegram again and again, but for one that leaves then; give the port.
+
+    What is set of the modem lines is added to `controls`.
+    """
+    set_lines = [] if controls is None else controls
 
     def serve(peer: socket.socket) -> None:
         peer.settimeout(0.2)
@@ -55,7 +61,7 @@ def far_port(mode: str, telegram: bytes) -> Iterator[int]:
                 continue
             if not received or mode == "hangs up":
                 return
-            peer.sendall(_answers(received, mode))
+            peer.sendall(_answers(received, mode, set_lines))
 
     with serving(serve) as port:
         yield port
