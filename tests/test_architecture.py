@@ -64,6 +64,7 @@ MAY_KNOW = {
     "sources.line_search": "",
     "sources.serial_port": "sources.connection sources.events sources.line_search sources.rhythm "
     "sources.serial_settings url",
+    "sources.auto": "sources.connection sources.events sources.line_search sources.serial_port url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
     "sources.incoming": "connect",
     "sources.http_exchange": "connect sources.envelope sources.incoming tls",

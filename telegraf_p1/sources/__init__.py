@@ -29,6 +29,7 @@ class _Kind(NamedTuple):
 # By scheme. A module is loaded when it is used, so that nobody pays for another's library.
 _KINDS: Final = {
     "serial": _Kind("serial_port", "/dev/ttyUSB0", LINE),
+    "auto": _Kind("auto", "auto:", LINE),
     "tcp": _Kind("tcp", "tcp://host:port", BRIDGE),
     "rfc2217": _Kind("rfc2217", "rfc2217://host:port", LINE),
     "mqtt": _Kind("mqtt", "mqtt://host/topic", DEVICE),

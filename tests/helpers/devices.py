@@ -50,6 +50,20 @@ def serial(_folder: Path) -> Iterator[Stand]:
         yield Stand(name, lambda telegram: _write(end, telegram), pull_out)
 
 
+@contextmanager
+def auto(folder: Path) -> Iterator[Stand]:
+    """The only port there; its name is gone with the cable."""
+    link = folder / "ttyAuto"
+    with serial(folder) as cable:
+        link.symlink_to(cable.url)
+
+        def pull_out() -> None:
+            link.unlink()
+            cable.go_away()
+
+        yield Stand(f"auto:{link}", cable.send, pull_out)
+
+
 def _write(descriptor: int, data: bytes) -> None:
     os.write(descriptor, data)
 
@@ -148,6 +162,7 @@ def http_listen(_folder: Path) -> Iterator[Stand]:
 
 STANDS = {
     "serial_port": serial,
+    "auto": auto,
     "tcp": tcp,
     "rfc2217": rfc2217,
     "mqtt": mqtt,
