@@ -188,10 +188,6 @@ def test_a_given_speed_stays_and_the_format_is_found(line_format: str) -> None:
     assert (search.baudrate, search.format) == ("2400", line_format)
 
 
-def test_what_is_given_altogether_is_not_searched() -> None:
-    assert LineSearch(["9600"], "8N1").is_over
-
-
 def test_zeros_in_a_row_have_no_format_of_their_own() -> None:
     """A text of zeros in hex: its characters have an even parity, with a bit for it and without."""
     search = LineSearch(SPEEDS)

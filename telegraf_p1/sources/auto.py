@@ -67,9 +67,9 @@ class _Ports:
         return self._plans[name]
 
     def missing(self) -> str:
-        """Say what is waited for."""
+        """Say what is waited for, when none is there."""
         which = f"no {self._url.path} is there" if self._url.path else "no serial port is there"
-        return f"{which}: waiting for a cable to be plugged in"
+        return f"{which}: plug the cable in"
 
 
 def cables() -> list[str]:
@@ -201,12 +201,12 @@ class _Listening(Connection):
             self._drop(other)
         self._taken = candidate.port
         self._taken.want(self._is_wanted)
-        search = self._ports.plan(name).search
+        plan = self._ports.plan(name)
         data = Data(bytes(candidate.data))
         if name == self._ports.taken:
             return [data]
         self._ports.taken = name
-        return [Notice(f"a meter speaks on {name} ({search.baudrate} {search.format}): this port is read"), data]
+        return [Notice(f"a meter speaks on {name} ({plan.baudrate} {plan.format}): this port is read"), data]
 
     def _drop(self, name: str) -> None:
         self._candidates.pop(name).port.close()

@@ -39,7 +39,7 @@ class LineSearch:
         self._is_format_known = bool(line_format)
         self.baudrate = self._baudrates[0]
         self.format = line_format or "8N1"
-        self.is_over = self._is_format_known and len(self._baudrates) == 1
+        self.is_over = False
         self._first = self.baudrate, self.format
         self._noise: list[bytes] = []  # what was heard at the speeds of this round
         self.begin()

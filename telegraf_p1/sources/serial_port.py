@@ -18,16 +18,18 @@ import select
 import termios
 import time
 from functools import partial
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import serial
 
 from telegraf_p1.sources.connection import Connection, Patience, Source
 from telegraf_p1.sources.events import Data, Event, Notice, Silence, Trouble
-from telegraf_p1.sources.line_search import LineSearch
 from telegraf_p1.sources.rhythm import Rhythm
 from telegraf_p1.sources.serial_settings import SPEEDS, Line, request_line
 from telegraf_p1.url import Url, UsageError, duration, options
+
+if TYPE_CHECKING:
+    from telegraf_p1.sources.line_search import LineSearch
 
 # Bytes that may come while nobody looks: half of what Linux keeps.
 _FILL: Final = 2048
@@ -64,12 +66,30 @@ class Plan:
         self.path = url.path
         self.timeout_s = duration(url, "timeout", timeout, 1)
         self.request = request_line(url, request)
-        self.search = LineSearch([baudrate] if baudrate else SPEEDS, line_format)
+        self.baudrate, self.format = baudrate or SPEEDS[0], line_format or "8N1"
         self.line()
+        self.search: LineSearch | None = None  # as long as something is searched
+        if not (baudrate and line_format):
+            from telegraf_p1.sources import line_search  # a ms that others do not need
+
+            self.search = line_search.LineSearch([baudrate] if baudrate else SPEEDS, line_format)
 
     def line(self) -> Line:
         """Give the settings as far as they are known."""
-        return Line(self._url, self.search.baudrate, self.search.format)
+        return Line(self._url, self.baudrate, self.format)
+
+    def follow(self, search: "LineSearch") -> str:
+        """Take the settings of a search; give what there is to say of them at its end."""
+        self.baudrate, self.format = search.baudrate, search.format
+        if not search.is_over:
+            return ""
+        self.search = None
+        if not search.has_moved:
+            return ""
+        settings = f"?baudrate={self.baudrate}&format={self.format}"
+        return (
+            f"the line is {self.baudrate} {self.format}, found by listening: {settings} in the source spares the search"
+        )
 
 
 class Port(Connection):
@@ -77,8 +97,9 @@ class Port(Connection):
 
     def __init__(self, plan: Plan) -> None:
         """Open it; raise OSError when that may help later."""
-        self._plan, self._search = plan, plan.search
-        self._search.begin()
+        self._plan = plan
+        if plan.search:
+            plan.search.begin()
         self._line = plan.line()
         self._port = _open(plan.path, self._line)
         self._fd = self._port.fileno()
@@ -129,25 +150,26 @@ class Port(Connection):
         self._patience.renew()
         self._rhythm.heard(len(data), now, rested, now - begun)
         data = self._line.characters(data)
-        return [Data(data)] if self._search.is_over else self._searched(self._search.heard(data))
+        search = self._plan.search
+        return self._searched(search, search.heard(data)) if search else [Data(data)]
 
     def quiet(self, event: Event) -> list[Event]:
         """Tell that nothing came for as long as `event` says."""
-        if self._search.is_over:
-            return [event]
-        return [*self._searched(self._search.paused(is_long=isinstance(event, Silence))), event]
+        search = self._plan.search
+        return (
+            [*self._searched(search, search.paused(is_long=isinstance(event, Silence))), event] if search else [event]
+        )
 
-    def _searched(self, given: bytes) -> list[Event]:
+    def _searched(self, search: "LineSearch", given: bytes) -> list[Event]:
         """Follow the search, and tell of the bytes that it gives, and of its end."""
         found: list[Event] = [Data(given)] if given else []
+        text = self._plan.follow(search)
         before, self._line = self._line, self._plan.line()
         if self._line.speed != before.speed:
             self._set_speed()
         # The format stays 8N1 on the line until the port is opened anew: nothing is lost by that, and a change may cost
         # a character.
-        if self._search.is_over and self._search.has_moved:
-            found.insert(0, Notice(_settled(self._search)))
-        return found
+        return [Notice(text), *found] if text else found
 
     def _set_speed(self) -> None:
         try:
@@ -186,13 +208,6 @@ class Port(Connection):
         self._port.close()
         for end in self._wake_up:
             end.close()
-
-
-def _settled(search: LineSearch) -> str:
-    options_ = f"?baudrate={search.baudrate}&format={search.format}"
-    return (
-        f"the line is {search.baudrate} {search.format}, found by listening: {options_} in the source spares the search"
-    )
 
 
 def _check_device(fd: int) -> None:

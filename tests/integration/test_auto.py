@@ -46,7 +46,7 @@ def speak_until_read(process: subprocess.Popen[bytes], cable: Cable, speed: int,
 def test_the_port_where_a_meter_speaks_is_taken_and_found_again(tmp_path: Path, cables: Callable[[str], Cable]) -> None:
     log = tmp_path / "log"
     with plugin("run", f"auto:{tmp_path}/ttyUSB*", log=log) as process:
-        waits = f"no {tmp_path}/ttyUSB* is there: waiting for a cable to be plugged in"
+        waits = f"no {tmp_path}/ttyUSB* is there: plug the cable in"
         wait_until(lambda: waits in log.read_text(), "what it waits for")
         silent = cables("ttyUSB0")
         wait_until(lambda: silent.device in open_files(process.pid), "the port that is there")
