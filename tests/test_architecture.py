@@ -95,6 +95,9 @@ MAY_KNOW = {
     "simulator.countries": "simulator.countries.*",
     "simulator.meter": "crc simulator.countries simulator.house",
     "simulator.targets": "mqtt_options simulator.countries simulator.meter",
+    # which meter speaks where
+    "check": "",
+    "check.network": "url",
     # the command line
     "commands": "",
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "

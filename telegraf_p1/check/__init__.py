@@ -1,0 +1,5 @@
+"""`telegraf-p1 check`: which meter speaks where, or why none does, and the configuration that reads it.
+
+`ports.py` and `listen.py` hear what there is, `meter.py`, `form.py` and `causes.py` say what it means, `block.py`
+writes the configuration, `report.py` and `screen.py` show all of it.
+"""
