@@ -98,6 +98,7 @@ MAY_KNOW = {
     # which meter speaks where
     "check": "",
     "check.network": "url",
+    "check.topics": "advice decode framer mqtt_client mqtt_options sources.envelope telegram timestamp tls url",
     # the command line
     "commands": "",
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "

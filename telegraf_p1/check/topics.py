@@ -1,0 +1,389 @@
+"""Finds the topics of an MQTT broker that carry telegrams, by listening to all of them for a while.
+
+It only reads: QoS 0, a client id that no other client has, and a session that ends with the connection, so that nothing
+stays at the broker and nobody loses a message. What is published may be anybody's, and the broker too: time and memory
+are bounded, whatever comes.
+"""
+
+import errno
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, NamedTuple
+from urllib.parse import quote
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
+
+from telegraf_p1.advice import DEVICE
+from telegraf_p1.decode import Memory, decode
+from telegraf_p1.framer import Frame, Framer, is_sealed
+from telegraf_p1.mqtt_client import Client, ProtocolError
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
+from telegraf_p1.sources.envelope import LARGEST, unwrap
+from telegraf_p1.telegram import TelegramError, holds_objects, parse
+from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+from telegraf_p1.tls import Trust, trust
+from telegraf_p1.url import Url, UsageError, options
+from telegraf_p1.url import parse as parse_url
+
+SECONDS: Final = 15.0  # longer than the interval of any meter
+_CONNECT_S: Final = 10.0
+_LOOK_S: Final = 0.25  # from one word about the progress to the next
+_KEEP_ALIVE_S: Final = 60
+_LONGEST_TOPIC: Final = 256  # bytes; who publishes telegrams has a shorter one
+_ALL: Final = "#"
+_REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
+_LEAST: Final = 512  # bytes that a message counts, however short it is: to look at it takes its time
+_LONGEST_SUBACK: Final = 1024
+_MOST_TOPICS: Final = 200  # with telegrams
+_MOST_OTHERS: Final = 10_000  # whose names are kept
+_MOST_BEGUN: Final = 100  # topics on which a telegram has begun and not ended, each of 16 KiB at most
+_MOST_LEVELS: Final = 16  # of topics that are read as one
+_MOST_METERS: Final = 10  # of a topic
+
+
+@dataclass
+class Topic:
+    """A topic with telegrams: how many are right, encrypted or not believed, and how many of all were retained.
+
+    `meters` are the identifiers of meters, `trouble` why the last one was not believed and what to do.
+    """
+
+    name: str
+    right: int = 0
+    encrypted: int = 0
+    rejected: int = 0
+    retained: int = 0
+    trouble: str = ""
+    meters: set[str] = field(default_factory=set)
+
+    def text(self) -> str:
+        """Say it in a line for people; of the meters the last digits only."""
+        parts = []
+        if self.right:
+            whose = f" of meter {', '.join(sorted(map(_masked, self.meters)))}" if self.meters else ""
+            parts.append(f"{_count(self.right, 'telegram')}{whose}")
+        if self.encrypted:
+            parts.append(
+                f"{_count(self.encrypted, 'encrypted telegram')}: your grid company has the key, put it into "
+                "P1_DECRYPTION_KEY"
+            )
+        if self.trouble:
+            parts.append(f"{_count(self.rejected, 'telegram')} that cannot be believed: {self.trouble}")
+        if self.retained and self.retained == self.right + self.encrypted + self.rejected:
+            parts.append("retained only: the broker kept it, and nothing new came meanwhile")
+        return f"{_shown(self.name)}: {'; '.join(parts)}"
+
+
+class Heard(NamedTuple):
+    """What came in `seconds`: the topics with telegrams, the sources that read them, and how much else there was.
+
+    `ended` says why it was over before its time, empty when it was not.
+    """
+
+    topics: list[Topic]
+    sources: list[str]
+    messages: int
+    seconds: float
+    ended: str = ""
+
+    def text(self) -> str:
+        """Say it in lines for people."""
+        lines = [f"{_count(self.messages, 'message')} in {self.seconds:.0f} s; {_with_telegrams(len(self.topics))}"]
+        lines += [self.ended] if self.ended else []
+        lines += [topic.text() for topic in self.topics]
+        lines += [f"  telegraf-p1 run {source}" for source in self.sources]
+        if not self.topics:
+            lines.append(
+                "does the device publish the telegrams themselves and not only their values, has it a meter, and may "
+                "this user read its topic?"
+            )
+        return "\n".join(lines)
+
+
+def topics(
+    broker: str, seconds: float = SECONDS, seen: Callable[[int, int], None] = lambda _messages, _topics: None
+) -> Heard:
+    """Listen to all topics of a broker such as `mqtt://user@host` for this time, in s, once it has answered.
+
+    `seen` is told again and again how many messages have come, and how many topics with telegrams. Raise UsageError for
+    a URL that cannot be used, OSError when the broker is not reached or refuses, with what to do.
+    """
+    url = parse_url(broker)
+    ports = PORTS | WEBSOCKET_PORTS
+    if url.scheme not in ports or not url.host or url.path.strip("/"):
+        raise UsageError(f"broker {broker!r}: write it as mqtt://user@host or mqtts://user@host, without a topic")
+    websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
+    ca, pin, cert, key, *path = options(url, ca="", pin="", cert="", key="", **websocket)
+    whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
+    survey = Survey()
+    client = _Client(survey, url.user, whom, *path or [""])
+    try:
+        client.listen_to_all((url.host, url.port or ports[url.scheme]))
+        begun = time.monotonic()
+        ended = _listen(client, survey, begun + seconds, seen)
+    finally:
+        client.close()
+    return Heard(survey.found(), sources(url, survey), survey.messages, time.monotonic() - begun, ended)
+
+
+def _listen(client: "_Client", survey: "Survey", end: float, seen: Callable[[int, int], None]) -> str:
+    """Listen until `end` (of the monotonic clock); give why it was over before, empty when it was not."""
+    while (left := end - time.monotonic()) > 0:
+        try:
+            client.look(min(left, _LOOK_S))
+        except OSError as error:
+            return error.strerror or str(error)
+        seen(survey.messages, len(survey.topics))
+    return ""
+
+
+class Survey:
+    """What has come so far."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.topics: dict[str, Topic] = {}
+        self.others: set[str] = set()
+        self._begun: dict[str, Framer] = {}
+
+    def take(self, topic: bytes, payload: bytes, *, is_retained: bool) -> None:
+        """Look at a message."""
+        self.messages += 1
+        if len(topic) > _LONGEST_TOPIC or len(payload) > LARGEST or set(topic) & set(b"+#"):  # no topic has these
+            return
+        name = topic.decode(errors="replace")
+        data, ends_telegram, trouble = unwrap(payload)
+        if trouble and holds_objects(payload):
+            self._reject(name, trouble, is_retained=is_retained)
+        framer = self._begun.pop(name, None) or Framer()
+        frames = framer.feed(data)
+        if ends_telegram:
+            frames += framer.flush()
+        elif framer.unfinished():
+            self._begun[name] = framer
+            if len(self._begun) > _MOST_BEGUN:
+                del self._begun[next(iter(self._begun))]
+        for frame in frames:
+            self._judge(name, frame, is_retained=is_retained)
+        if name not in self.topics and len(self.others) < _MOST_OTHERS:
+            self.others.add(name)
+
+    def found(self) -> list[Topic]:
+        """Give the topics with telegrams, by name."""
+        return [self.topics[name] for name in sorted(self.topics)]
+
+    def _judge(self, name: str, frame: Frame, *, is_retained: bool) -> None:
+        """Count a frame; one that was cut off, since we came in the middle of it, says nothing."""
+        if not frame.whole:
+            return
+        if is_sealed(frame.data):
+            if topic := self._topic(name, is_retained=is_retained):
+                topic.encrypted += 1
+            return
+        try:
+            telegram = parse(frame.data)
+        except TelegramError as error:
+            if holds_objects(frame.data):  # a path and an exclamation mark are a frame, too
+                self._reject(name, error.text + DEVICE[error.fault], is_retained=is_retained)
+            return
+        if telegram.objects and (topic := self._topic(name, is_retained=is_retained)):
+            topic.right += 1
+            meter = decode(telegram, None, Memory(Zone(DEFAULT_ZONE))).tags.get("meter")
+            if meter and len(topic.meters) < _MOST_METERS:
+                topic.meters.add(meter)
+
+    def _reject(self, name: str, trouble: str, *, is_retained: bool) -> None:
+        if topic := self._topic(name, is_retained=is_retained):
+            topic.rejected += 1
+            topic.trouble = trouble
+
+    def _topic(self, name: str, *, is_retained: bool) -> Topic | None:
+        """Give a topic with a telegram, None for one too many."""
+        if name not in self.topics:
+            if len(self.topics) >= _MOST_TOPICS:
+                return None
+            self.topics[name] = Topic(name)
+            self.others.discard(name)
+        self.topics[name].retained += is_retained
+        return self.topics[name]
+
+
+def sources(url: Url, survey: Survey) -> list[str]:
+    """Give what follows `run` to read these topics of the broker, with `+` for a level in which several differ."""
+    user = f"{quote(url.user)}@" if url.user else ""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    port = f":{url.port}" if url.port else ""
+    _, question_mark, query = url.text.partition("?")
+    found = []
+    for topic in filters(survey.found(), survey.others):
+        source = f"{url.scheme}://{user}{host}{port}/{quote(topic, safe='/+')}{question_mark}{query}"
+        if _is_source_of(source, topic):
+            found.append(source)
+    return found
+
+
+def _is_source_of(source: str, topic: str) -> bool:
+    """Whether a topic, which may be any text, can be written as a source."""
+    try:
+        return parse_url(source).path.removeprefix("/") == topic
+    except UsageError:
+        return False
+
+
+def filters(found: list[Topic], others: Iterable[str]) -> list[str]:
+    """Give few topics, some with a `+`, that match those that were found and no others.
+
+    Topics with telegrams of one meter, such as one that is retained and one that is not, are not read as one.
+    """
+    groups: dict[str, list[Topic]] = {}
+    for topic in found:
+        for wide in _widened(topic.name):
+            groups.setdefault(wide, []).append(topic)
+    too_wide = {wide for other in others for wide in _widened(other) if wide in groups}
+    left = {topic.name for topic in found}
+    given = []
+    for wide, members in sorted(groups.items(), key=lambda group: -len(group[1])):
+        names = {topic.name for topic in members}
+        meters = [meter for topic in members for meter in topic.meters]
+        if len(names) > 1 and names <= left and len(set(meters)) == len(meters) and wide not in too_wide:
+            given.append(wide)
+            left -= names
+    return sorted([*given, *left])
+
+
+def _widened(topic: str) -> Iterator[str]:
+    """Give a topic of several levels with a `+` for each of them in turn; nothing for one of very many."""
+    levels = topic.split("/")
+    if 1 < len(levels) <= _MOST_LEVELS:
+        for at in range(len(levels)):
+            yield "/".join([*levels[:at], "+", *levels[at + 1 :]])
+
+
+class _Client(Client):
+    """Listens to topics with QoS 0 and hands on what comes."""
+
+    packets: ClassVar = {
+        **Client.packets,
+        MessageType.SUBACK: _LONGEST_SUBACK,
+        MessageType.PUBLISH: LARGEST + _LONGEST_TOPIC + 3,  # a byte more than is looked at
+    }
+
+    def __init__(self, survey: Survey, user: str, whom: Trust | None, path: str) -> None:
+        """Take what the survey learns, a user or none, whom to trust (None: plain), and the path of a WebSocket."""
+        super().__init__(
+            whom,
+            quote(path),
+            client_id=f"p1-check-{secrets.token_hex(6)}",
+            clean_session=True,
+            protocol=MQTTProtocolVersion.MQTTv311,  # which all brokers know
+            reconnect_on_failure=False,
+        )
+        self._survey, self._user, self._is_plain = survey, user, not whom
+        self._is_granted = False
+        self._trouble: OSError | None = None
+        self._messages: list[tuple[bytes, bytes, bool]] = []
+        self._room = LARGEST  # bytes
+        if user:
+            self.username_pw_set(user, password())
+        self.on_connect, self.on_subscribe, self.on_disconnect = self._connected, self._granted, self._closed
+
+    def listen_to_all(self, address: tuple[str, int]) -> None:
+        """Connect and subscribe, or raise OSError with the reason."""
+        self.connect(*address, keepalive=_KEEP_ALIVE_S)
+        end = time.monotonic() + _CONNECT_S
+        while not self._is_granted:
+            if time.monotonic() > end:
+                raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
+            self._take_what_comes(_LOOK_S)
+            if self._trouble and not self._is_granted:
+                raise self._trouble
+
+    def look(self, seconds: float) -> None:
+        """Take what comes in this time; raise OSError when the broker is gone or breaks the rules."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._trouble:
+                raise self._trouble
+            self._take_what_comes(left)
+
+    def _take_what_comes(self, seconds: float) -> None:
+        """Wait for something and let the survey have it; what is wrong with the broker stands in `_trouble` then."""
+        try:
+            if result := self.loop(seconds):
+                gone = OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+                self._trouble = self._trouble or gone
+        except OSError as error:
+            self._trouble = error
+        except ProtocolError as error:
+            self._trouble = OSError(errno.EPROTO, str(error))
+        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
+            self._trouble = OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})")
+        for topic, payload, is_retained in self._messages:
+            self._survey.take(topic, payload, is_retained=is_retained)
+        self._messages.clear()
+        self._room = LARGEST
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.disconnect()
+        # They know this client and it knows them: without them its sockets are closed now, not at some later time.
+        self.on_connect = self.on_subscribe = self.on_disconnect = None
+
+    def is_full(self) -> bool:
+        """Whether what was read has to be looked at before more of it is."""
+        return self._room <= 0
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        command, packet = self._in_packet["command"], self._in_packet["packet"]
+        if command & 6:
+            raise ProtocolError("the broker sends messages with another QoS than 0, which was asked for")
+        end = 2 + int.from_bytes(packet[:2], "big")
+        self._messages.append((bytes(packet[2:end]), bytes(packet[end:]), bool(command & 1)))
+        self._room -= len(packet) + _LEAST
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _connected(self, _client: object, _data: object, _flags: object, reason: Any, *_: object) -> None:
+        if reason.value in _REFUSED:
+            who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
+            self._trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
+        elif reason.is_failure:
+            self._trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
+        else:
+            self.subscribe(_ALL, qos=0)
+
+    def _granted(self, _client: object, _data: object, _mid: int, reasons: list[Any], *_: object) -> None:
+        self._is_granted = not any(reason.is_failure for reason in reasons)
+        if not self._is_granted:
+            self._trouble = OSError(
+                errno.EACCES,
+                "the broker does not let this user listen to all topics: name the one that may be it, as in "
+                "mqtt://host/topic",
+            )
+
+    def _closed(self, _client: object, _data: object, _flags: object, reason: Any, *_: object) -> None:
+        if not self._trouble:
+            text = f"the broker has closed the connection: {reason}"
+            if not self._is_granted and self._is_plain:
+                text += "; is this its port, and does it want mqtts:// there?"
+            self._trouble = OSError(errno.ECONNRESET, text)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _with_telegrams(number: int) -> str:
+    return f"{_count(number, 'topic')} with telegrams" if number else "none is a telegram"
+
+
+def _masked(meter: str) -> str:
+    """Give the end of an identifier, by which its owner knows it."""
+    return f"***{_shown(meter)[-4:]}"
+
+
+def _shown(text: str) -> str:
+    """Give a foreign text as it may be shown."""
+    return "".join(character if character.isprintable() else "?" for character in text)
