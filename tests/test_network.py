@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from telegraf_p1.check import network
 from telegraf_p1.check.network import KINDS, Announcement, Device, House, devices, recognised
 from telegraf_p1.sources import open_source
 from telegraf_p1.url import UsageError
+from tests.helpers.telegrams import ROOT
 
+README = (ROOT / "README.md").read_text()
 LOOPBACK = ["127.0.0.1"]
 P1 = {"product_type": "HWE-P1", "serial": "5c2fafaabbcc", "path": "/api/v1", "product_name": "P1 meter"}
 
@@ -160,7 +163,7 @@ def test_a_reader_with_esphome_is_known_by_its_project_or_its_name() -> None:
     ):
         device = found("_esphomelib._tcp", name, 6053, txt)
         assert (device.source, "internal: false" in device.advice) == ("", True)
-        assert "no telegrams yet: " in device.text()
+        assert "\n  next: " in device.text()
     assert recognised(announcement("_esphomelib._tcp", "kitchen-lamp", 6053)) is None
 
 
@@ -185,6 +188,11 @@ def test_each_source_is_one_that_run_takes(kind: network.Kind, address: str) -> 
     assert device
     if device.source:
         open_source(device.source)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.service}-{kind.source}")
+def test_the_readme_has_each_kind_with_its_service(kind: network.Kind) -> None:
+    assert re.search(rf"^\| {re.escape(kind.name)}.*`{re.escape(kind.service)}`", README, re.MULTILINE)
 
 
 def test_addresses_and_ports_that_nobody_has_are_not_taken() -> None:

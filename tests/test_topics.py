@@ -157,6 +157,11 @@ def test_what_a_hostile_broker_sends_has_bounds() -> None:
     assert len(only(many).meters) == 10
 
 
+def test_of_a_short_identifier_half_is_shown() -> None:
+    assert Topic("a", right=1, meters={"123456"}).text() == "a: 1 telegram of meter ***456"
+    assert Topic("a", right=1, meters={"7"}).text() == "a: 1 telegram of meter ***"
+
+
 def test_what_was_heard_is_said_in_lines() -> None:
     survey = surveyed(("p1/1/raw", of(1)), ("lamp", b"on"))
     text = Heard(survey.found(), ["mqtt://host/p1/1/raw"], 2, 15.2).text()

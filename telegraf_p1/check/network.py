@@ -166,7 +166,7 @@ class Device(NamedTuple):
         if self.source:
             lines.append(f"  telegraf-p1 run {self.source}")
         if self.advice:
-            lines.append(f"  {'first' if self.source else 'no telegrams yet'}: {self.advice}")
+            lines.append(f"  {'first' if self.source else 'next'}: {self.advice}")
         return "\n".join(lines)
 
 

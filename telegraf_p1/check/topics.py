@@ -380,8 +380,8 @@ def _with_telegrams(number: int) -> str:
 
 
 def _masked(meter: str) -> str:
-    """Give the end of an identifier, by which its owner knows it."""
-    return f"***{_shown(meter)[-4:]}"
+    """Give the end of an identifier, by which its owner knows it: four characters, and never more than half of it."""
+    return f"***{_shown(meter)[len(meter) - min(4, len(meter) // 2) :]}"
 
 
 def _shown(text: str) -> str:
