@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -42,6 +43,7 @@ class Reconnecting(Connection):
         self._is_said = False
         self._ever_read = False
         self._is_wanted = True
+        self._wanting = threading.Lock()  # held while what is wanted is told to what is open
 
     def read(self) -> list[Event]:
         """Give what the source tells; `Lost` when it could not be opened or broke."""
@@ -60,8 +62,9 @@ class Reconnecting(Connection):
             self._accepted_before = self._accepted()
             self._opened_at = time.monotonic()
             self._connection = self._source()
-            if not self._is_wanted:
-                self._connection.want(False)
+            with self._wanting:
+                if not self._is_wanted:
+                    self._connection.want(False)
             self.keeps, self.acknowledges = self._connection.keeps, self._connection.acknowledges
         return self._connection
 
@@ -91,10 +94,12 @@ class Reconnecting(Connection):
             self._troubles.add(_kind(reason))
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
-        """Pass it on, now and to what is opened later."""
-        self._is_wanted = is_wanted
-        if self._connection:
-            self._connection.want(is_wanted)
+        """Pass it on, now and to what is opened later; any thread may say it."""
+        with self._wanting:
+            self._is_wanted = is_wanted
+            if self._connection:
+                with contextlib.suppress(OSError):  # it is lost: reading says so, too
+                    self._connection.want(is_wanted)
 
     def done(self) -> None:
         """Acknowledge; what was lost since will come again by itself."""
@@ -103,10 +108,11 @@ class Reconnecting(Connection):
 
     def close(self) -> None:
         """End the connection that is open."""
-        if self._connection:
-            with contextlib.suppress(OSError):  # it is lost anyway
-                self._connection.close()
-        self._connection = None
+        with self._wanting:
+            if self._connection:
+                with contextlib.suppress(OSError):  # it is lost anyway
+                    self._connection.close()
+            self._connection = None
 
 
 def opened_now(source: Source) -> Source:

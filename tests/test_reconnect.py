@@ -59,6 +59,17 @@ def test_whether_a_telegram_is_wanted_is_told_to_each_connection(naps: list[floa
     assert naps
 
 
+def test_a_connection_that_cannot_be_told_what_is_wanted_is_lost_when_it_is_read() -> None:
+    class Gone(Scripted):
+        def want(self, is_wanted: bool) -> None:  # noqa: ARG002, FBT001
+            raise GONE
+
+    connection = Reconnecting(lambda: Gone([Data(b"/")], GONE), Log(lambda _: None), "port", lambda: 0)
+    assert connection.read() == [Data(b"/")]
+    connection.want(False)
+    assert connection.read() == [Lost()]
+
+
 def test_one_that_could_not_be_opened_at_once_is_lost_like_any_other_and_tried_once(naps: list[float]) -> None:
     attempts: list[int] = []
     log: list[str] = []
