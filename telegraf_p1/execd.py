@@ -1,6 +1,7 @@
 """How a process has to behave under Telegraf's inputs.execd.
 
 Telegraf closes our stdin to stop us and expects us to leave at once; it sends SIGTERM 5 s later.
+With `signal = "STDIN"` it sends a newline on stdin at each of its intervals, with `signal = "SIGUSR1"` that signal.
 """
 
 import contextlib
@@ -64,9 +65,8 @@ class Lifeline:
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError):  # no stdin at all
-            # Telegraf's signal = "STDIN" sends a newline each interval.
             while self._signals not in select.select([0, self._signals], [], [])[0] and os.read(0, 4096):
-                pass
+                os.kill(os.getpid(), signal.SIGUSR1)  # a newline says the same
         give_up = time.monotonic() + _DEAF_S
         while not self._leaving:
             signal.pthread_kill(self._main, signal.SIGTERM)
@@ -74,6 +74,16 @@ class Lifeline:
             if time.monotonic() > give_up and not self._leaving:
                 self._drain()
                 os._exit(0)
+
+
+def keep_signals() -> None:
+    """Keep SIGUSR1 for `wait_for_signal`, from here on and in all threads: it would end us."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+
+
+def wait_for_signal() -> None:
+    """Wait until Telegraf asks for metrics, by SIGUSR1 or a newline; several that came meanwhile count as one."""
+    signal.sigwait([signal.SIGUSR1])
 
 
 def wait_for_stop() -> NoReturn:

@@ -85,6 +85,7 @@ MAY_KNOW = {
     "outputs.mapping": "obis.lookup record values",
     "outputs.definitions_file": "lineproto obis.kinds obis.table obis.lookup outputs.mapping telegram values",
     "outputs.stdout": "lineproto outputs outputs.mapping record",
+    "outputs.pacing": "execd lineproto outputs record",
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
     # simulated meters
@@ -104,7 +105,7 @@ MAY_KNOW = {
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
-    "outputs outputs.mapping outputs.mqtt pipe reconnect sources url",
+    "outputs outputs.mapping outputs.mqtt outputs.pacing pipe reconnect sources sources.connection url",
     "commands.progress": "",
     "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
     "outputs.stdout scrub sources.file telegram",

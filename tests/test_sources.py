@@ -271,3 +271,11 @@ def test_what_a_bridge_said_before_it_hung_up_is_quoted(said: bytes, quoted: str
         connection.close()
     expected = f" and said before: {quoted}" if quoted else ""
     assert caught.value.strerror == f"the other side closed the connection{expected}"
+
+
+def test_the_time_between_two_questions_is_for_sources_that_ask() -> None:
+    assert [sources.asks(text) for text in ("https://host/x", "/dev/ttyUSB0", "sim:", "gopher://x")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="every='soon'"):
+        open_source("http://host/x", every="soon")

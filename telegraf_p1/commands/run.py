@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from telegraf_p1.interpreter import Settings
     from telegraf_p1.outputs import Output
     from telegraf_p1.outputs.mapping import Mapping
+    from telegraf_p1.sources.connection import Connection
 
 
 _AGAIN_S: Final = 1.0
@@ -28,8 +29,24 @@ def add(commands: Any) -> None:
         "It ends with its stdin, as Telegraf wants it.",
     )
     parser.add_argument("source", metavar="SOURCE", help=", ".join(EXAMPLES))
-    parser.add_argument("--every", metavar="TIME", help="with http: from one question to the next (default: 1s)")
-    parser.add_argument("--stats", metavar="TIME", help="write what was counted as a second measurement, each 60s")
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--every",
+        metavar="TIME",
+        default="",
+        help="write the first telegram of each 10s of a meter's clock, and let the others go; with http: from one "
+        "question to the next (default: 1s)",
+    )
+    pace.add_argument(
+        "--emit",
+        choices=("telegram", "signal"),
+        default="telegram",
+        help="write each telegram (default), or the newest one of each meter when Telegraf asks: "
+        'with its signal = "STDIN" or "SIGUSR1"',
+    )
+    parser.add_argument(
+        "--stats", metavar="TIME", default="", help="write what was counted as a second measurement, each 60s"
+    )
     parser.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
     options.add(parser)
     parser.set_defaults(main=main)
@@ -38,19 +55,21 @@ def add(commands: Any) -> None:
 def main(chosen: argparse.Namespace) -> int:
     """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
     from telegraf_p1 import execd, pipe
+
+    execd.keep_signals()
     from telegraf_p1.reconnect import Reconnecting, opened_now
-    from telegraf_p1.sources import advice, open_source
+    from telegraf_p1.sources import advice, asks, open_source
 
     # What is wrong is said before anything is opened; what nobody has set is right, and checked with the rest.
     understood = options.Understood(chosen) if chosen.publish or options.may_be_wrong(chosen) else None
-    stats_every_s = _stats_every_s(chosen)
+    stats_every_s, every_s = _seconds("--stats", chosen.stats, 1), _seconds("--every", chosen.every, 0.1)
     log = Log()
     if not pipe.is_open():
         return OK
     stdout = pipe.Pipe(log)
     lifeline = execd.Lifeline(stdout.drain)
     try:
-        source = open_source(chosen.source, **({"every": chosen.every} if chosen.every else {}))
+        source = open_source(chosen.source, **({"every": chosen.every} if chosen.every and asks(chosen.source) else {}))
         publishers = [_publisher(chosen.publish, understood.mapping, log)] if understood and chosen.publish else []
         lifeline.watch()
         source = opened_now(source)
@@ -66,7 +85,8 @@ def main(chosen: argparse.Namespace) -> int:
 
             statistics.start(interpreter, chosen.source, understood.mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        loop.run(connection, interpreter, [lines(stdout.write, understood.mapping), *publishers], stdout.flush)
+        outputs = _paced(chosen, every_s, [lines(stdout.write, understood.mapping), *publishers], connection)
+        loop.run(connection, interpreter, outputs, stdout.flush)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()
@@ -104,8 +124,29 @@ def _publisher(text: str, mapping: "Mapping", log: Log) -> "Output":
     return publisher.publish
 
 
-def _stats_every_s(chosen: argparse.Namespace) -> float:
+def _paced(
+    chosen: argparse.Namespace, every_s: float, outputs: "list[Output]", connection: "Connection"
+) -> "list[Output]":
+    """Put before the outputs what lets some records go, if it is wanted."""
+    from telegraf_p1.sources import asks
+
+    # A source that asks each 10 s has one telegram each 10 s. Its meter's clock would let some of those go.
+    if chosen.emit != "signal" and (not every_s or asks(chosen.source)):
+        return outputs
+    from telegraf_p1.outputs import pacing
+
+    pace = (
+        pacing.Every(every_s, outputs, chosen.measurement, connection.want)
+        if every_s
+        else pacing.AtSignals(outputs, chosen.measurement, connection.want)
+    )
+    pace.start()
+    return [pace.output]
+
+
+def _seconds(option: str, text: str, least: float) -> float:
+    """Give the time that an option names, in s; 0 without it."""
     try:
-        return durations.seconds(chosen.stats, least=1) if chosen.stats else 0.0
+        return durations.seconds(text, least) if text else 0.0
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(f"{option} {error}") from None

@@ -17,13 +17,15 @@ from telegraf_p1.url import UsageError, parse
 class _Kind(NamedTuple):
     """The module of a kind of source, how its URL looks, and where its users look for a fault.
 
-    `needs` is a package that it needs beside those we install.
+    `needs` is a package that it needs beside those we install. One that `asks` for each telegram does so as
+    often as its option `every` says.
     """
 
     module: str
     example: str
     advice: Advice
     needs: str = ""
+    asks: bool = False
 
 
 # By scheme. A module is loaded when it is used, so that nobody pays for another's library.
@@ -36,8 +38,8 @@ _KINDS: Final = {
     "mqtts": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "mqtt+ws": _Kind("mqtt", "mqtt://host/topic", DEVICE),
     "mqtt+wss": _Kind("mqtt", "mqtt://host/topic", DEVICE),
-    "http": _Kind("http_get", "http://host/path", DEVICE),
-    "https": _Kind("http_get", "http://host/path", DEVICE),
+    "http": _Kind("http_get", "http://host/path", DEVICE, asks=True),
+    "https": _Kind("http_get", "http://host/path", DEVICE, asks=True),
     "http-listen": _Kind("http_listen", "http-listen://127.0.0.1:port", DEVICE),
     "ws": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
     "wss": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
@@ -68,6 +70,12 @@ def open_source(text: str, **more: str) -> Source:
         cure = f"run {sys.executable} -m pip install '{kind.needs}'"
         raise UsageError(f"source {text!r} needs a package that is not installed: {cure}") from None
     return cast("Source", module.source(url))
+
+
+def asks(text: str) -> bool:
+    """Whether a source asks for each telegram, as often as `--every` says."""
+    kind = _KINDS.get(parse(text).scheme)
+    return kind is not None and kind.asks
 
 
 def advice(text: str) -> Advice:

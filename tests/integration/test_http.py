@@ -187,7 +187,6 @@ def test_it_ends_at_once(tmp_path: Path, how: str) -> None:
         (["https://host/x?pin=abc"], "64 hex digits"),
         (["https://host/x?ca=/no/such/file"], "No such file"),
         (["http://me:SECRET@host/x"], "P1_HTTP_TOKEN"),
-        (["/dev/ttyUSB0", "--every", "5"], "unknown option 'every'"),
     ],
 )
 def test_a_wrong_option_is_refused(arguments: list[str], word: str) -> None:

@@ -22,6 +22,7 @@ from telegraf_p1.log import Log
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.outputs.mqtt import Publisher
 from telegraf_p1.record import Record
+from tests.helpers.cable import Cable, open_files
 from tests.helpers.certificates import self_signed
 from tests.helpers.fake_broker import CONNACK, publish
 from tests.helpers.mosquitto import Mosquitto, blocks
@@ -61,6 +62,35 @@ def listener(broker: Mosquitto) -> Iterator[Listener]:
 def wait_while_reading(process: subprocess.Popen[bytes], condition: Callable[[], object], what: str) -> None:
     """Wait as Telegraf would let it: a plugin whose records nobody reads stops, and publishes nothing more."""
     wait_until(lambda: read_line(process) and condition(), what)
+
+
+def test_what_is_let_go_is_not_published(tmp_path: Path, broker: Mosquitto, listener: Listener, cable: Cable) -> None:
+    published: list[str] = []
+    listener.client.message_callback_add(
+        "home/power_import_kw", lambda _client, _data, message: published.append(message.payload.decode())
+    )
+    passed: set[str] = set()
+    let_go: set[str] = set()
+
+    def power(line: str) -> str:
+        return line.partition("power_import_kw=")[2].partition(",")[0]
+
+    with plugin(
+        "run", str(cable.link), "--every", "10s", "--publish", broker.url("home"), log=tmp_path / "l"
+    ) as process:
+        wait_until(lambda: cable.device in open_files(process.pid), "the port")
+
+        def one_is_published() -> bool:
+            cable.now += 9 - cable.now % 10  # the next one begins a period
+            line = cable.send()
+            passed.add(power(line))
+            assert read_line(process) == line
+            let_go.update(power(cable.send()) for _ in range(3))
+            return len(published) > 5
+
+        wait_until(one_is_published, "values on their topic")
+    assert let_go - passed
+    assert set(published) <= passed
 
 
 def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:

@@ -138,12 +138,3 @@ def test_into_file(tmp_path: Path) -> None:
         configured(tmp_path, "file", ("/var/lib/telegraf/p1.lines", str(file))),
         lambda: file.exists() and f"meter={METER} " in file.read_text(),
     )
-
-
-def test_into_ten_seconds(tmp_path: Path) -> None:
-    file = tmp_path / "p1.lines"
-    path = configured(tmp_path, "ten-seconds")
-    path.write_text(path.read_text() + BLOCKS["file"].replace("/var/lib/telegraf/p1.lines", str(file)))
-    until_stored(path, lambda: file.exists() and len(file.read_text().splitlines()) >= 2)
-    times = [int(line.rpartition(" ")[2]) // 10**9 for line in file.read_text().splitlines()]
-    assert all(time % 10 == 0 for time in times)
