@@ -156,6 +156,51 @@ def test_telegraf_test_shows_one_telegram_of_a_meter_that_it_asks(tmp_path: Path
     assert len(re.findall("^> p1,", done.stdout, re.MULTILINE)) == 1
 
 
+def test_it_ends_quietly_when_nobody_reads_what_a_signal_brings(tmp_path: Path, cable: Cable) -> None:
+    with plugin("run", str(cable.link), "--emit", "signal", log=tmp_path / "log") as process:
+        ask(process, "STDIN")
+
+        def answered() -> bool:
+            cable.send()
+            return something_to_read(process, 0.3)
+
+        wait_until(answered, "a record")
+        assert process.stdout
+        process.stdout.close()
+
+        def ended() -> bool:
+            cable.send()
+            if process.poll() is None:
+                ask(process, "SIGUSR1")
+            return process.poll() is not None
+
+        wait_until(ended, "its end")
+        assert process.returncode == 0
+    assert (tmp_path / "log").read_text() == ""
+
+
+def test_a_stdout_that_cannot_be_written_at_a_signal_is_an_error(cable: Cable) -> None:
+    with (
+        Path("/dev/full").open("wb") as full,
+        program(
+            [*PLUGIN, "run", str(cable.link), "--emit", "signal"],
+            stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE, bufsize=0,
+        ) as process,
+    ):  # fmt: skip
+
+        def ended() -> bool:
+            cable.send()
+            if process.poll() is None:
+                process.send_signal(signal.SIGUSR1)
+            return process.poll() is not None
+
+        wait_until(lambda: cable.device in open_files(process.pid), "the port")
+        wait_until(ended, "its end")
+        assert process.returncode == 1
+        assert process.stderr
+        assert process.stderr.read() == b"E! cannot write to stdout: No space left on device\n"
+
+
 def test_it_ends_at_once_while_a_record_waits_for_a_signal(tmp_path: Path, cable: Cable) -> None:
     with reading(cable, tmp_path / "log", "--emit", "signal") as process:
         cable.send()
