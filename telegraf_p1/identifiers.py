@@ -42,7 +42,11 @@ def change(how: str, environ: Mapping[str, str]) -> Change:
     """
     if how == "id":
         return lambda record: record
-    replaced = _hash(credentials.read(environ, KEY)) if how == "hash" else lambda _text: ""
+    return replacing(_hash(credentials.read(environ, KEY)) if how == "hash" else lambda _text: "")
+
+
+def replacing(replaced: Callable[[str], str]) -> Change:
+    """Give what replaces each text of a record that names a meter; what becomes an empty one is left out."""
 
     def changed(record: Record) -> Record:
         tags = {name: replaced(text) if _names_a_meter(name) else text for name, text in record.tags.items()}

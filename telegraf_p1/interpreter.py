@@ -52,6 +52,7 @@ class Settings(NamedTuple):
     rows: Table = DEFAULT
     identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
     shapes: Shapes | None = None  # those of which a telegram may become a line at once
+    show: Callable[[Telegram, Record], None] = lambda _telegram, _record: None  # sees each telegram that gave a record
 
 
 class _Stream:
@@ -325,7 +326,9 @@ class Interpreter:
         if settings.shapes and not self._lesson and settings.shapes.is_due():
             self._lesson = data, parsed, record
         record = settings.identifiers(record)
-        return record._replace(tags=record.tags | stream.tags)
+        record = record._replace(tags=record.tags | stream.tags)
+        settings.show(parsed, record)
+        return record
 
     def _accept(self, stream: _Stream, count: int, *, has_crc: bool) -> None:
         stream.crc_seen |= has_crc

@@ -96,12 +96,25 @@ MAY_KNOW = {
     "simulator.countries": "simulator.countries.*",
     "simulator.meter": "crc simulator.countries simulator.house",
     "simulator.targets": "mqtt_options simulator.countries simulator.meter",
-    # which meter speaks where
+    # `check`: who speaks where
     "check": "",
+    "check.causes": "advice diagnosis telegram",
+    "check.ports": "check.causes",
+    "check.ears": "advice interpreter keys log record sources.events telegram timestamp url",
+    "check.listen": "check.causes check.ears check.ports diagnosis sources sources.connection sources.events "
+    "sources.serial_settings telegram url",
+    "check.form": "simulator.countries telegram timestamp",
+    "check.meter": " check.ears check.form decode identifiers obis.lookup record telegram timestamp values",
+    "check.block": "check.meter timestamp url",
+    "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup record "
+    "timestamp url values",
+    "check.screen": " check.report check.block check.listen check.meter record",
+    "check.watch": " check.listen check.meter check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "url",
     "check.topics": "advice decode framer mqtt_client mqtt_options sources.envelope telegram timestamp tls url",
     # the command line
     "commands": "",
+    "commands.check": " check.block check.listen check.ports check.report check.screen check.watch commands sources",
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "

@@ -7,8 +7,9 @@ same time and tags. The password comes from P1_MQTT_PASSWORD.
 A message that waited at the broker was not sent when it came. Its user property `time`, if it has one, says when it
 was: seconds since 1970, UTC.
 
-Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client`
-(the client id), `ca`, `cert`, `key` (files) and `pin` (for TLS), `path` (of the WebSocket).
+Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client` (the client id),
+`keep` (how long the broker keeps messages for us while we are away; 0: not at all), `ca`, `cert`, `key` (files) and
+`pin` (for TLS), `path` (of the WebSocket).
 """
 
 import errno
@@ -35,7 +36,7 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
 from telegraf_p1.tls import Trust, trust
-from telegraf_p1.url import Url, UsageError, options
+from telegraf_p1.url import Url, UsageError, duration, options
 
 _CONNECT_S: Final = 10.0
 _KEEP_ALIVE_S: Final = 30
@@ -64,8 +65,8 @@ _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 def source(url: Url) -> Source:
     """Read an MQTT topic; a lost broker raises OSError."""
     websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
-    member, share, name, ca, pin, cert, key, *path = options(
-        url, member="", share="", client="", ca="", pin="", cert="", key="", **websocket
+    member, share, name, keep, ca, pin, cert, key, *path = options(
+        url, member="", share="", client="", keep=_SESSION_S, ca="", pin="", cert="", key="", **websocket
     )
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
@@ -77,13 +78,14 @@ def source(url: Url) -> Source:
     if path and not path[0].startswith("/"):
         raise UsageError(f"source {url.text!r}: path={path[0]!r} has to begin with /")
     address = (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme])
+    session_s = int(duration(url, "keep", keep, 0))
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     language = _Language()
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, language, url.user, whom, *path)
+        broker = _Broker(client_id, language, url.user, session_s, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
@@ -314,10 +316,12 @@ class _Language:
 class _Broker:
     """A connection; its callbacks run inside `wait`, so there is one thread."""
 
-    def __init__(self, client_id: str, language: "_Language", user: str, whom: Trust | None, path: str = "") -> None:
+    def __init__(
+        self, client_id: str, language: "_Language", user: str, session_s: int, whom: Trust | None, path: str = ""
+    ) -> None:
         self.topic = ""
         self._language = language
-        self._user = user
+        self._user, self._session_s = user, session_s
         self._may_be_tls = not whom and not path  # a WebSocket has said so before
         self._subscribed = False
         self._is_answered = False  # by a CONNACK
@@ -329,7 +333,7 @@ class _Broker:
             whom,
             quote(path),
             client_id=client_id,
-            clean_session=None if language.is_5() else False,
+            clean_session=None if language.is_5() else not session_s,
             protocol=language.version,
             manual_ack=True,
             reconnect_on_failure=False,
@@ -351,10 +355,10 @@ class _Broker:
         session: dict[str, Any] = {}
         if self._language.is_5():
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = _SESSION_S
+            properties.SessionExpiryInterval = self._session_s
             properties.ReceiveMaximum = _IN_FLIGHT
             properties.MaximumPacketSize = LARGEST  # the broker drops longer messages
-            session = {"clean_start": False, "properties": properties}
+            session = {"clean_start": not self._session_s, "properties": properties}
         self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)
         end = time.monotonic() + _CONNECT_S
         while not self._subscribed and not self.client.is_full():

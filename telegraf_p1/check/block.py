@@ -1,0 +1,117 @@
+"""The `[[inputs.execd]]` block that reads a meter, and the file of `telegraf.d` that it becomes."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from telegraf_p1.check.meter import Meter
+from telegraf_p1.timestamp import DEFAULT_ZONE
+from telegraf_p1.url import UsageError
+
+_OURS: Final = "# Written by `telegraf-p1 check`"
+_MODE: Final = 0o644
+_LONGEST_TRY_S: Final = 60
+_LEAST_TRY_S: Final = 5.0
+_NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy|power|heat|gas|water)_\w+=[0-9.]+")
+_SHOWN: Final = 4
+
+
+def options(meter: Meter, way: Iterable[str]) -> list[str]:
+    """Give the options of `run` that a meter needs; `way` are those that its telegrams need to be read."""
+    return [*way, *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else [])]
+
+
+def text(source: str, options: Sequence[str], *, needs_tag: bool) -> str:
+    """Give the block, ready to paste; `needs_tag`: the meter does not say which one it is."""
+    command = ", ".join(_quoted(word) for word in (*_program(), "run", source, *options))
+    lines = [
+        f"{_OURS}; `telegraf-p1 run --help` explains the options.",
+        "[[inputs.execd]]",
+        f"  command = [{command}]",
+        '  signal = "none"',
+        '  restart_delay = "10s"',
+        '  data_format = "influx"',
+    ]
+    if needs_tag:
+        lines += ["  [inputs.execd.tags]", '    meter = "home"  # this meter sends no identifier: any name']
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _program() -> list[str]:
+    """Give what starts this program, with its full path."""
+    started = shutil.which(sys.argv[0])
+    if started and Path(started).name == "telegraf-p1":
+        return [os.path.abspath(started)]  # noqa: PTH100  a link stays what it is
+    return [sys.executable, "-m", "telegraf_p1"]
+
+
+def _quoted(word: str) -> str:
+    """Write a string of TOML, which takes what JSON's may hold."""
+    return json.dumps(word, ensure_ascii=False)
+
+
+def check_file(name: str, *, is_forced: bool) -> None:
+    """Raise UsageError for a file that cannot be written, or that holds what somebody else wrote there."""
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise UsageError(f"--write {name!r} is a folder: name a file in it, such as {path / 'p1.conf'}")
+        if not path.parent.is_dir():
+            raise UsageError(f"--write {name!r}: there is no folder {str(path.parent)!r}")
+        if path.exists() and not is_forced and not path.read_text(errors="replace").startswith(_OURS):
+            raise UsageError(f"--write {name!r}: this file was not written by `check`: --force replaces it")
+    except OSError as error:
+        raise UsageError(f"--write {name!r}: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"--write {name!r}: not allowed to write there; with sudo it is")
+
+
+def write(name: str, block: str) -> None:
+    """Write the file at once: nobody sees half of it; raise UsageError when that cannot be."""
+    path = Path(name)
+    part = ""
+    try:
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(block)
+            os.fchmod(descriptor, _MODE)
+            os.fsync(descriptor)
+        Path(part).replace(path)
+    except OSError as error:
+        if part:
+            Path(part).unlink(missing_ok=True)
+        raise UsageError(f"--write {name!r}: {error.strerror}") from None
+
+
+class Tried(NamedTuple):
+    """What Telegraf made of a file: readings of the first record, or what it said in place of one."""
+
+    is_good: bool
+    text: str
+
+
+def try_it(name: str, interval_s: float) -> Tried | None:
+    """Let Telegraf read the meter with this file; None without a Telegraf. `interval_s` is that of the telegrams."""
+    telegraf = os.environ.get("P1_TELEGRAF") or shutil.which("telegraf")
+    if not telegraf:
+        return None
+    wait = f"{max(_LEAST_TRY_S, 2.5 * interval_s):.0f}"
+    command = [telegraf, "--config", name, "--test", "--test-wait", wait]
+    try:
+        done = subprocess.run(  # noqa: S603  the program that reads this file later
+            command, capture_output=True, timeout=_LONGEST_TRY_S + float(wait), check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Tried(is_good=False, text=f"{telegraf}: {type(error).__name__}")
+    record = next((line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("> ")), "")
+    if record:  # its texts may name the meter
+        return Tried(is_good=True, text=", ".join(_NUMBER.findall(record)[:_SHOWN]))
+    said = [line for line in done.stderr.decode(errors="replace").splitlines() if " E! " in line or " W! " in line]
+    return Tried(is_good=False, text="\n".join(said[:3]) or f"no record came for {wait} s")

@@ -1,0 +1,133 @@
+"""What is heard of a source: its bytes, and the telegrams among them, read in the way that its meter needs."""
+
+import os
+from collections import Counter
+from typing import Final, NamedTuple
+
+from telegraf_p1 import keys
+from telegraf_p1.advice import Advice
+from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.log import Log
+from telegraf_p1.record import Record
+from telegraf_p1.sources.events import Data, Event
+from telegraf_p1.telegram import CrcMode, Telegram
+from telegraf_p1.timestamp import Zone
+from telegraf_p1.url import UsageError
+
+_WINDOW: Final = 4096  # bytes that are looked at for what is wrong
+_MOST_KEPT: Final = 64 * 1024  # bytes that may have to be read in another way
+_MOST_HEARD: Final = 1000  # telegrams
+
+
+class Way(NamedTuple):
+    """How telegrams have to be read: two options of `run`."""
+
+    crc: CrcMode = "auto"
+    plain: bool = False
+
+    def options(self) -> list[str]:
+        """Give them as they stand on the command line."""
+        return [*(["--crc", self.crc] if self.crc != "auto" else []), *(["--plain"] if self.plain else [])]
+
+
+# What the way cures, by the cause for which telegrams are rejected, and how many of these it takes.
+_CURES: Final = {
+    "other-crc": (1, Way("x25")),
+    "crc-0000": (1, Way("off")),
+    "plain": (1, Way(plain=True)),
+    "no-crc": (2, Way("off")),
+    "cut": (2, Way("off")),
+}
+
+
+class Heard(NamedTuple):
+    """A telegram that is believed, and when it came (UTC, ns since 1970); None for one that waited somewhere."""
+
+    telegram: Telegram
+    record: Record
+    at_ns: int | None
+
+
+class Ears:
+    """Hears the events of one source, and finds out how its telegrams have to be read."""
+
+    def __init__(self, source: str, advice: Advice) -> None:
+        """Raise UsageError for a key in the environment that is none."""
+        self._source, self._advice = source, advice
+        self.bytes = 0
+        self.window = bytearray()  # the last bytes
+        self._kept: list[tuple[Event, int]] = []
+        self._kept_bytes = 0
+        self._tried = {Way()}
+        try:
+            self._keys = keys.read(os.environ)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        self._read_in(Way())
+
+    def _read_in(self, way: Way) -> None:
+        """Begin to read in this way."""
+        self.way = way
+        self.heard: list[Heard] = []
+        self.said: list[str] = []  # what the interpreter said
+        self._at_ns: int | None = None
+        settings = Settings(way.crc, Zone(), host_time=False, keys=self._keys, plain=way.plain, show=self._show)
+        self._interpreter = Interpreter(settings, Log(self._say), self._source, self._advice)
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """The telegrams that were rejected, by the word for their cause."""
+        return self._interpreter.rejected_by_cause
+
+    def hear(self, event: Event, now_ns: int) -> None:
+        """Take what a source tells; `now_ns` is UTC in ns since 1970."""
+        if isinstance(event, Data):
+            self.bytes += len(event.data)
+            self.window = (self.window + event.data)[-_WINDOW:]
+        if not self.heard:
+            self._keep(event, now_ns)
+        self._take(event, now_ns)
+        if not self.heard:
+            self._try_another_way()
+
+    def finish(self) -> None:
+        """Say that the source is at its end."""
+        self._at_ns = None
+        self._interpreter.finish()
+
+    def _keep(self, event: Event, now_ns: int) -> None:
+        self._kept.append((event, now_ns))
+        self._kept_bytes += _size(event)
+        while self._kept_bytes > _MOST_KEPT and len(self._kept) > 1:
+            self._kept_bytes -= _size(self._kept.pop(0)[0])
+
+    def _take(self, event: Event, now_ns: int) -> None:
+        is_late = isinstance(event, Data) and event.is_late
+        self._at_ns = None if is_late else now_ns
+        self._interpreter.records(event, now_ns)
+
+    def _try_another_way(self) -> None:
+        """Read all so far once more, in the way that would cure what is wrong; stay with it if it gives a telegram."""
+        for cause, (count, way) in _CURES.items():
+            if self.rejected[cause] < count or way in self._tried:
+                continue
+            before = self.way, self.heard, self.said, self._interpreter
+            self._tried.add(way)
+            self._read_in(way)
+            for event, now_ns in self._kept:
+                self._take(event, now_ns)
+            if self.heard:
+                return
+            self.way, self.heard, self.said, self._interpreter = before
+
+    def _show(self, telegram: Telegram, record: Record) -> None:
+        self.heard = [*self.heard[-_MOST_HEARD:], Heard(telegram, record, self._at_ns)]
+
+    def _say(self, line: str) -> None:
+        text = line.strip().partition("! ")[2].removeprefix(self._source).removeprefix(": ")
+        if text not in self.said:
+            self.said.append(text)
+
+
+def _size(event: Event) -> int:
+    return len(event.data) if isinstance(event, Data) else 0

@@ -1,0 +1,265 @@
+"""Listens to a source, in the usual settings of a port one after the other, until it is known what speaks there."""
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from telegraf_p1.check import causes, ports
+from telegraf_p1.check.causes import Cause
+from telegraf_p1.check.ears import Ears
+from telegraf_p1.diagnosis import diagnose
+from telegraf_p1.sources import advice, open_source
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.events import PORT, Event, Silence, Unchanged
+from telegraf_p1.sources.serial_settings import USUAL
+from telegraf_p1.telegram import holds_objects
+from telegraf_p1.url import Url, UsageError, parse
+
+# Meters send each 10 s at least.
+_ONE_TELEGRAM_S: Final = 12.0
+_LIMIT_S: Final = 30.0  # with bytes that could become a telegram
+_GAP_S: Final = 0.25  # between two telegrams, and longer than any pause within one
+_SOON_S: Final = 0.3  # a burst that begins so soon may have begun before we listened
+_WHOLE: Final = 4096  # bytes in which a gap has to be
+_ENOUGH: Final = 3  # telegrams of one meter
+_MOST_REJECTED: Final = 3
+_TOPICS_S: Final = 3.0  # in which all that publish under a topic may speak
+
+
+class Try(NamedTuple):
+    """What was heard in one setting: `115200 8N1`, or empty for a source without."""
+
+    settings: str
+    bytes: int
+    looks: str
+
+
+class _Bursts:
+    """The bursts that telegrams come in: whether the last one is over, and was heard from its beginning on."""
+
+    def __init__(self, opened: float) -> None:
+        self._opened = opened
+        self._first = self._last = -1.0
+
+    def heard(self, now: float) -> None:
+        """Say that bytes came."""
+        if self._last < 0 or self.is_over(now):
+            self._first = now
+        self._last = now
+
+    def is_over(self, now: float) -> bool:
+        return self._last >= 0 and now - self._last > _GAP_S
+
+    def is_whole(self) -> bool:
+        return self._first - self._opened > _SOON_S
+
+
+class Listener:
+    """Listens to one source; another thread may look at it meanwhile.
+
+    `cause` says why no telegram was heard, and counts once `run` is over and `ears.heard` is empty. `settings` are
+    those of the port that are tried now, or were found. `is_found` is set when a telegram was heard; who hears nothing
+    gives up then.
+    """
+
+    def __init__(self, source: str, is_found: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
+        """Raise UsageError for what is no source."""
+        self.source, self._is_found, self._clock = source, is_found, clock
+        self._url = parse(source)
+        self._advice = advice(source)
+        open_source(source)
+        self._settings = _settings_to_try(self._url)
+        self.settings = ""
+        self.is_over = False
+        self.ears = Ears(source, self._advice)
+        self.tries: list[Try] = []
+        self.cause = causes.SKIPPED
+        self.usage_error: UsageError | None = None
+
+    @property
+    def is_port(self) -> bool:
+        """Whether the source is a port of this computer."""
+        return self._url.scheme == "serial"
+
+    def found_source(self) -> str:
+        """Give the source with the settings that were found, where the usual ones would not do."""
+        if not self.settings or self.settings == " ".join(USUAL[0]):
+            return self.source
+        speed, form = self.settings.split(" ")
+        return f"{self.source}{'&' if '?' in self.source else '?'}baudrate={speed}&format={form}"
+
+    def found_settings(self) -> dict[str, str]:
+        """Give the speed and the format that were found, as options of the source; none where they were given."""
+        return dict(zip(("baudrate", "format"), self.settings.split(), strict=False))
+
+    def run(self) -> None:
+        """Listen until it is known."""
+        try:
+            self._listen()
+        except UsageError as error:
+            self.usage_error, self.cause = error, Cause("wrong-source", str(error))
+        finally:
+            self.is_over = True
+            if self.ears.heard:
+                self._is_found.set()
+
+    def _listen(self) -> None:
+        found: list[Cause] = []
+        for settings in self._settings:
+            self.settings = " ".join(settings)
+            self.ears = Ears(self.source, self._advice)
+            cause = self._hear_in(dict(zip(("baudrate", "format"), settings, strict=False)))
+            if self.ears.bytes or (cause and cause.word == "silent"):
+                self.tries.append(Try(self.settings, self.ears.bytes, self._looks()))
+            if self.ears.heard:
+                return
+            if cause and cause is not causes.OTHER_SETTINGS:
+                self.cause = cause
+                return
+            found.append(causes.of_bytes(bytes(self.ears.window), self._advice))
+        self.cause = _surest(found)
+
+    def _looks(self) -> str:
+        if count := len(self.ears.heard):
+            return f"{count} telegram{'s'[: count > 1]}"
+        return causes.looks(bytes(self.ears.window))
+
+    def looks(self) -> str:
+        """Say in a few words what the bytes so far look like; a telegram by its number."""
+        return self._looks() if self.ears.bytes else "listening"
+
+    def _hear_in(self, settings: dict[str, str]) -> Cause | None:
+        """Listen in these settings; give why no telegram can come, None once one was heard."""
+        connection = None
+        try:
+            connection = self.source_to_hear(settings)()
+            return self._hear(connection)
+        except OSError as error:
+            if connection is None and self.is_port:
+                return ports.why_not(self._url.path, error)
+            word = "silent" if error.errno == errno.ETIMEDOUT and connection else "cannot-open"
+            return Cause(word, str(error.strerror or error))
+        finally:
+            if connection:
+                with contextlib.suppress(OSError):
+                    connection.close()
+
+    def source_to_hear(self, settings: dict[str, str] | None = None) -> Source:
+        """Give the source as it is listened to: a broker keeps nothing for us, and takes nothing from others."""
+        more = dict(settings or {})
+        if self._url.scheme.startswith("mqtt"):
+            more |= {"client": f"p1-check-{os.urandom(6).hex()}", "keep": "0", "share": ""}
+        return open_source(self.source, **more)
+
+    def _hear(self, connection: Connection) -> Cause | None:
+        ears, opened, telegram_at = self.ears, self._clock(), 0.0
+        bursts = _Bursts(opened)
+        while events := connection.read():
+            now = self._clock()
+            if not ears.heard and (cause := self._verdict_on_burst(bursts, now)):
+                return cause
+            before = ears.bytes
+            for event in events:
+                ears.hear(event, time.time_ns())
+            connection.done()
+            if ears.bytes > before:
+                bursts.heard(now)
+            if ears.heard:
+                telegram_at = telegram_at or now
+                if self._is_enough(events, now - telegram_at):
+                    return None
+            elif cause := self._verdict(events, now - opened):
+                return cause
+        ears.finish()
+        return causes.ENDED
+
+    def _is_enough(self, events: list[Event], seconds: float) -> bool:
+        """Whether so many telegrams were heard, for so long, that all is known."""
+        most = max(Counter(one.record.tags.get("topic", "") for one in self.ears.heard).values())
+        has_topics = any("topic" in one.record.tags for one in self.ears.heard)
+        return (
+            (most >= _ENOUGH and (not has_topics or seconds > _TOPICS_S))
+            or seconds > _ONE_TELEGRAM_S
+            or any(isinstance(event, Silence | Unchanged) for event in events)
+        )
+
+    def _verdict_on_burst(self, bursts: _Bursts, now: float) -> Cause | None:
+        """Say why the bytes of a burst that is over, or has no end, are no telegram; None where that is not known."""
+        is_long = self.ears.bytes > _WHOLE
+        if not bursts.is_over(now) and not is_long:
+            return None
+        is_all = bursts.is_whole() or is_long
+        return self._sure() or (causes.OTHER_SETTINGS if is_all and self._is_hopeless() else None)
+
+    def _verdict(self, events: list[Event], seconds: float) -> Cause | None:
+        """Say why no telegram can come, or None for not yet."""
+        silence = next((event for event in events if isinstance(event, Silence)), None)
+        is_long = seconds > _LIMIT_S or silence is not None
+        if not self.ears.bytes:
+            if silence:
+                return self._silent(silence)
+            return causes.SKIPPED if self._is_found.is_set() else None
+        if cause := self._of_rejected(is_long=is_long):
+            return cause
+        if self._is_late(seconds):
+            return causes.OTHER_SETTINGS
+        if is_long and len(self._settings) == 1:
+            return self._sure() or causes.of_bytes(bytes(self.ears.window), self._advice)
+        return None
+
+    def _of_rejected(self, *, is_long: bool) -> Cause | None:
+        """Say why telegrams are not believed; None where there are none, or too few."""
+        rejected = self.ears.rejected
+        if any(rejected[cause] for cause in causes.ENCRYPTED):
+            word = "encrypted"
+        elif rejected["readout"]:
+            word = "protocol"
+        elif rejected.total() >= _MOST_REJECTED or (rejected and is_long):
+            word = "rejected"
+        else:
+            return None
+        return Cause(word, self.ears.said[-1])
+
+    def _silent(self, silence: Silence) -> Cause:
+        others = ports.holders(self._url.path) if self.is_port else []
+        if others:
+            names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
+            return Cause("busy", f"nothing came for {silence.seconds:g} s, and {names} has it open, too: stop it")
+        where = "" if silence.advice == PORT else " (no telegram)"
+        return Cause("silent", f"nothing came for {silence.seconds:g} s{where}: {silence.advice}")
+
+    def _sure(self) -> Cause | None:
+        """Say what no other settings would cure."""
+        diagnosis = diagnose(bytes(self.ears.window))
+        if diagnosis and diagnosis.cause in causes.SURE:
+            return causes.of_bytes(bytes(self.ears.window), self._advice)
+        return None
+
+    def _is_hopeless(self) -> bool:
+        """Whether what came cannot become a telegram in these settings."""
+        window = bytes(self.ears.window)
+        may_change = len(self._settings) > 1 and not self.ears.rejected
+        return may_change and not holds_objects(window) and diagnose(window) is not None
+
+    def _is_late(self, seconds: float) -> bool:
+        """Whether it is time for other settings."""
+        is_likely = holds_objects(bytes(self.ears.window)) or self.ears.rejected.total() > 0
+        limit = _LIMIT_S if is_likely else _ONE_TELEGRAM_S
+        return len(self._settings) > 1 and self.ears.bytes > 0 and seconds > limit
+
+
+def _settings_to_try(url: Url) -> tuple[tuple[str, ...], ...]:
+    """Give the speeds and formats to listen in: those of the user, if there are any, stay as they are."""
+    is_serial = url.scheme in ("serial", "rfc2217")
+    return USUAL if is_serial and not {"baudrate", "format"} & url.query.keys() else ((),)
+
+
+def _surest(found: list[Cause]) -> Cause:
+    """Give of what the bytes were in each setting what says most."""
+    order = (*causes.SURE, "format", "garbage")
+    return min(found, key=lambda cause: order.index(cause.word) if cause.word in order else len(order))

@@ -1,0 +1,159 @@
+"""What is known of a meter, from the telegrams that were heard of it."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from telegraf_p1 import identifiers
+from telegraf_p1.check import form as forms
+from telegraf_p1.check.ears import Ears, Heard
+from telegraf_p1.decode import Memory, decode
+from telegraf_p1.obis.lookup import DEFAULT
+from telegraf_p1.record import Record
+from telegraf_p1.telegram import Telegram
+from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
+from telegraf_p1.values import Unreadable, Value
+
+_NS: Final = 1_000_000_000
+_SHOWN: Final = 3  # characters of an identifier
+_MBUS: Final = re.compile(r"((?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?)_(m3|gj|kwh)")
+_NUMBER: Final = re.compile(r"\d{7,}")
+_UNITS: Final = {"m3": "m3", "gj": "GJ", "kwh": "kWh"}
+
+
+class MbusMeter(NamedTuple):
+    """A meter behind the electricity meter: what it measures, its reading, and how old that is (s; None: unknown)."""
+
+    name: str
+    identifier: str
+    reading: Decimal
+    unit: str
+    age_s: int | None
+
+
+class Meter(NamedTuple):
+    """A meter that was heard.
+
+    `clock_s` is its clock less this computer's, `interval_s` the time between two telegrams; None: not known. `crc`
+    is `fits`, `x25` (another one fits), `none` (the meter sends none) or `off` (what it sends is no CRC). `zone` is the
+    time zone of its clock. Identifiers are masked where that was asked for, but for `has_identifier`.
+    """
+
+    identification: str
+    maker: str
+    model: str
+    form: forms.Form
+    zone: str
+    identifier: str
+    has_identifier: bool
+    topic: str
+    crc: str
+    damage: str
+    telegrams: int
+    interval_s: float | None
+    clock_s: float | None
+    objects: int
+    unknown: tuple[str, ...]
+    mbus: tuple[MbusMeter, ...]
+    record: Record
+
+
+def meters(ears: Ears, *, is_live: bool, are_masked: bool) -> list[Meter]:
+    """Give each meter that was heard, by its topic and identifier; `is_live`: they spoke just now."""
+    by_name: dict[tuple[str, str], list[Heard]] = {}
+    for one in ears.heard:
+        by_name.setdefault((one.record.tags.get("topic", ""), one.record.tags.get("meter", "")), []).append(one)
+    return [_meter(heard, ears, is_live=is_live, are_masked=are_masked) for heard in by_name.values()]
+
+
+def mask(identifier: str) -> str:
+    """Give the end of an identifier, by which its owner knows it."""
+    return f"...{identifier[-_SHOWN:]}" if len(identifier) > 2 * _SHOWN else "..."
+
+
+def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: bool) -> Meter:
+    telegram, record, at_ns = heard[-1]
+    form = forms.form(telegram)
+    zone, record = _in_its_zone(heard[-1], form, is_live=is_live)
+    has_time = record.time_ns is not None and record.time_ns != at_ns
+    clock_s = (record.time_ns - at_ns) / _NS if has_time and is_live and at_ns and record.time_ns else None
+    has_identifier = "meter" in record.tags
+    if are_masked:
+        record = identifiers.replacing(mask)(record)
+    identification = telegram.identification
+    if are_masked:  # with some makers the serial number stands in it
+        identification = _NUMBER.sub(lambda number: mask(number[0]), identification)
+    return Meter(
+        identification=identification,
+        maker=forms.maker(identification),
+        model=forms.model(identification),
+        form=form,
+        zone=zone,
+        identifier=record.tags.get("meter", ""),
+        has_identifier=has_identifier,
+        topic=record.tags.get("topic", ""),
+        crc=_crc(telegram, ears),
+        damage=telegram.damage,
+        telegrams=len(heard),
+        interval_s=_interval_s(heard, is_live=is_live),
+        clock_s=clock_s,
+        objects=len(telegram.objects),
+        unknown=tuple(dict.fromkeys(reference for reference, _ in telegram.objects if not DEFAULT.lookup(reference))),
+        mbus=tuple(mbus_meters(record, at_ns)),
+        record=record,
+    )
+
+
+def _in_its_zone(one: Heard, form: forms.Form, *, is_live: bool) -> tuple[str, Record]:
+    """Give the time zone of a meter's clock, and the record in it."""
+    found: dict[str, float] = {}
+    records = {DEFAULT_ZONE: one.record}
+    for zone in forms.zones(form.countries, _zone_of_this_computer()):
+        try:
+            records[zone] = decode(one.telegram, one.at_ns, Memory(Zone(zone)))
+        except Unreadable:  # no time-zone database knows it
+            continue
+        time_ns = records[zone].time_ns
+        found[zone] = (time_ns - one.at_ns) / _NS if is_live and time_ns and one.at_ns else 0.0
+    zone = forms.fitting(found or {DEFAULT_ZONE: 0.0})
+    return zone, records[zone]._replace(tags=records[zone].tags | one.record.tags)
+
+
+def _zone_of_this_computer() -> str:
+    name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    return name or DEFAULT_ZONE
+
+
+def _crc(telegram: Telegram, ears: Ears) -> str:
+    if ears.way.crc in ("x25", "off"):
+        return ears.way.crc
+    return "fits" if telegram.checksum is not None else "none"
+
+
+def _interval_s(heard: Sequence[Heard], *, is_live: bool) -> float | None:
+    """Give the time between two telegrams: by the meter's clock if it has one, else by ours."""
+    times = [one.record.time_ns for one in heard if one.record.time_ns is not None and one.record.time_ns != one.at_ns]
+    if len(set(times)) < len(heard) and is_live:  # it has no clock, or one that is slower than it speaks
+        times = [one.at_ns for one in heard if one.at_ns]
+    steps = [(later - earlier) / _NS for earlier, later in pairwise(times) if later > earlier]
+    if not steps:
+        return None
+    step = statistics.median(steps)
+    return round(step) if step >= 1 else round(step, 1)
+
+
+def mbus_meters(record: Record, now_ns: int | None) -> list[MbusMeter]:
+    """Give the meters behind one, with the ages of their readings at `now_ns` (UTC, ns since 1970)."""
+    found = []
+    for name, value in record.fields.items():
+        if not (match := _MBUS.fullmatch(name)) or not isinstance(value, Decimal):
+            continue
+        time_s: Value | None = record.fields.get(f"{match[1]}_timestamp")
+        age_s = max(0, (now_ns or record.time_ns or 0) // _NS - time_s) if isinstance(time_s, int) else None
+        identifier = str(record.fields.get(f"{match[1]}_meter_id", ""))
+        found.append(MbusMeter(match[1], identifier, value, _UNITS[match[2]], age_s))
+    return found

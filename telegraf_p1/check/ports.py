@@ -1,0 +1,145 @@
+"""The serial ports of this computer, and why one cannot be opened."""
+
+import errno
+import grp
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from telegraf_p1.check.causes import Cause
+
+_BY_ID: Final = Path("/dev/serial/by-id")
+_SERVICE: Final = Path("/etc/systemd/system/telegraf.service.d")
+_TELEGRAF: Final = "telegraf"
+
+
+class Process(NamedTuple):
+    """Who has a port open."""
+
+    pid: int
+    name: str
+
+
+def all_ports() -> list[str]:
+    """Give the name of each port; those under by-id, which stay when one is plugged in elsewhere, come first."""
+    from serial.tools import list_ports
+
+    names = {os.path.realpath(port.device): port.device for port in list_ports.comports()}
+    by_id = {os.path.realpath(link): str(link) for link in sorted(_BY_ID.glob("*"))}
+    return [*by_id.values(), *(names[path] for path in sorted(names.keys() - by_id.keys()))]
+
+
+def is_pattern(source: str) -> bool:
+    """Whether a source stands for several ports: `/dev/ttyUSB*`."""
+    return source.startswith("/") and bool(set("*[") & set(source.partition("?")[0]))
+
+
+def matching(pattern: str) -> list[str]:
+    """Give the ports that a pattern stands for, each with the options behind it."""
+    path, mark, options = pattern.partition("?")
+    return [name + mark + options for name in sorted(map(str, Path("/").glob(path.lstrip("/"))))]
+
+
+def lasting_name(path: str) -> str:
+    """Give the name of a port that stays when it is plugged in elsewhere, or the one that it has."""
+    links = (str(link) for link in sorted(_BY_ID.glob("*")) if os.path.realpath(link) == os.path.realpath(path))
+    return next(links, path)
+
+
+def holders(path: str) -> list[Process]:
+    """Give the other processes that have a port open: those that this user may see."""
+    real = os.path.realpath(path)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        with suppress(OSError):  # it has ended, or belongs to somebody else
+            if pid != os.getpid() and any(os.path.realpath(link) == real for link in (process / "fd").iterdir()):
+                found.append(Process(pid, _name(process)))
+    return sorted(found)
+
+
+def _name(process: Path) -> str:
+    """Give what a process was started as: `cat`, or `python3 telegraf-p1 run`."""
+    words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    names = [word.rpartition("/")[2] for word in words[:3] if word and not word.startswith("-")]
+    return " ".join(names) or (process / "comm").read_text().strip()
+
+
+def why_not(path: str, error: OSError) -> Cause:
+    """Say why a port cannot be opened, and what to do."""
+    if error.errno == errno.EACCES:
+        return _forbidden(path)
+    if error.errno in (errno.EAGAIN, errno.EBUSY):
+        return _busy(path)
+    if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        there = ", ".join(all_ports()) or "none"
+        return Cause("gone", f"there is no such device: is the cable plugged in? Serial ports here: {there}")
+    return Cause("cannot-open", str(error.strerror or error))
+
+
+def _forbidden(path: str) -> Cause:
+    status, user = Path(path).stat(), _user()
+    group = _group(status.st_gid)
+    if group == "root":
+        name = shlex.quote(path)
+        command = f"sudo chgrp dialout {name} && sudo chmod g+rw {name} && sudo usermod -aG dialout {user}"
+        return Cause("permission", f"user {user} may not open it, only root may; log in again after this", command)
+    if status.st_mode & (stat.S_IRGRP | stat.S_IWGRP) != stat.S_IRGRP | stat.S_IWGRP:
+        command = f"sudo chmod g+rw {shlex.quote(path)}"
+        return Cause("permission", f"user {user} may not open it, nor may its group {group}", command)
+    if user in _members(group):
+        return Cause("permission", f"user {user} is in the group {group}, but only since the last login: log in again")
+    text = f"user {user} may not open it, since it belongs to the group {group}; log in again after this"
+    return Cause("permission", text, f"sudo usermod -aG {group} {user}")
+
+
+def _busy(path: str) -> Cause:
+    if not (others := holders(path)):
+        text = "another program reads it, of another user: this shows which"
+        return Cause("busy", text, f"sudo fuser -v {shlex.quote(path)}")
+    names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
+    if any("telegraf-p1 run" in one.name or "telegraf_p1 run" in one.name for one in others):
+        return Cause("busy", f"{names} reads it already: stop Telegraf to look at it", "sudo systemctl stop telegraf")
+    text = f"{names} reads it, and a telegram goes to one reader only: stop it, or share the port with ser2net"
+    return Cause("busy", text)
+
+
+def right_for_telegraf(path: str) -> str:
+    """Give the command that lets Telegraf's service open a port; empty when it may, or there is no such user."""
+    try:
+        pwd.getpwnam(_TELEGRAF)
+        status = Path(path).stat()
+    except (KeyError, OSError):
+        return ""
+    group = _group(status.st_gid)
+    drop_ins = " ".join(file.read_text(errors="replace") for file in _SERVICE.glob("*.conf"))
+    if group == "root" or _TELEGRAF in _members(group) or f"SupplementaryGroups={group}" in drop_ins:
+        return ""
+    return f"sudo usermod -aG {group} {_TELEGRAF}"
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's user without a name
+        return str(os.geteuid())
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _members(group: str) -> Iterator[str]:
+    """Give those who are in a group after their next login."""
+    with suppress(KeyError):
+        entry = grp.getgrnam(group)
+        yield from entry.gr_mem
+        yield from (user.pw_name for user in pwd.getpwall() if user.pw_gid == entry.gr_gid)

@@ -1,0 +1,269 @@
+"""All that `check` shows, by rich: what it does, what it found, and the live view of a meter."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from telegraf_p1.check import report
+from telegraf_p1.check.block import Tried
+from telegraf_p1.check.listen import Listener
+from telegraf_p1.check.meter import Meter, mbus_meters
+from telegraf_p1.check.report import Looked
+from telegraf_p1.record import Record
+
+_EACH_S: Final = 0.25
+_MOST_METERS: Final = 3  # that are shown with all that is known of them
+_BAR: Final = 32  # characters
+_LEAST_KW: Final = Decimal("2.3")  # that a full bar stands for: 10 A
+_NS: Final = 1_000_000_000
+
+
+def console(*, is_stderr: bool = False) -> Console:
+    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it."""
+    is_plain = None if not os.environ.get("NO_COLOR") else False
+    return Console(stderr=is_stderr, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
+
+
+def listen(listeners: Sequence[Listener]) -> None:
+    """Listen to all sources at once, and show it while it lasts."""
+    threads = [threading.Thread(target=listener.run, daemon=True) for listener in listeners]
+    for thread in threads:
+        thread.start()
+    terminal = console(is_stderr=True)
+    if not terminal.is_terminal or not listeners:
+        for thread in threads:
+            thread.join()
+        return
+    with Live(console=terminal, auto_refresh=False, transient=True) as live:
+        while any(thread.is_alive() for thread in threads):
+            live.update(_listening(listeners), refresh=True)
+            time.sleep(_EACH_S)
+
+
+def _listening(listeners: Sequence[Listener]) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    for one in listeners:
+        mark = Text(
+            "+ " if one.ears.heard else "- " if one.is_over else ". ", style="green" if one.ears.heard else "dim"
+        )
+        name = mark + Text(one.source.rpartition("/dev/serial/by-id/")[2], style="bold")
+        looks = "" if one.is_over and not one.ears.bytes else one.looks()
+        table.add_row(name, Text(one.settings, "cyan"), f"{one.ears.bytes} bytes", Text(looks, "yellow"))
+    return table
+
+
+def show(everything: Sequence[Looked], source: str | None, out: Console) -> None:
+    """Show what was found; where there is a meter, only what is worth a look of the sources without one."""
+    found = [one for one in everything if one.meters]
+    for one in found:
+        _show_found(one, out)
+    for one in everything:
+        if one not in found:
+            _show_missing(one, out, is_short=bool(found))
+    if not everything:
+        missing = f"No port is named {source}" if source else "No serial port is here"
+        out.print(f"{missing}: plug the cable in, or name a source, as in `telegraf-p1 check tcp://HOST:PORT`.")
+
+
+def _show_missing(one: Looked, out: Console, *, is_short: bool) -> None:
+    if not one.cause:
+        return
+    if is_short:
+        out.print(Text.assemble(("- ", "dim"), f"{one.source}: ", (_first_sentence(one.cause.text), "dim")))
+        return
+    out.print(Text.assemble(("- ", "bold red"), (one.source, "bold"), ": no meter was heard"))
+    for attempt in one.tries:
+        if attempt.settings:
+            out.print(Text(f"    {attempt.settings:<12}{attempt.bytes:>7} bytes  {attempt.looks}", "dim"))
+    out.print(_indented(Text(one.cause.text)))
+    if one.cause.command:
+        out.print(Text(f"      {one.cause.command}", "bold cyan"), soft_wrap=True)
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(": ")[0]
+
+
+def _indented(text: RenderableType) -> Table:
+    """Give what stands two columns further to the right, also where it goes on in the next line."""
+    table = Table.grid(padding=0)
+    table.add_row("  ", text)
+    return table
+
+
+def _show_found(one: Looked, out: Console) -> None:
+    settings = f"  ({one.settings})" if one.settings else ""
+    out.print(Text.assemble(("+ ", "bold green"), "A meter speaks on ", (one.source, "bold"), (settings, "dim")))
+    for meter in one.meters[:_MOST_METERS]:
+        out.print()
+        _show_meter(meter, one.rejected, out)
+    if (more := len(one.meters) - _MOST_METERS) > 0:
+        out.print(f"  and {more} more")
+    out.print()
+    for note in one.notes:
+        out.print(_marked("! ", "yellow", note))
+    out.print(Text("This block reads it: put it into telegraf.conf, or let --write FILE do so.", "dim"))
+    out.print()
+    out.print(Text(one.block.rstrip("\n")), soft_wrap=True)
+
+
+def _marked(mark: str, style: str, text: str) -> Table:
+    table = Table.grid(padding=0)
+    table.add_row(Text(mark, style), text)
+    return table
+
+
+def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for label, text in report.facts(meter, rejected):
+        table.add_row(Text(f"  {label}", "dim"), text)
+    for one in meter.mbus:
+        read = f", read {report.age(one.age_s)} ago" if one.age_s is not None else ""
+        name = f" ({one.identifier})" if one.identifier else ""
+        table.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}{read}{name}")
+    out.print(table)
+    for part in _readings(meter.record):
+        out.print()
+        out.print(part)
+
+
+def _readings(record: Record) -> list[RenderableType]:
+    """Give the readings of a record: two tables, and the others in pairs."""
+    found = report.readings(record)
+    parts: list[RenderableType] = [_table(one) for one in (found.energy, found.phases) if one.rows]
+    if found.others:
+        pairs = Table.grid(padding=(0, 2, 0, 0))
+        for place in range(0, len(found.others), 2):
+            cells = [
+                cell for label, text in found.others[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)
+            ]
+            pairs.add_row(*cells)
+        parts.append(pairs)
+    return parts
+
+
+def _table(shown: report.Table) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False)
+    table.add_column("")
+    for name in shown.columns:
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for label, cells, unit in shown.rows:
+        table.add_row(f" {label}", *cells, Text(unit, "dim"))
+    return table
+
+
+def show_file(name: str, tried: Tried | None, out: Console) -> None:
+    """Say that the file is written, and what Telegraf made of it."""
+    out.print()
+    out.print(Text.assemble(("+ ", "bold green"), "Written: ", (name, "bold")), soft_wrap=True)
+    if tried is None:
+        out.print("  No Telegraf was found here to try it with.")
+    elif tried.is_good:
+        out.print(Text.assemble(("+ ", "bold green"), "Telegraf reads the meter with it:"))
+        out.print(_indented(Text(tried.text[:300] + "..." * (len(tried.text) > 300), "dim")))
+        out.print(Text.assemble("  Now: ", ("sudo systemctl restart telegraf", "bold cyan")))
+    else:
+        out.print(Text.assemble(("- ", "bold red"), "Telegraf read no record with it:"))
+        out.print(_indented(Text(tried.text)))
+
+
+class View:
+    """What a live view shows: the last record, and what was counted."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.record: Record | None = None
+        self.at = time.monotonic()  # when it came
+        self.accepted = self.rejected = self.crc_failures = 0
+        self.said = ""  # the last warning
+
+    def say(self, line: str) -> None:
+        """Take a line of the log."""
+        self.said = line.strip()
+
+
+def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Callable[[], bool]) -> None:
+    """Show a view while it goes on: on a terminal again and again, else a line for each record and each warning.
+
+    `is_new` waits for so many s, and says whether something has come.
+    """
+    if out.is_terminal:
+        with Live(console=out, auto_refresh=False) as live:
+            while goes_on():
+                live.update(_watched(view), refresh=True)
+                is_new(_EACH_S)
+        return
+    shown: tuple[int, str] = (0, "")
+    while goes_on():
+        is_new(_EACH_S)
+        if view.record and view.accepted > shown[0]:
+            print(_line(view, view.record), flush=True)
+        if view.said not in ("", shown[1]):
+            print(view.said, flush=True)
+        shown = view.accepted, view.said
+
+
+def _line(view: View, record: Record) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime((record.time_ns or 0) // _NS))
+    powers = [f"{label} {value:+.3f} kW" for label, value in _powers(record)]
+    return f"{clock}  {'  '.join(powers)}  telegrams {view.accepted}, rejected {view.rejected}"
+
+
+def _powers(record: Record) -> list[tuple[str, Decimal]]:
+    """Give the powers of a record, the sum and each phase: import less export, in kW."""
+    found = []
+    for label, place in (("total", ""), ("L1", "_l1"), ("L2", "_l2"), ("L3", "_l3")):
+        values = [record.fields.get(f"power_{way}{place}_kw") for way in ("import", "export")]
+        if any(value is not None for value in values):
+            taken, given = (value if isinstance(value, Decimal) else Decimal(0) for value in values)
+            found.append((label, taken - given))
+    return found
+
+
+def _watched(view: View) -> RenderableType:
+    age_s = time.monotonic() - view.at
+    counted = Text.assemble(
+        (view.source, "bold"),
+        ("   last telegram ", "dim"),
+        (f"{age_s:.0f} s ago", "red" if age_s > 15 else "green"),
+        ("   telegrams ", "dim"),
+        str(view.accepted),
+        ("   CRC failures ", "dim"),
+        (str(view.crc_failures), "red" if view.crc_failures else ""),
+        ("   other rejected ", "dim"),
+        str(view.rejected - view.crc_failures),
+    )
+    if view.record is None:
+        return Group(counted, Text(view.said or "waiting for a telegram; Ctrl-C ends it", "dim"))
+    behind = Table.grid(padding=(0, 2, 0, 0))
+    for one in mbus_meters(view.record, time.time_ns()):
+        read = f"read {report.age(one.age_s)} ago" if one.age_s is not None else ""
+        behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
+    return Group(
+        counted, Text(), _bars(view.record), Text(), *_readings(view.record), behind, Text(view.said, "yellow")
+    )
+
+
+def _bars(record: Record) -> Table:
+    """Draw the powers: what is taken from the grid, or in green what is given to it."""
+    powers = _powers(record)
+    full = max([_LEAST_KW, *(abs(value) for _, value in powers)])
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for label, value in powers:
+        length = int(abs(value) / full * _BAR)
+        bar = Text.assemble(("█" * length, "green" if value < 0 else "yellow"), ("░" * (_BAR - length), "dim"))
+        table.add_row(Text(f"  {label}", "bold" if label == "total" else ""), bar, f"{value:+.3f} kW")
+    return table
