@@ -106,8 +106,8 @@ MAY_KNOW = {
     "check.form": "simulator.countries telegram timestamp",
     "check.meter": " check.ears check.form decode identifiers obis.lookup record telegram timestamp values",
     "check.block": "check.meter timestamp url",
-    "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup record "
-    "timestamp url values",
+    "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup "
+    "record timestamp url values",
     "check.screen": " check.report check.block check.listen check.meter record",
     "check.watch": " check.listen check.meter check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "url",

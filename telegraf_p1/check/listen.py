@@ -217,6 +217,8 @@ class Listener:
         rejected = self.ears.rejected
         if any(rejected[cause] for cause in causes.ENCRYPTED):
             word = "encrypted"
+        elif not self._is_text():
+            return None
         elif rejected["readout"]:
             word = "protocol"
         elif rejected.total() >= _MOST_REJECTED or (rejected and is_long):
@@ -240,17 +242,19 @@ class Listener:
             return causes.of_bytes(bytes(self.ears.window), self._advice)
         return None
 
+    def _is_text(self) -> bool:
+        """Whether what came could be telegrams: what is rejected of noise says nothing."""
+        window = bytes(self.ears.window)
+        return holds_objects(window) or diagnose(window) is None
+
     def _is_hopeless(self) -> bool:
         """Whether what came cannot become a telegram in these settings."""
-        window = bytes(self.ears.window)
-        may_change = len(self._settings) > 1 and not self.ears.rejected
-        return may_change and not holds_objects(window) and diagnose(window) is not None
+        return len(self._settings) > 1 and not self._is_text()
 
     def _is_late(self, seconds: float) -> bool:
         """Whether it is time for other settings."""
-        is_likely = holds_objects(bytes(self.ears.window)) or self.ears.rejected.total() > 0
-        limit = _LIMIT_S if is_likely else _ONE_TELEGRAM_S
-        return len(self._settings) > 1 and self.ears.bytes > 0 and seconds > limit
+        limit = _LIMIT_S if holds_objects(bytes(self.ears.window)) else _ONE_TELEGRAM_S
+        return len(self._settings) > 1 and seconds > limit
 
 
 def _settings_to_try(url: Url) -> tuple[tuple[str, ...], ...]:

@@ -64,10 +64,14 @@ def holders(path: str) -> list[Process]:
 
 
 def _name(process: Path) -> str:
-    """Give what a process was started as: `cat`, or `python3 telegraf-p1 run`."""
+    """Give what a process was started as: `cat`, `dsmr_datalogger.py`, or `telegraf-p1 run`."""
     words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    names = [word.rpartition("/")[2] for word in words[:3] if word and not word.startswith("-")]
-    return " ".join(names) or (process / "comm").read_text().strip()
+    names = [word.rpartition("/")[2] for word in words[:4] if word and word[0] != "-" and word.isprintable()]
+    if len(names) > 1 and names[0].startswith("python"):
+        del names[0]
+    if not names:
+        return (process / "comm").read_text().strip()
+    return " ".join(names[:2]) if names[0].startswith("telegraf") else names[0]
 
 
 def why_not(path: str, error: OSError) -> Cause:

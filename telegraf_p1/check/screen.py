@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Final
 
@@ -34,19 +35,21 @@ def console(*, is_stderr: bool = False) -> Console:
 
 
 def listen(listeners: Sequence[Listener]) -> None:
-    """Listen to all sources at once, and show it while it lasts."""
-    threads = [threading.Thread(target=listener.run, daemon=True) for listener in listeners]
-    for thread in threads:
-        thread.start()
+    """Listen to all sources at once, and show it while it lasts; no silent one is waited for once a meter was found."""
+    for listener in listeners:
+        threading.Thread(target=listener.run, daemon=True).start()
     terminal = console(is_stderr=True)
-    if not terminal.is_terminal or not listeners:
-        for thread in threads:
-            thread.join()
-        return
-    with Live(console=terminal, auto_refresh=False, transient=True) as live:
-        while any(thread.is_alive() for thread in threads):
-            live.update(_listening(listeners), refresh=True)
+    is_shown = terminal.is_terminal and listeners
+    with Live(console=terminal, auto_refresh=False, transient=True) if is_shown else nullcontext() as live:
+        while not _is_over(listeners):
+            if live:
+                live.update(_listening(listeners), refresh=True)
             time.sleep(_EACH_S)
+
+
+def _is_over(listeners: Sequence[Listener]) -> bool:
+    is_found = any(one.is_over and one.ears.heard for one in listeners)
+    return all(one.is_over or (is_found and not one.ears.bytes) for one in listeners)
 
 
 def _listening(listeners: Sequence[Listener]) -> RenderableType:
