@@ -19,7 +19,7 @@ _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
 _LONGEST_TRY_S: Final = 60
 _LEAST_TRY_S: Final = 5.0
-_NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy|power|heat|gas|water)_\w+=[0-9.]+")
+_NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy_import|power_import|power_net|heat|gas|water)_\w+=[0-9.]+")
 _SHOWN: Final = 4
 
 

@@ -17,12 +17,12 @@ class Cause(NamedTuple):
 
 ENDED: Final = Cause("no-telegram", "it is at its end, and held no telegram")
 OTHER_SETTINGS: Final = Cause("format", "in these settings it is no telegram")
-SKIPPED: Final = Cause("not-finished", "not heard to the end, since a meter was found on another port")
+SKIPPED: Final = Cause("not-finished", "not heard to the end: a meter was found on another port")
 
 # What the causes of `diagnosis.py` and of `telegram.py` are in a word or two.
 _LOOKS: Final = {
     "inverted": "not inverted",
-    "speed": "garbage: another speed, or not inverted",
+    "speed": "garbage",
     "parity": "another format",
     "protocol": "another protocol",
     "gzip": "compressed",

@@ -25,6 +25,7 @@ _EACH_S: Final = 0.25
 _MOST_METERS: Final = 3  # that are shown with all that is known of them
 _BAR: Final = 32  # characters
 _LEAST_KW: Final = Decimal("2.3")  # that a full bar stands for: 10 A
+_OLD_S: Final = 15  # no meter is silent for longer
 _NS: Final = 1_000_000_000
 
 
@@ -53,10 +54,10 @@ def _is_over(listeners: Sequence[Listener]) -> bool:
 
 
 def _listening(listeners: Sequence[Listener]) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, expand=True)
     table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
-    for _ in range(3):
-        table.add_column(no_wrap=True)
+    for width in (11, 12, 18):  # what stands there at most
+        table.add_column(no_wrap=True, min_width=width)
     for one in listeners:
         mark = Text(
             "+ " if one.ears.heard else "- " if one.is_over else ". ", style="green" if one.ears.heard else "dim"
@@ -67,14 +68,16 @@ def _listening(listeners: Sequence[Listener]) -> RenderableType:
     return table
 
 
-def show(everything: Sequence[Looked], source: str | None, out: Console) -> None:
-    """Show what was found; where there is a meter, only what is worth a look of the sources without one."""
+def show(everything: Sequence[Looked], source: str | None, out: Console, *, with_block: bool) -> None:
+    """Show what was found; where there is a meter, only a line for each of the sources without one."""
     found = [one for one in everything if one.meters]
-    for one in found:
-        _show_found(one, out)
     for one in everything:
         if one not in found:
             _show_missing(one, out, is_short=bool(found))
+    for one in found:
+        _show_found(one, out)
+        if with_block:
+            _show_block(one, out)
     if not everything:
         missing = f"No port is named {source}" if source else "No serial port is here"
         out.print(f"{missing}: plug the cable in, or name a source, as in `telegraf-p1 check tcp://HOST:PORT`.")
@@ -114,9 +117,14 @@ def _show_found(one: Looked, out: Console) -> None:
         _show_meter(meter, one.rejected, out)
     if (more := len(one.meters) - _MOST_METERS) > 0:
         out.print(f"  and {more} more")
-    out.print()
+    if one.notes:
+        out.print()
     for note in one.notes:
         out.print(_marked("! ", "yellow", note))
+
+
+def _show_block(one: Looked, out: Console) -> None:
+    out.print()
     out.print(Text("This block reads it: put it into telegraf.conf, or let --write FILE do so.", "dim"))
     out.print()
     out.print(Text(one.block.rstrip("\n")), soft_wrap=True)
@@ -138,14 +146,16 @@ def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
         table.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}{read}{name}")
     out.print(table)
     for part in _readings(meter.record):
-        out.print()
         out.print(part)
 
 
 def _readings(record: Record) -> list[RenderableType]:
-    """Give the readings of a record: two tables, and the others in pairs."""
+    """Give the readings of a record, each part behind an empty line: two tables, and the others in pairs."""
     found = report.readings(record)
-    parts: list[RenderableType] = [_table(one) for one in (found.energy, found.phases) if one.rows]
+    parts: list[RenderableType] = []
+    for table in (found.energy, found.phases):
+        if table.rows:
+            parts += [Text(), _table(table)]
     if found.others:
         pairs = Table.grid(padding=(0, 2, 0, 0))
         for place in range(0, len(found.others), 2):
@@ -153,7 +163,7 @@ def _readings(record: Record) -> list[RenderableType]:
                 cell for label, text in found.others[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)
             ]
             pairs.add_row(*cells)
-        parts.append(pairs)
+        parts += [Text(), pairs]
     return parts
 
 
@@ -237,27 +247,26 @@ def _powers(record: Record) -> list[tuple[str, Decimal]]:
 
 
 def _watched(view: View) -> RenderableType:
+    if view.record is None:
+        return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C ends it", "dim"))
     age_s = time.monotonic() - view.at
     counted = Text.assemble(
-        (view.source, "bold"),
-        ("   last telegram ", "dim"),
-        (f"{age_s:.0f} s ago", "red" if age_s > 15 else "green"),
+        ("last telegram ", "dim"),
+        (f"{age_s:.0f} s ago", "red" if age_s > _OLD_S else "green"),
         ("   telegrams ", "dim"),
         str(view.accepted),
         ("   CRC failures ", "dim"),
         (str(view.crc_failures), "red" if view.crc_failures else ""),
-        ("   other rejected ", "dim"),
-        str(view.rejected - view.crc_failures),
     )
-    if view.record is None:
-        return Group(counted, Text(view.said or "waiting for a telegram; Ctrl-C ends it", "dim"))
+    if others := view.rejected - view.crc_failures:
+        counted.append(f"   other rejected {others}", "red")
     behind = Table.grid(padding=(0, 2, 0, 0))
     for one in mbus_meters(view.record, time.time_ns()):
         read = f"read {report.age(one.age_s)} ago" if one.age_s is not None else ""
         behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
-    return Group(
-        counted, Text(), _bars(view.record), Text(), *_readings(view.record), behind, Text(view.said, "yellow")
-    )
+    head = Text(view.source, "bold"), counted, Text(), _bars(view.record)
+    said = Text.assemble((view.said, "yellow"), ("\n" if view.said else "") + "Ctrl-C ends it", style="dim")
+    return Group(*head, *_readings(view.record), Text(), behind, Text(), said)
 
 
 def _bars(record: Record) -> Table:

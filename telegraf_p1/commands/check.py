@@ -49,7 +49,7 @@ def main(chosen: argparse.Namespace) -> int:
     everything = [report.looked(listener, are_masked=not chosen.show_ids) for listener in listeners]
     out = screen.console()
     if not chosen.json:
-        screen.show(everything, chosen.source, out)
+        screen.show(everything, chosen.source, out, with_block=not chosen.write)
     found = [one for one in everything if one.meters]
     tried = None
     if chosen.write and found:
