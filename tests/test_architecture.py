@@ -216,6 +216,12 @@ def test_the_core_does_no_input_or_output_and_reads_no_clock(module: str) -> Non
     assert calls & {"open", "print", "input"} == set()
 
 
+def test_what_draws_on_the_terminal_is_loaded_for_one_command_only() -> None:
+    assert [name for name in MODULES if any(one.partition(".")[0] == "rich" for one in imports(name))] == [
+        "check.screen"
+    ]
+
+
 def test_functions_stay_short() -> None:
     for path in MODULES.values():
         for node in ast.walk(ast.parse(path.read_text())):

@@ -332,3 +332,25 @@ def test_no_terminal_gets_plain_text_in_80_columns(capsys: Output) -> None:
 def test_a_wrong_source_is_exit_2(source: str, capfd: Output) -> None:
     assert check(source) == 2
     assert capfd.readouterr().err.startswith("E! ")
+
+
+def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter, begun = Meter(), int(time.time())
+    monkeypatch.setattr(ports, "_TELEGRAF", "nobody")
+    monkeypatch.setattr(ports, "_SERVICE", tmp_path)
+    monkeypatch.setattr(ports, "_group", lambda _number: "dialout")
+    with speaking(tmp_path / "tty", lambda: meter.telegram(begun + 1200)):
+        assert check(str(tmp_path / "tty")) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert "19 min ahead of this computer's; --time host" in text or "20 min ahead" in text
+        assert "sudo usermod -aG dialout nobody" in text
+        (tmp_path / "p1.conf").write_text("[Service]\nSupplementaryGroups=dialout\n")
+        assert check(str(tmp_path / "tty")) == 0
+    assert "usermod" not in capsys.readouterr().out
+
+
+def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Output) -> None:
+    (meter,) = as_json(capsys, "sim:?form=fi&interval=200ms")["meters"]
+    assert abs(meter["clock_difference_s"]) < 5

@@ -15,7 +15,7 @@ from telegraf_p1.check.ears import Ears
 from telegraf_p1.diagnosis import diagnose
 from telegraf_p1.sources import advice, open_source
 from telegraf_p1.sources.connection import Connection, Source
-from telegraf_p1.sources.events import PORT, Event, Silence, Unchanged
+from telegraf_p1.sources.events import Event, Silence, Unchanged
 from telegraf_p1.sources.serial_settings import USUAL
 from telegraf_p1.telegram import holds_objects
 from telegraf_p1.url import Url, UsageError, parse
@@ -232,8 +232,7 @@ class Listener:
         if others:
             names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
             return Cause("busy", f"nothing came for {silence.seconds:g} s, and {names} has it open, too: stop it")
-        where = "" if silence.advice == PORT else " (no telegram)"
-        return Cause("silent", f"nothing came for {silence.seconds:g} s{where}: {silence.advice}")
+        return Cause("silent", f"nothing came for {silence.seconds:g} s: {silence.advice}")
 
     def _sure(self) -> Cause | None:
         """Say what no other settings would cure."""

@@ -16,7 +16,7 @@ from telegraf_p1.mqtt_options import PASSWORD
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
 from telegraf_p1.timestamp import DEFAULT_ZONE
-from telegraf_p1.url import parse
+from telegraf_p1.url import Url, parse
 from telegraf_p1.values import Value
 
 _COLUMN: Final = re.compile(r"(.+)_([lt]\d)")
@@ -26,8 +26,10 @@ _ELSEWHERE: Final = re.compile(
     r"identification|p1_version|.*_id|ean|.*_ean|logical_device_name|device_address|fw_.*|message_code|"
     r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?_(?:m3|gj|kwh|timestamp)"
 )
-_SECRETS: Final = (keys.KEY, keys.AUTHENTICATION_KEY, keys.SYSTEM_TITLE, PASSWORD, "P1_HTTP_TOKEN")
-_WRONG_S: Final = 60  # a clock that is off by more is said to be wrong
+_KEYS: Final = (keys.KEY, keys.AUTHENTICATION_KEY, keys.SYSTEM_TITLE)
+# By how the scheme of a source begins.
+_SECRETS: Final = {"mqtt": PASSWORD, "http": "P1_HTTP_TOKEN"}
+_WRONG_S: Final = 60  # by which a meter's clock may be off
 _CRCS: Final = {
     "fits": "fits",
     "x25": "another one than usual (CRC-16/X-25) fits",
@@ -65,18 +67,17 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
     meter = found[0]
     needs_tag = not meter.has_identifier and not meter.topic
     text = block.text(source, block.options(meter, ears.way.options()), needs_tag=needs_tag)
-    notes = tuple(_notes(meter, url.path if listener.is_port else "", ears.said))
+    notes = tuple(_notes(url, is_port=listener.is_port, said=ears.said))
     return Looked(source, listener.settings, listener.tries, None, found, text, notes, rejected)
 
 
-def _notes(meter: Meter, path: str, said: Iterable[str]) -> Iterable[str]:
+def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:
     """Say what is to be done, or to be known."""
-    if path and (command := ports.right_for_telegraf(path)):
+    if is_port and (command := ports.right_for_telegraf(url.path)):
         yield f"Telegraf's user may not open the port yet: {command}"
-    if names := [name for name in _SECRETS if os.environ.get(name)]:
+    secrets = [*_KEYS, *(name for scheme, name in _SECRETS.items() if url.scheme.startswith(scheme))]
+    if names := [name for name in secrets if os.environ.get(name)]:
         yield f"Telegraf needs {' and '.join(names)} in its environment, too: /etc/default/telegraf"
-    if meter.clock_s is not None and abs(meter.clock_s) > _WRONG_S:
-        yield "The meter's clock is off: with --time host records have this computer's"
     yield from list(dict.fromkeys(said))[:3]
 
 
@@ -103,7 +104,8 @@ def facts(meter: Meter, rejected: dict[str, int]) -> list[tuple[str, str]]:
 def _clock(difference_s: float) -> str:
     if abs(difference_s) < 2:
         return "as this computer's"
-    return f"{age(abs(difference_s))} {'ahead of' if difference_s > 0 else 'behind'} this computer's"
+    text = f"{age(abs(difference_s))} {'ahead of' if difference_s > 0 else 'behind'} this computer's"
+    return f"{text}; --time host takes this computer's" if abs(difference_s) > _WRONG_S else text
 
 
 def _seconds(seconds: float) -> str:
