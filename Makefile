@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack test check bench fuzz atheris soak faults mutants dashboards docs clean
+.PHONY: demo stack install uninstall test check bench fuzz atheris soak faults mutants dashboards docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
 
 stack: $(VENV)/.installed
 	@scripts/stack $(BIN)/telegraf-p1
+
+# For Telegraf on this computer, as root; docs/install.md says what goes where. Behind it, as you like: SOURCE= where the meter
+# is, EXTRAS= (crypto,ws), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
+install uninstall:
+	@scripts/install $@
 
 # Everything that can run here: first what needs no other program, on all cores, then the rest.
 # make test PYTEST="tests/test_crc.py -x" runs what you name. FLOOR is the coverage in percent below which it fails:
