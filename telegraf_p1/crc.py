@@ -5,6 +5,8 @@ Polynomial x16+x15+x2+1 (0x8005), start 0, reflected in and out, no final XOR
 """
 
 from collections.abc import Callable
+from functools import reduce
+from operator import xor
 from typing import Final, NamedTuple, cast
 
 import crcmod
@@ -35,6 +37,11 @@ def fastest() -> Checksum:
 checksum: Final = fastest()
 # CRC-16/X-25, which some Hungarian meters send in its place; `123456789` gives 0x906E.
 x25: Checksum = crcmod.mkCrcFun(0x11021, initCrc=0, rev=True, xorOut=0xFFFF)
+
+
+def bcc(data: bytes) -> int:
+    """Give the block check character of a readout (P0): the exclusive or of its characters, which have 7 bits."""
+    return reduce(xor, data, 0) & 0x7F
 
 
 class Repair(NamedTuple):

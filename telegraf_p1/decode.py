@@ -288,6 +288,15 @@ def _field_in(unit: str, row: Row) -> Field | None:
     return next((field for field in row.fields if values.base_unit(field.unit) == base), None)
 
 
+@_reads(kinds.QUANTITY)
+def _quantity(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
+    value, unit = values.quantity(groups[0])
+    field = _field_in(unit, row)
+    if field is None:
+        raise Unreadable(f"unit {unit!r} is not expected")
+    decoding.put(field, values.convert(value, unit, field.unit))
+
+
 @_reads(kinds.LIMITER)
 def _limiter(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
     value, unit = values.quantity(groups[0])

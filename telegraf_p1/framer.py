@@ -2,7 +2,8 @@ r"""Bytes in any pieces in, frames out.
 
 A plain frame is everything from the `/` of the identification to the CRC behind the `!`, byte
 for byte, without the line end that follows it. A sealed one (Luxembourg, parts of Austria) is
-found by the length in its head, since its cipher text may hold any byte.
+found by the length in its head, since its cipher text may hold any byte. A readout of an
+optical port (P0) has STX behind its identification, or nothing before that, and ends with ETX and one character more.
 
     in:  b"half a tel0*kW)\r\n!1A2B\r\n" b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5\r\n"
     out: b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5"
@@ -29,12 +30,19 @@ _BLOCK_BEGINS: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n\r?\n\x00(?:\x82.{0,2})?
 # A telegram that begins in the middle of a line, and the beginnings of that at the end of what has come.
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}+\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}+|[A-Za-z]{3}[^()\r\n]{0,64}+\r?+(?:\n\r?+)?)\Z")
+# A readout with its identification, and one without, which has to begin with a code (STX alone may be noise), and the
+# beginnings of that at the end of what has come.
+_STX: Final = b"\x02"
+_CODE: Final = rb"[0-9CFLP](?=[0-9A-Z:-]{0,8}\.)[0-9A-Z.:*&-]{0,20}\("
+_READOUT: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
+_BARE: Final = rb"\x02(?=" + _CODE + rb"|[0-9CFLP][0-9A-Z.:*&-]{0,20}\Z|\Z)"
+_READOUT_MARK: Final = re.compile(rb"\x03|/")
 # The head of a sealed frame, and the beginnings of that: see `_sealed_end`.
 _HEAD: Final = (
     rb"\xdb(?=\x08.{8}(?:[\x00-\x80\x83-\xff]|\x81.|\x82..)\x30"
     rb"|\x08(?:.{0,9}+|.{8}(?:\x81.?+|\x82.{0,2}+))\Z|\Z)"
 )
-_START: Final = re.compile(rb"/|" + _HEAD, re.DOTALL)
+_START: Final = re.compile(rb"/|" + _BARE + rb"|" + _HEAD, re.DOTALL)
 # Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none. Whether there is a
 # blank line, or the end, near enough for an identification is asked first: `.` passes over bytes faster than a class.
 _MARK: Final = re.compile(
@@ -45,7 +53,7 @@ _MARK: Final = re.compile(
     re.DOTALL,
 )
 # What ends before its first object and has no CRC is no frame: it is never believed, and garbage is full of it.
-_NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb")
+_NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb|\x02[0-9A-Z.:*&-]*+")
 _NOTHINGS: Final = re.compile(rb"(?:/[^\r\n\0\xdb]*+[\r\n\0]++(?:![\r\n]++)?+(?=/))++")
 # What cipher text does not hold by chance: a telegram's identification and first object, or the head of a sealed one.
 _PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
@@ -129,7 +137,7 @@ class Framer:
                 start = run.end() if (run := _NOTHINGS.match(buffer, match.start())) else match.start()
                 inside, position, self._at = True, start + 1, at
                 self._behind_flag = buffer[ended:start].endswith(_FLAG)
-            step = (_sealed if buffer.startswith(SEALED, start) else _plain)(buffer, start, position)
+            step = _STEPS[buffer[start]](buffer, start, position)
             if step.done is None:
                 self._pending, self._searched = buffer[start:], step.place - start
                 return
@@ -179,9 +187,31 @@ def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
     if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (step := _sealed_block(buffer, start, position)):
         return step
+    if buffer.find(_STX, start, start + _LONGEST_HEAD) >= 0 and _READOUT.match(buffer, start):
+        return _readout(buffer, start, position)
     for match in _MARK.finditer(buffer, position, limit):
         mark = match.start()
         if step := _LOOK[buffer[mark]](buffer, start, mark):
+            return step
+    return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
+
+
+def _bare(buffer: bytes, start: int, position: int) -> _Step:
+    """A readout without its identification, if the code behind its STX has come."""
+    if _READOUT.match(buffer, start):
+        return _readout(buffer, start, position)
+    has_begun = _START.match(buffer, start)
+    return _Step(position, done=None) if has_begun else _Step(start + 1, done=False)
+
+
+def _readout(buffer: bytes, start: int, position: int) -> _Step:
+    limit = start + LIMIT
+    for match in _READOUT_MARK.finditer(buffer, position, limit):
+        mark = match.start()
+        if match[0] != b"/":
+            is_whole = mark + 2 <= len(buffer)
+            return _Step(mark + 2, done=True) if is_whole else _Step(mark, done=None)
+        if step := _slash(buffer, start, mark):
             return step
     return _Step(limit, done=False) if len(buffer) >= limit else _Step(len(buffer), done=None)
 
@@ -280,6 +310,9 @@ def _within(buffer: bytes, start: int, end: int) -> int:
 def _overlap(buffer: bytes, end: int, head: bytes) -> int:
     """Count the last bytes of a frame that may begin the next one: the other bytes of it were lost."""
     return next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
+
+
+_STEPS: Final = {ord("/"): _plain, SEALED[0]: _sealed, _STX[0]: _bare}
 
 
 def _sealed_end(buffer: bytes, start: int) -> int | None:

@@ -65,6 +65,7 @@ class _Stream:
         self.framer = Framer()
         self.memory = Memory(zone)
         self.crc_seen = False
+        self.medium = ""  # of an optical port, if the user says so
         self.counter: int | None = None  # of the last frame that the key has opened
         self.begun = False  # whether a frame came since the connection began
         self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
@@ -176,6 +177,7 @@ class Interpreter:
 
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin)
+        stream.medium = event.medium
         self.bytes += len(event.data)
         self._is_silence_said &= not event.data
         at = event.sent_ns or (None if event.is_late else now_ns)
@@ -304,7 +306,9 @@ class Interpreter:
             return known[0]
         try:
             data, counter, sealing = opened(frame, settings.keys)
-            parsed = telegram.parse(data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole)
+            parsed = telegram.parse(
+                data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole, medium=stream.medium
+            )
             if settings.keys and counter is None and not settings.plain:
                 raise _PLAIN
         except TelegramError as error:

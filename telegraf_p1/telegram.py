@@ -59,7 +59,8 @@ _WHOLE_LINES: Final = re.compile(
 )
 _CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _LATER_START: Final = re.compile(rb"/(?=[A-Za-z]{3})")
-_STX, _ETX = b"\x02", b"\x03"
+# A readout of an optical port: perhaps its identification, STX, the data block, ETX, and its block check character.
+_READOUT: Final = re.compile(rb"(?:/([^\r\n]*)\r?\n(?:\r?\n)?)?\x02([^\x03]*+)(?:\x03(.))?", re.DOTALL)
 
 
 class TelegramError(ValueError):
@@ -105,22 +106,25 @@ def printed_crc(digits: bytes) -> int | None:
     return int(digits, 16)
 
 
-def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, whole: bool = True) -> Telegram:
+def parse(
+    frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, whole: bool = True, medium: str = ""
+) -> Telegram:
     """Check a frame, then split it into its objects.
 
     `auto`: a CRC has to fit; without one, only a meter that names no version (DSMR 2.2, 3.0
     and the like) on a stream that never showed a CRC (`crc_seen`) is believed, and its
     structure has to be sound. `require`: no CRC, no telegram. `x25`: the same with CRC-16/X-25.
     `off`: the structure alone, even without a `!` (`whole` is False for what was cut off there).
+    A readout of an optical port (P0) has a block check character instead, which has to fit in each mode; `medium`
+    is what its meter measures, where its codes do not say (`readout.py`).
     Raise TelegramError when the telegram is not to be trusted.
     """
+    if match := _READOUT.match(frame):
+        return _read_out(match, medium)
     body, mark, digits = frame.rpartition(b"!") if whole else (frame, b"", b"")
     if not mark:
         _check_cut(frame, crc_mode)
-        return _sound(frame + b"!")
-    is_readout = _ETX in digits or (_STX in body and not digits.strip(b"\0\xff \t\r\n"))
-    if is_readout and not _is_sound(_split(body + mark, None, "")):
-        raise _readout()
+        return _sound(frame + b"!", medium)
     expected = None if crc_mode == "off" else printed_crc(digits)
     data = body + mark
     if expected is not None:
@@ -128,7 +132,7 @@ def parse(frame: bytes, crc_mode: CrcMode = "auto", *, crc_seen: bool = False, w
         return _split(data, expected, damage)
     if crc_mode in ("require", "x25"):
         raise TelegramError("no-crc", f"the telegram has no CRC and --crc {crc_mode} asks for one")
-    telegram = _sound(data)
+    telegram = _sound(data, medium)
     if crc_mode == "auto" and (crc_seen or _names_a_version(data)):
         raise TelegramError(
             "no-crc",
@@ -151,19 +155,30 @@ def holds_objects(data: bytes) -> bool:
 def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
     if not is_begun(frame):
         raise TelegramError("noise", f"{frame[:40]!r} is no telegram")
-    if b"\n" + _STX in frame:
-        raise _readout()
     if crc_mode != "off":
         text = f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC"
         raise TelegramError("cut", text, "cut")
 
 
-def _readout() -> TelegramError:
-    return TelegramError(
-        "readout",
-        "this is no P1 telegram but a readout of an optical port (P0: IEC 62056-21, from STX to ETX), which is "
-        "proven by another checksum",
-    )
+def _read_out(match: re.Match[bytes], medium: str) -> Telegram:
+    """Read a readout that its block check character proves: the exclusive or of all behind STX, ETX included."""
+    from telegraf_p1 import readout  # what reads P1 needs none of it
+
+    identification, block, sent = match.groups(b"")
+    objects, bad_lines = readout.sets(block.decode("latin-1"), medium)
+    if not sent:
+        if not objects:
+            raise TelegramError("noise", f"{match[0][:40]!r} is no readout")
+        text = f"a readout (IEC 62056-21) was cut off after {len(match[0])} bytes, before its ETX and BCC"
+        raise TelegramError("cut", text, "head")
+    computed = crc.bcc(block + b"\x03")
+    if computed != sent[0] & 0x7F:
+        text = (
+            f"the BCC of the readout (IEC 62056-21) does not fit: sent {sent[0] & 0x7F:02X}, computed {computed:02X} "
+            f"over {len(block) + 1} bytes"
+        )
+        raise TelegramError("bcc", text, "head")
+    return Telegram(identification.decode("latin-1").strip(_FILLER), objects, computed, "", bad_lines)
 
 
 def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str]:
@@ -215,9 +230,18 @@ def later_starts(data: bytes) -> list[int]:
     return [start for start in starts[:-9:-1] if _IDENTIFICATION.match(data, start)]
 
 
-def _sound(data: bytes) -> Telegram:
-    """Split a telegram without a CRC: every line has to be whole, or it is not believed."""
+def _sound(data: bytes, medium: str = "") -> Telegram:
+    """Split a telegram without a CRC: every line has to be whole, or it is not believed.
+
+    All codes may be short (`1.8.0`), as an optical port sends them. Among others a short one has lost its beginning.
+    """
     telegram = _split(data, None, "")
+    if telegram.bad_lines and not holds_objects(data):
+        from telegraf_p1 import readout
+
+        _, *lines = _lines(data[:-1].decode("latin-1"))
+        objects, bad_lines = readout.sets("\n".join(lines), medium)
+        telegram = telegram._replace(objects=objects, bad_lines=bad_lines)
     for start in later_starts(data):
         if _is_sound(telegram):
             break

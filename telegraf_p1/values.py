@@ -52,6 +52,7 @@ _UNITS: Final = {
     "l": ("m3", -3),
     "l/h": ("m3/h", -3),
     "m3h": ("m3/h", 0),
+    "m3ph": ("m3/h", 0),  # Landis+Gyr UH50
     "s": ("s", 0),
     # As Latin-1, and as UTF-8 that is read as Latin-1.
     "°c": ("degC", 0),

@@ -52,6 +52,11 @@ def crc16(data: bytes) -> int:
 
 def may_be_believed(frame: bytes) -> bool:
     """Whether the CRC of a frame fits, as it stands or as a known transport must have got it."""
+    if readout := re.match(rb"(?:/[^\r\n]*\r?\n(?:\r?\n)?)?\x02", frame):
+        odd = 0
+        for byte in frame[readout.end() :]:
+            odd ^= byte & 0x7F
+        return odd == 0  # the BCC itself is among them
     body, _, digits = frame.rpartition(b"!")
     text = digits.strip(b"\0\xff \t\r\n")
     if not text:
@@ -128,6 +133,8 @@ def _insert(random: Random, data: bytearray, _: list[bytes]) -> None:
         b"/ABC5\r\n",
         b"\r\n!",
         b"\xdb\x08",
+        b"\x021.8.0(",
+        b"\x03",
     )
     start = random.randrange(len(data) + 1)
     data[start:start] = random.choice((random.choice(words), random.randbytes(random.randrange(1, 9))))

@@ -19,11 +19,13 @@ from tests.helpers.telegrams import RECEIVED_NS, SHARED, needs_shared
 pytestmark = needs_shared
 
 FIELD = SHARED / "field"
+# Named as another protocol there, since it is a readout of an optical port. Those are read now.
+READOUT = "si-iskra-mt174-stx"
 
 
 def cases() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((FIELD / "field.json").read_text()) if FIELD.is_dir() else []
-    return found
+    return [case for case in found if case["name"] != READOUT]
 
 
 def read(path: Path, *more: str) -> tuple[list[Record], str]:
@@ -52,3 +54,9 @@ def test_a_telegram_of_the_field_is_read_right(case: dict[str, Any]) -> None:
         assert not record.fields.keys() & wanted["absent"]
     assert all(words in log for words in case["log_has"]), log
     assert not any(words in log for words in case["log_not"]), log
+
+
+def test_a_readout_of_an_optical_port_is_read() -> None:
+    (record,), _ = read(FIELD / f"{READOUT}.telegram")
+    assert record.fields["energy_export_kwh"] == Decimal("98697.318")
+    assert record.time_ns == datetime.fromisoformat("2022-01-27T10:56:44+01:00").timestamp() * 10**9

@@ -327,10 +327,11 @@ def test_bits_that_fell_are_changed_bytes_and_no_second_reader(heard: Heard) -> 
     assert len(heard.said("bytes were changed")) == 1
 
 
-def test_an_optical_readout_is_named(heard: Heard) -> None:
+def test_a_readout_whose_bcc_does_not_fit_gives_no_record_and_one_warning(heard: Heard) -> None:
     body = b"/TST5MT174-0002\r\n\x021-0:0.9.2*255(0220127)\r\n1-0:1.8.0*255(0098697.318*kWh)\r\n!\r\n\x03\x19"
-    assert heard.records(body) == []
-    assert len(heard.said("IEC 62056-21")) == 1
+    assert heard.records(body, body) == []
+    assert len(heard.said("IEC 62056-21) does not fit: sent 19")) == 1
+    assert heard.interpreter.rejected_by_cause == {"bcc": 2}
 
 
 def test_a_telegram_without_a_time_is_told_of_once(heard: Heard) -> None:

@@ -6,6 +6,7 @@ A kind says how what stands in the brackets is read; `decode.py` has one functio
 from typing import Final, Literal, NamedTuple
 
 NUMBER: Final = "number"  # (000123.456*kWh)
+QUANTITY: Final = "quantity"  # (0012.345*MWh), (0012.345*GJ): the unit picks the field
 LIMIT: Final = "limit"  # the same; all nines means "off"
 COUNTER: Final = "counter"  # (00004), (0000000240*s)
 STATE: Final = "state"  # (1), (ON)
@@ -45,6 +46,7 @@ TAG: Final = "tag"
 # What a kind gives, in this order; of more fields the last one's type is that of all. A row may name fewer.
 GIVES: Final[dict[str, tuple[Type, ...]]] = {
     NUMBER: (FLOAT,),
+    QUANTITY: (FLOAT,),
     LIMIT: (FLOAT,),
     COUNTER: (INT,),
     STATE: (INT,),

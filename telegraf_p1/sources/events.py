@@ -22,7 +22,8 @@ class Data(NamedTuple):
 
     `origin` keeps streams apart: an MQTT topic, empty for a cable. `ends_message` says that a
     message ends with these bytes, and so does what was begun in it. `is_late`: the bytes were sent
-    at another time than they came, and if their sender says when, `sent_ns` is that (UTC in ns since 1970).
+    at another time than they came, and if their sender says when, `sent_ns` is that (UTC in ns since 1970). `medium` is
+    what an optical port's meter measures, if the user says so: `heat`.
     """
 
     data: bytes
@@ -30,6 +31,7 @@ class Data(NamedTuple):
     ends_message: bool = False
     is_late: bool = False
     sent_ns: int | None = None
+    medium: str = ""
 
 
 class Pause(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from telegraf_p1.crc import checksum
+from telegraf_p1.crc import bcc, checksum
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.record import Record
@@ -34,6 +34,11 @@ def zone_of(form: str) -> str:
 def with_crc(body: bytes) -> bytes:
     """Put the right CRC behind a telegram that ends with its `!`."""
     return body + b"%04X" % checksum(body)
+
+
+def with_bcc(body: bytes) -> bytes:
+    """Put ETX and the right block check character behind a readout, of which the first STX is a part."""
+    return body + b"\x03%c" % bcc(body.partition(b"\x02")[2] + b"\x03")
 
 
 def records(data: bytes, zone: str = DEFAULT_ZONE) -> list[Record]:
