@@ -67,6 +67,9 @@ MAY_KNOW = {
     "sources.serial_settings url",
     "sources.auto": "sources.connection sources.events sources.line_search sources.serial_port url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
+    "sources.p0_protocol": "crc",
+    "sources.p0": "connect readout sources.connection sources.events sources.p0_protocol sources.rfc2217 "
+    "sources.serial_port sources.serial_settings url",
     "sources.incoming": "connect",
     "sources.http_exchange": "connect sources.envelope sources.incoming tls",
     "sources.http_get": " credentials sources.connection sources.envelope sources.events sources.http_exchange tls url",
@@ -96,7 +99,9 @@ MAY_KNOW = {
     "simulator.countries.common_lines": "simulator.house timestamp",
     "simulator.countries": "simulator.countries.*",
     "simulator.meter": "crc simulator.countries simulator.house",
-    "simulator.targets": "mqtt_options simulator.countries simulator.meter",
+    "simulator.p0_meter": "crc simulator.house",
+    "simulator.p0_pty": "simulator.house simulator.p0_meter",
+    "simulator.targets": "mqtt_options simulator.countries simulator.meter simulator.p0_pty",
     # `check`: who speaks where
     "check": "",
     "check.causes": "advice diagnosis telegram",
@@ -154,6 +159,7 @@ PURE += [
     "sources.envelope",
     "sources.rhythm",
     "sources.line_search",
+    "sources.p0_protocol",
     "outputs.mapping",
 ]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}

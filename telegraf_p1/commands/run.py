@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
         "--every",
         metavar="TIME",
         default="",
-        help="write the first telegram of each 10s of a meter's clock, and let the others go; with http: from one "
-        "question to the next (default: 1s)",
+        help="write the first telegram of each 10s of a meter's clock, and let the others go; with http and p0: from "
+        "one question to the next (default: 1s, 15m)",
     )
     pace.add_argument(
         "--emit",

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         "target",
         metavar="TARGET",
         help="- (stdout), pty:/tmp/ttyP1, tcp-listen://127.0.0.1:2000, http-listen://127.0.0.1:8080, "
-        "mqtt://127.0.0.1/p1/{n}/raw",
+        "mqtt://127.0.0.1/p1/{n}/raw, p0:pty:/tmp/ttyP0 (an optical port: answers p0:///tmp/ttyP0)",
     )
     parser.add_argument("--meters", type=int, default=1, metavar="N", help="how many, `{n}` in TARGET is its number")
     parser.add_argument("--interval", default="1s", metavar="TIME", help="between two telegrams of a meter (1s)")

@@ -1,7 +1,8 @@
 """`telegraf-p1 simulate TARGET`: simulated meters, each behind a device that it stands for.
 
 `-` (stdout), `pty:/tmp/ttyP1`, `tcp-listen://127.0.0.1:2000`, `http-listen://127.0.0.1:8080`,
-`mqtt://127.0.0.1/p1/{n}/raw`. With several meters `{n}` in the target is the number of the meter.
+`mqtt://127.0.0.1/p1/{n}/raw`, `p0:pty:/tmp/ttyP0` (an optical port: it speaks when it is asked).
+With several meters `{n}` in the target is the number of the meter.
 """
 
 import contextlib
@@ -46,6 +47,9 @@ def simulate(target: str, plan: Plan, say: Callable[[str], None]) -> None:
         raise ValueError(f"form {plan.form!r} has to be one of: {', '.join(FORMS)}")
     if plan.meters > 1 and "{n}" not in target and target != "-":
         raise ValueError(f"{target!r}: several meters need {{n}} in the target, for example pty:/tmp/meter{{n}}")
+    if target.startswith("p0:"):
+        _answer(target, plan, say)
+        return
     with contextlib.ExitStack() as stack:
         _speak(_open_all(target, plan.meters, say, stack), plan)
 
@@ -59,6 +63,16 @@ def _speak(targets: list[Send], plan: Plan) -> None:
             time.sleep(max(0.0, due - time.time()))
             # Without an interval the meters' clock runs on by a second a telegram.
             send(meter.telegram(int(due if plan.interval_s else start + round_)))
+
+
+def _answer(target: str, plan: Plan, say: Callable[[str], None]) -> None:
+    from telegraf_p1.simulator import p0_pty
+
+    url = urlsplit(target.removeprefix("p0:"), allow_fragments=False)
+    if url.scheme != "pty" or plan.meters > 1:
+        raise ValueError(f"{target!r}: write p0:pty:NAME, for one meter")
+    with contextlib.ExitStack() as stack:
+        p0_pty.serve(_open_pty(url.path, say, stack), url, plan.seed, plan.telegrams)
 
 
 def _open_all(target: str, meters: int, say: Callable[[str], None], stack: contextlib.ExitStack) -> list[Send]:
@@ -84,17 +98,7 @@ def _stdout(_url: SplitResult, _say: Callable[[str], None], _stack: contextlib.E
 
 def _pty(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitStack) -> Send:
     """A pty in place of a cable; its link stands where /dev/ttyUSB0 would."""
-    end, device = pty.openpty()
-    tty.setraw(device)
-    name = os.ttyname(device)
-    if url.path:
-        link = Path(url.path)
-        if link.is_symlink():
-            link.unlink()
-        link.symlink_to(name)
-        stack.callback(link.unlink)
-        name = url.path
-    say(f"a meter speaks on {name}")
+    end = _open_pty(url.path, say, stack)
 
     def send(telegram: bytes) -> None:
         # A cable that nobody reads loses what is sent; a pty would fill up.
@@ -104,6 +108,22 @@ def _pty(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitSta
                 os.write(end, telegram)
 
     return send
+
+
+def _open_pty(path: str, say: Callable[[str], None], stack: contextlib.ExitStack) -> int:
+    """Open a pty, with a link to its other end if there is a path; give the end of the meter."""
+    end, device = pty.openpty()
+    tty.setraw(device)
+    name = os.ttyname(device)
+    if path:
+        link = Path(path)
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(name)
+        stack.callback(link.unlink)
+        name = path
+    say(f"a meter speaks on {name}")
+    return end
 
 
 def _address(url: SplitResult) -> tuple[str, int]:

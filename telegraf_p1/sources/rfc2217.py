@@ -37,8 +37,8 @@ def source(url: Url) -> Source:
 
 class _FarPort(Connection):
     def __init__(self, pyserial_url: str, line: Line, timeout: float, request: str) -> None:
-        with _translated():
-            self._port = _Port(pyserial_url, **line.settings)  # type: ignore[arg-type]
+        with translated():
+            self._port = Port(pyserial_url, **line.settings)  # type: ignore[arg-type]
         self._line = line
         self._timeout, self._request = timeout, request
         self._patience = Patience(timeout)
@@ -97,13 +97,14 @@ class _Bounded:
             self._opened.shutdown(how)
 
 
-class _Port(rfc2217.Serial):
+class Port(rfc2217.Serial):
     """pyserial's port. What ends its thread is raised here, once all that came before is read."""
 
     _socket: Any
     _trouble: OSError | None = None
 
     def open(self) -> None:
+        """Open it; what ended its thread meanwhile is the reason why not."""
         try:
             super().open()
         except Exception:
@@ -115,7 +116,7 @@ class _Port(rfc2217.Serial):
         self._read_buffer = _Received()
         self._socket = _Bounded(self._socket, self._read_buffer)
         try:
-            with _translated():
+            with translated():
                 super()._telnet_read_loop()  # type: ignore[misc]
         except OSError as error:
             self._trouble = error
@@ -143,7 +144,7 @@ class _Port(rfc2217.Serial):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what pyserial raises into OSError, whatever the server has answered."""
     try:
         yield

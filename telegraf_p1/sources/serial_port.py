@@ -101,7 +101,7 @@ class Port(Connection):
         if plan.search:
             plan.search.begin()
         self._line = plan.line()
-        self._port = _open(plan.path, self._line)
+        self._port = opened(plan.path, self._line)
         self._fd = self._port.fileno()
         self._patience = Patience(plan.timeout_s)
         self._rhythm = Rhythm()
@@ -145,7 +145,7 @@ class Port(Connection):
         except BlockingIOError:  # it has set the port up for itself, too
             data = b""
         if not data:
-            _check_device(self._fd)
+            check_device(self._fd)
             return [Trouble(_TWO_READERS)]
         self._patience.renew()
         self._rhythm.heard(len(data), now, rested, now - begun)
@@ -210,7 +210,7 @@ class Port(Connection):
             end.close()
 
 
-def _check_device(fd: int) -> None:
+def check_device(fd: int) -> None:
     """Raise OSError when the device is gone; if not, somebody else has read what was there."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
@@ -225,7 +225,8 @@ def _user() -> str:
         return "telegraf"
 
 
-def _open(path: str, line: Line) -> serial.Serial:
+def opened(path: str, line: Line) -> serial.Serial:
+    """Open a port for us alone; raise OSError that says what to do, and UsageError for what is none."""
     try:
         return serial.Serial(path, exclusive=True, timeout=0, **line.settings)  # type: ignore[arg-type]
     except (OSError, termios.error) as error:

@@ -1,0 +1,70 @@
+"""A meter with an optical port on a pty: `p0:pty:/tmp/ttyP0?mode=C&speed=9600&fault=bcc`.
+
+The end of the pty that we have shows the speed that its reader has set: what is said at another one arrives garbled.
+Options: `mode`, `speed`, `address`, `fault` (and `faults`, how often), `sleeps`, `medium`, `echo` (the head gives back
+what the reader sends).
+"""
+
+import os
+import select
+import termios
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl
+
+from telegraf_p1.simulator.house import House
+from telegraf_p1.simulator.p0_meter import Manner, P0Meter, Saying
+
+_OPTIONS: Final = ("mode", "speed", "address", "fault", "faults", "sleeps", "medium", "echo")
+_SPEEDS: Final = {getattr(termios, f"B{speed}"): speed for speed in (300, 600, 1200, 2400, 4800, 9600, 19200, 115200)}
+_REACTION_S: Final = 0.2  # by which the reader has to have changed its speed
+_GARBLED: Final = 0x55
+
+
+def serve(end: int, url: SplitResult, seed: int, readouts: int) -> None:
+    """Be a meter at the master's end of a pty until it has given so many readouts (0: for ever); raise ValueError."""
+    options = dict(parse_qsl(url.query))
+    if unknown := options.keys() - {*_OPTIONS}:
+        raise ValueError(f"{url.geturl()!r}: unknown option {min(unknown)!r}; there are: {', '.join(_OPTIONS)}")
+    manner = Manner(
+        options.get("mode", "C"),
+        int(options.get("speed", "9600")) if options.get("mode") != "A" else 300,
+        options.get("address", ""),
+        options.get("fault", ""),
+        int(options.get("faults", "0")),
+        options.get("sleeps", "no") != "no",
+        options.get("medium") == "heat",
+    )
+    house = House(Random(seed), 10_000_000 + seed)  # noqa: S311  no secret is made of it
+    meter = P0Meter(house, manner)
+    while not readouts or meter.readouts < readouts:
+        select.select([end], [], [])
+        baud = _baud(end)
+        try:
+            data = os.read(end, 4096)
+        except OSError:  # nobody has the other end open
+            time.sleep(0.05)
+            continue
+        if "echo" in options:
+            os.write(end, data)
+        for saying in meter.hear(data, baud, int(time.time())):
+            time.sleep(_REACTION_S)
+            _say(end, saying)
+
+
+def _baud(end: int) -> int:
+    return _SPEEDS.get(termios.tcgetattr(end)[4], 0)
+
+
+def _say(end: int, saying: Saying) -> None:
+    data = saying.data if saying.baud == _baud(end) else bytes(byte ^ _GARBLED | 0x80 for byte in saying.data)
+    _all(lambda rest: os.write(end, rest), data)
+
+
+def _all(write: Callable[[bytes], int], data: bytes) -> None:
+    with suppress(OSError):  # the reader went away
+        while data:
+            data = data[write(data) :]

@@ -1,0 +1,221 @@
+r"""How a meter is read through its optical port (P0): the protocol of IEC 62056-21, without a port and without a clock.
+
+    reader                       meter
+    /?!                     →                      sign-on, at 300 baud
+                            ←    /LGZ4ZMF100AC…    identification: maker, baud character (4 = 4800), model
+    ACK 0 4 0               →                      mode C only; then both change their speed
+                            ←    STX 1.8.0(…) … ! ETX BCC
+
+`readout` is a generator: it yields what is to be done (`Send`, `Speed`, `Rest`, `Listen`), is sent a `Heard` for each,
+and returns the identification and the readout as they came.
+
+The text of the standard was not at hand: the layout is from IEC 62056-61, annex A, and lvzon's notes on IEC 62056-21
+(doc/IEC-62056-21-notes.md in dsmr-p1-parser); the times are what people's readers use, and settings therefore.
+"""
+
+import re
+from collections.abc import Generator
+from typing import Final, NamedTuple
+
+from telegraf_p1.crc import bcc
+
+START_BAUD: Final = 300  # each sign-on but that of a push (mode D)
+_STX, _ETX, _ACK = b"\x02", b"\x03", b"\x06"
+# The baud character. Notes disagree on mode B: one has A = 300; a log of a meter has C = 2400, which fits A = 600.
+_MODE_C: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
+_MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
+_CHARACTERS: Final = {speed: character for character, speed in _MODE_C.items()}
+SPEEDS: Final = tuple(_CHARACTERS)
+MODES: Final = ("auto", "A", "B", "C")
+# Not `/?`: that is the echo of the request, which many heads give back. Noise may stand before it.
+_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}([\x20-\x7e])[^/\r\n]{0,64}\r?\n")
+_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
+_SETS: Final = re.compile(rb"[\r\n]*[0-9CFLP][0-9A-Z.:*&-]*\([^\x00-\x09]*![\r\n]*")
+_MOST: Final = 16 * 1024  # bytes of a readout, as of a telegram
+_WAKE_REST_S: Final = 1.6  # after the wake-up; heat meters want 1.5 to 1.7
+
+
+class Settings(NamedTuple):
+    """What the user may set. Times are s, speeds baud.
+
+    `mode` is one of MODES; `speed` that of the readout, 0 for what the meter offers. `wakeup_s`: for how long NUL bytes
+    are sent first, 0 for meters without a battery. `answer_s` is the longest wait for the first character of an
+    answer, `gap_s` that between two, `whole_s` for a whole readout; `reaction_s` is what the meter needs to turn round.
+    """
+
+    address: str = ""
+    mode: str = "auto"
+    speed: int = 0
+    wakeup_s: float = 0.0
+    answer_s: float = 2.0
+    gap_s: float = 2.0
+    whole_s: float = 300.0
+    reaction_s: float = 0.3
+    attempts: int = 3
+
+
+class Send(NamedTuple):
+    """Send bytes, and wait until the last bit of them has left."""
+
+    data: bytes
+
+
+class Speed(NamedTuple):
+    """Change the speed of the port, in baud."""
+
+    baud: int
+
+
+class Rest(NamedTuple):
+    """Do nothing for so many s."""
+
+    seconds: float
+
+
+class Listen(NamedTuple):
+    """Wait for bytes, for so many s at most."""
+
+    seconds: float
+
+
+class Heard(NamedTuple):
+    """The time when something was done (s, of any clock), and what was heard: nothing when the time was over."""
+
+    now: float
+    data: bytes = b""
+
+
+class NoReadout(Exception):
+    """The meter could not be read; the text says what happened, and what to look at."""
+
+
+class _Failed(Exception):
+    """An attempt failed. `data` is a whole readout with a wrong BCC.
+
+    `is_garbled`: nothing was understood after the change of the speed. A meter that got no acknowledgement stays at
+    300 baud, so the next attempt asks it for that.
+    """
+
+    def __init__(self, text: str, *, is_garbled: bool = False, data: bytes = b"") -> None:
+        super().__init__(text)
+        self.is_garbled, self.data = is_garbled, data
+
+
+Exchange = Generator[Send | Speed | Rest | Listen, Heard, bytes]
+
+
+def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
+    """Sign on and give the identification and the readout, in as many attempts as are set; raise NoReadout.
+
+    `has_fixed_speed`: the port stays at the speed of the sign-on. When a readout has come whole and its BCC never
+    fitted, the last one is given: whoever reads it says so.
+    """
+    stays = has_fixed_speed
+    for number in range(settings.attempts):
+        if number:
+            yield from _quiet(settings)
+        try:
+            return (yield from _attempt(settings, stays=stays, has_fixed_speed=has_fixed_speed))
+        except _Failed as error:
+            failed = error
+            stays |= error.is_garbled
+    if not failed.data:
+        raise NoReadout(f"no readout in {settings.attempts} attempts: {failed}")
+    return failed.data
+
+
+def _quiet(settings: Settings) -> Generator[Speed | Listen, Heard, None]:
+    """Wait until the meter is silent: it says to its end what was not understood, and then is at 300 baud again."""
+    begun = now = (yield Speed(START_BAUD)).now
+    while now - begun < settings.whole_s:
+        heard = yield Listen(settings.gap_s)
+        if not heard.data:
+            return
+        now = heard.now
+
+
+def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Exchange:
+    yield Speed(START_BAUD)
+    if settings.wakeup_s:
+        yield Send(bytes(round(settings.wakeup_s * START_BAUD / 10)))  # 10 bits a character, and no gap
+        yield Rest(_WAKE_REST_S)
+    request = f"/?{settings.address}!\r\n".encode("ascii")
+    yield Send(request)
+    identification, character, rest = yield from _identified(settings)
+    mode, speed = chosen(settings, character)
+    if has_fixed_speed and mode == "B" and speed != START_BAUD:
+        raise NoReadout(
+            f"the meter changes to {speed} baud, which this bridge cannot: use p0+rfc2217:// or a serial port"
+        )
+    if stays and mode == "C":
+        speed = START_BAUD
+    if mode == "C":
+        yield Rest(settings.reaction_s)
+        acknowledgement = b"%b0%b0\r\n" % (_ACK, _CHARACTERS[speed].encode("ascii"))
+        yield Send(acknowledgement)
+        rest = b""
+    if speed != START_BAUD:
+        yield Speed(speed)
+    block = yield from _block(settings, rest, speed)
+    if block.startswith(_STX) and bcc(block[1:-1]) != block[-1]:
+        if b")\r\n" not in block and b")!" not in block:
+            raise _Failed(f"what comes at {speed} baud is no readout: {block[:20]!r}", is_garbled=True)
+        raise _Failed("the BCC of the readout does not fit", data=identification + block)
+    return identification + block
+
+
+def chosen(settings: Settings, character: str) -> tuple[str, int]:
+    """Give the mode and the speed (baud) of the readout that a baud character offers, unless the user knows better."""
+    offered = "C" if character in _MODE_C else "B" if character in _MODE_B else "A"
+    mode = offered if settings.mode == "auto" else settings.mode
+    speed = {"A": {}, "B": _MODE_B, "C": _MODE_C}[mode].get(character, START_BAUD)
+    if settings.speed and mode != "A":
+        speed = settings.speed
+    return mode, speed
+
+
+def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str, bytes]]:
+    """Wait for the identification; give it, its baud character, and what came behind it already."""
+    heard = yield Listen(settings.answer_s)
+    begun, data = heard.now, b""
+    while heard.data and len(data) < _MOST:
+        data += heard.data.translate(_SEVEN_BITS)
+        if match := _IDENTIFICATION.search(data):
+            return match[0], match[1].decode("ascii"), data[match.end() :]
+        left = begun + settings.answer_s + settings.gap_s - heard.now  # noise may come for ever
+        if left <= 0:
+            break
+        heard = yield Listen(min(left, settings.gap_s))
+    told = data.replace(f"/?{settings.address}!\r\n".encode("ascii"), b"").strip(b"\0")
+    if not told:
+        raise _Failed(
+            "the meter does not answer: does the head sit on its optical port, the right way up? "
+            "A meter with a battery may need ?wakeup=2.2s, another one its ?address="
+        )
+    raise _Failed(f"the meter gives no identification, but {told[:20]!r}: does light fall on the head?")
+
+
+def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Heard, bytes]:
+    """Wait for the readout, from its STX to its BCC, or without both to its `!`."""
+    begun: float | None = None
+    while len(data) < _MOST:
+        start = data.find(_STX)
+        end = data.find(_ETX, start) + 1 if start >= 0 else 0
+        if end and len(data) > end:
+            return data[start : end + 1]
+        heard = yield Listen(settings.gap_s if data else settings.answer_s)
+        begun = heard.now if begun is None else begun
+        if not heard.data:
+            break
+        if heard.now - begun > settings.whole_s:
+            raise _Failed(f"the readout took longer than {settings.whole_s:g} s: set ?whole=10m")
+        data += heard.data.translate(_SEVEN_BITS)
+    if _STX in data:
+        raise _Failed(f"the readout was cut off after {len(data)} bytes, before its ETX and BCC")
+    if match := _SETS.fullmatch(data):  # some meters of mode A have neither
+        return match[0]
+    if b"\x15" in data:
+        raise _Failed("the meter refuses the readout (NAK)")
+    if not data:
+        raise _Failed(f"the meter says who it is, and nothing at {speed} baud", is_garbled=True)
+    raise _Failed(f"what comes at {speed} baud is no readout: {data[:20]!r}", is_garbled=True)
