@@ -40,20 +40,20 @@ def sets(block: str, medium: str = "") -> tuple[Sets, list[str]]:
     found: Sets = []
     bad_lines = []
     for line in block.replace("\r", "\n").split("\n"):
-        of_line = _of_line(line.strip("\0 \t").removesuffix("!"))
-        if of_line is None:
+        pairs = of_line(line.strip("\0 \t").removesuffix("!"))
+        if pairs is None:
             bad_lines.append(line)
             continue
-        for code, value in of_line:
+        for code, value in pairs:
             if code:
                 found.append((code, [value]))
             elif found:  # it continues the set before it: a time, a second value
                 found[-1][1].append(value)
     channel = _CHANNELS[medium or ("heat" if any(_is_of_heat(code, groups) for code, groups in found) else MEDIA[0])]
-    return [(_reference(code, channel), groups) for code, groups in found], bad_lines
+    return [(reference(code, channel), groups) for code, groups in found], bad_lines
 
 
-def _of_line(line: str) -> list[tuple[str, str]] | None:
+def of_line(line: str) -> list[tuple[str, str]] | None:
     """Give the sets of a line, each a code and a value; None when something else stands in it."""
     found = []
     place = 0
@@ -76,7 +76,7 @@ def _is_of_heat(code: str, groups: list[str]) -> bool:
     return values.base_unit(unit) in _OF_HEAT[code]
 
 
-def _reference(code: str, channel: str) -> str:
+def reference(code: str, channel: str = _CHANNELS["electricity"]) -> str:
     """Give a code with nothing left out; `channel` is A-B where it says none."""
     match = _CODE.fullmatch(_SPELLED_SHORT.get(code, code))
     if match is None:

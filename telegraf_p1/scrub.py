@@ -30,7 +30,9 @@ _OWN: Final = {
 }
 _LINE_END: Final = re.compile(r"([\r\n]+)")
 # What stays in brackets: a number with a point, a unit, or few digits; a time; an OBIS reference; a short word.
-_NUMBER: Final = r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4}(?:/\w)?)?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,5}"
+_NUMBER: Final = (
+    r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4}(?:/\w)?)?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,12} [kM]?Wh|\d{1,5}"
+)
 _REFERENCE: Final = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}"
 _TIME: Final = r"\d{12}[SWsw]?"
 _ORDINARY: Final = re.compile(rf"(?:{_NUMBER}|{_REFERENCE}|{_TIME}|[A-Za-z]\w{{0,4}}|TARIFF \d|)\s*")
@@ -53,11 +55,32 @@ class Scrubber:
 
     def scrub(self, frame: Frame) -> bytes:
         """Give a plain frame, be it right, damaged or cut off, with its identifiers replaced."""
+        if readout := telegram.READOUT.match(frame.data):
+            return self._readout(readout)
         body, mark, digits = frame.data.rpartition(b"!")
         if not (frame.whole and mark):
             return self._lines(frame.data)
         scrubbed = self._lines(body)
         return scrubbed + mark + _same_verdict(body + mark, scrubbed + mark, digits)
+
+    def _readout(self, match: re.Match[bytes]) -> bytes:
+        """Give a readout of an optical port; its BCC fits if it did before."""
+        before, sent = match[2], match[3]
+        parts = _LINE_END.split(before.decode("latin-1"))  # lines and their ends, in turn
+        parts[::2] = map(self._sets, parts[::2])
+        after = "".join(parts).encode("latin-1")
+        head = self._identification(match[0][: match.start(2)].decode("latin-1")).encode("latin-1")
+        end = b"\x03%c" % (sent[0] ^ crc.bcc(before) ^ crc.bcc(after)) if sent else b""
+        return head + after + end
+
+    def _sets(self, line: str) -> str:
+        from telegraf_p1 import readout
+
+        sets = readout.of_line(line.removesuffix("!"))
+        if sets is None:
+            return self._remains(line)
+        scrubbed = (f"{code}({self._group(readout.reference(code), value)})" for code, value in sets)
+        return "".join(scrubbed) + "!" * line.endswith("!")
 
     def _lines(self, body: bytes) -> bytes:
         identification, *rest = _LINE_END.split(body.decode("latin-1"))  # lines and their ends, in turn

@@ -60,7 +60,7 @@ _WHOLE_LINES: Final = re.compile(
 _CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _LATER_START: Final = re.compile(rb"/(?=[A-Za-z]{3})")
 # A readout of an optical port: perhaps its identification, STX, the data block, ETX, and its block check character.
-_READOUT: Final = re.compile(rb"(?:/([^\r\n]*)\r?\n(?:\r?\n)?)?\x02([^\x03]*+)(?:\x03(.))?", re.DOTALL)
+READOUT: Final = re.compile(rb"(?:/([^\r\n]*)\r?\n(?:\r?\n)?)?\x02([^\x03]*+)(?:\x03(.))?", re.DOTALL)
 
 
 class TelegramError(ValueError):
@@ -119,7 +119,7 @@ def parse(
     is what its meter measures, where its codes do not say (`readout.py`).
     Raise TelegramError when the telegram is not to be trusted.
     """
-    if match := _READOUT.match(frame):
+    if match := READOUT.match(frame):
         return _read_out(match, medium)
     body, mark, digits = frame.rpartition(b"!") if whole else (frame, b"", b"")
     if not mark:

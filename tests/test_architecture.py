@@ -36,7 +36,7 @@ MAY_KNOW = {
     "telegram": "advice crc readout",
     "keys": "credentials",
     "decrypt": "framer keys telegram",
-    "scrub": "crc framer identifiers obis.kinds obis.lookup telegram values",
+    "scrub": "crc framer identifiers obis.kinds obis.lookup readout telegram values",
     # the table
     "obis": "",
     "obis.kinds": "",
