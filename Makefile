@@ -12,7 +12,7 @@ stack: $(VENV)/.installed
 	@scripts/stack $(BIN)/telegraf-p1
 
 # For Telegraf on this computer, as root; docs/install.md says what goes where. Behind it, as you like: SOURCE= where the meter
-# is, EXTRAS= (crypto,ws), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
+# is, EXTRAS= (crypto,ws,discover), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
 install uninstall:
 	@scripts/install $@
 

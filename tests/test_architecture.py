@@ -120,7 +120,8 @@ MAY_KNOW = {
     "check.topics": "advice decode framer mqtt_client mqtt_options sources.envelope telegram timestamp tls url",
     # the command line
     "commands": "",
-    "commands.check": " check.block check.listen check.ports check.report check.screen check.watch commands sources",
+    "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
+    "check.watch commands sources url",
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "

@@ -5,20 +5,18 @@ import gc
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from zeroconf import ServiceInfo, Zeroconf
+from zeroconf import ServiceInfo
 
 from telegraf_p1.check import network
 from telegraf_p1.check.network import KINDS, Announcement, Device, House, devices, recognised
 from telegraf_p1.sources import open_source
 from telegraf_p1.url import UsageError
+from tests.helpers.announcements import LOOPBACK, announced, info
 from tests.helpers.telegrams import ROOT
 
 README = (ROOT / "README.md").read_text()
-LOOPBACK = ["127.0.0.1"]
 P1 = {"product_type": "HWE-P1", "serial": "5c2fafaabbcc", "path": "/api/v1", "product_name": "P1 meter"}
 
 
@@ -39,26 +37,6 @@ def taken(*announcements: Announcement) -> tuple[list[Device], House]:
     for one in announcements:
         house.take(one)
     return seen, house
-
-
-@contextmanager
-def announced(*infos: ServiceInfo) -> Iterator[None]:
-    """Be a house in which these are, until the end."""
-    house = Zeroconf(interfaces=LOOPBACK)
-    try:
-        for info in infos:
-            house.registry.async_add(info)  # answers who asks, at once
-        yield
-    finally:
-        house.close()
-
-
-def info(service: str, name: str, port: int, address: str = "127.0.0.1", **txt: str) -> ServiceInfo:
-    service = f"{service}.local."
-    packed = bytes(map(int, address.split(".")))
-    return ServiceInfo(
-        service, f"{name}.{service}", addresses=[packed], port=port, properties=txt, server=f"{name}.local."
-    )
 
 
 def until(count: int) -> list[Device]:
@@ -85,7 +63,7 @@ def test_a_dongle_that_announces_itself_is_found_with_the_source_that_reads_it()
         (device,) = until(1)
     assert device.kind.name == "P1 Dongle Pro"
     assert device.text() == (
-        "P1 Dongle Pro 'P1-Dongle-Pro-AABBCC' at 127.0.0.1\n  telegraf-p1 run http://127.0.0.1:8080/api/v2/sm/telegram"
+        "P1 Dongle Pro 'P1-Dongle-Pro-AABBCC' at 127.0.0.1\n  telegraf-p1 check http://127.0.0.1:8080/api/v2/sm/telegram"
     )
 
 
@@ -151,7 +129,7 @@ def test_version_2_of_a_homewizard_is_told_how_to_give_a_token() -> None:
 
 
 def test_a_homey_energy_dongle_announces_a_path_while_its_local_api_is_on() -> None:
-    assert found("_energydongle._tcp", txt={"v": "1", "p": "/ws"}).text().endswith("run ws://192.168.1.20/ws")
+    assert found("_energydongle._tcp", txt={"v": "1", "p": "/ws"}).text().endswith("check ws://192.168.1.20/ws")
     assert "Homey app" in found("_energydongle._tcp", txt={"v": "1"}).advice
 
 

@@ -168,7 +168,6 @@ def test_what_was_heard_is_said_in_lines() -> None:
     assert text.splitlines() == [
         "2 messages in 15 s; 1 topic with telegrams",
         "p1/1/raw: 1 telegram of meter ***0001",
-        "  telegraf-p1 run mqtt://host/p1/1/raw",
     ]
     nothing = Heard([], [], 1, 3.0, "the broker is gone").text()
     assert nothing.startswith("1 message in 3 s; none is a telegram\nthe broker is gone\ndoes the device publish")

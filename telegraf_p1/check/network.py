@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
 
 NEEDS: Final = "zeroconf>=0.132"
-_SECONDS: Final = 5.0  # devices answer within one; some of those that sleep in their Wi-Fi within three
+SECONDS: Final = 5.0  # devices answer within one; some of those that sleep in their Wi-Fi within three
+NOTHING: Final = (
+    "No device that reads a meter announces itself here: is it in this network, and is its local API switched on? "
+    "One whose address you know is looked at with `telegraf-p1 check http://ADDRESS/...`"
+)
 _MOST: Final = 200  # announcements that are looked at
 _LONGEST: Final = 60  # characters that are shown
 # What it would tell stderr is of no use to who looks for a meter.
@@ -160,11 +164,15 @@ class Device(NamedTuple):
     advice: str
     identity: str
 
+    def is_ready(self) -> bool:
+        """Whether it can be read as it is."""
+        return bool(self.source) and not self.advice
+
     def text(self) -> str:
         """Say it in lines for people."""
         lines = [f"{self.kind.name} {self.name!r} at {self.address}"]
         if self.source:
-            lines.append(f"  telegraf-p1 run {self.source}")
+            lines.append(f"  telegraf-p1 check {self.source}")
         if self.advice:
             lines.append(f"  {'first' if self.source else 'next'}: {self.advice}")
         return "\n".join(lines)
@@ -205,7 +213,7 @@ def _rank(device: Device) -> tuple[bool, int]:
 
 
 def devices(
-    seconds: float = _SECONDS,
+    seconds: float = SECONDS,
     found: Callable[[Device], None] = lambda _device: None,
     interfaces: Sequence[str] = (),
 ) -> list[Device]:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import Final
 
@@ -33,6 +33,12 @@ def console(*, is_stderr: bool = False) -> Console:
     """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it."""
     is_plain = None if not os.environ.get("NO_COLOR") else False
     return Console(stderr=is_stderr, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """Show on a terminal, as long as it lasts, what is being done."""
+    terminal = console(is_stderr=True)
+    return terminal.status(what) if terminal.is_terminal else nullcontext()
 
 
 def listen(listeners: Sequence[Listener]) -> None:

@@ -9,7 +9,7 @@ import errno
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
@@ -76,6 +76,10 @@ class Topic:
             parts.append("retained only: the broker kept it, and nothing new came meanwhile")
         return f"{_shown(self.name)}: {'; '.join(parts)}"
 
+    def as_json(self) -> dict[str, Any]:
+        """Give it for programs; of the meters the last digits only."""
+        return asdict(self) | {"meters": sorted(map(_masked, self.meters))}
+
 
 class Heard(NamedTuple):
     """What came in `seconds`: the topics with telegrams, the sources that read them, and how much else there was.
@@ -94,13 +98,18 @@ class Heard(NamedTuple):
         lines = [f"{_count(self.messages, 'message')} in {self.seconds:.0f} s; {_with_telegrams(len(self.topics))}"]
         lines += [self.ended] if self.ended else []
         lines += [topic.text() for topic in self.topics]
-        lines += [f"  telegraf-p1 run {source}" for source in self.sources]
         if not self.topics:
             lines.append(
                 "does the device publish the telegrams themselves and not only their values, has it a meter, and may "
                 "this user read its topic?"
             )
         return "\n".join(lines)
+
+
+def is_broker(text: str) -> bool:
+    """Whether a source is a broker without a topic."""
+    url = parse_url(text)
+    return url.scheme in PORTS | WEBSOCKET_PORTS and not url.path.strip("/")
 
 
 def topics(

@@ -3,15 +3,24 @@
 import argparse
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from telegraf_p1.commands import OK
 from telegraf_p1.sources import EXAMPLES
+from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
     from telegraf_p1.check.listen import Listener
 
 _NOT_FOUND: Final = 1
+
+
+class _Around(NamedTuple):
+    """What there is in the house, or at a broker: as text, as JSON, and the sources of it that are ready to be read."""
+
+    text: str
+    as_json: dict[str, Any]
+    sources: list[str]
 
 
 def add(commands: Any) -> None:
@@ -25,7 +34,16 @@ def add(commands: Any) -> None:
         "source",
         metavar="SOURCE",
         nargs="?",
-        help=f"where to look: {', '.join(EXAMPLES)}; '/dev/ttyUSB*' for several ports (default: all serial ports)",
+        help=f"where to look: {', '.join(EXAMPLES)}; '/dev/ttyUSB*' for several ports; mqtt://host for all topics of a "
+        "broker (default: all serial ports)",
+    )
+    parser.add_argument(
+        "--network",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="look for devices in the house that announce themselves, and listen to those that are ready; with an "
+        "ADDRESS of this computer on its network alone; needs the extra `discover`",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="one JSON object in place of the text")
@@ -42,13 +60,18 @@ def main(chosen: argparse.Namespace) -> int:
 
     if chosen.write:
         block.check_file(chosen.write, is_forced=chosen.force)
-    listeners = _listeners(chosen.source)
+    if chosen.network is not None and chosen.source:
+        raise UsageError("check looks at a SOURCE or, with --network, for devices: write one of both")
+    around = _devices(chosen.network) if chosen.network is not None else _topics(chosen.source or "")
+    if around and not chosen.json:
+        print(around.text)
+    listeners = _listeners(around.sources if around else _sources(chosen.source))
     screen.listen(listeners)
     if chosen.source and len(listeners) == 1 and (error := listeners[0].usage_error):
         raise error
     everything = [report.looked(listener, are_masked=not chosen.show_ids) for listener in listeners]
     out = screen.console()
-    if not chosen.json:
+    if not chosen.json and (everything or not around):
         screen.show(everything, chosen.source, out, with_block=not chosen.write)
     found = [one for one in everything if one.meters]
     tried = None
@@ -58,7 +81,9 @@ def main(chosen: argparse.Namespace) -> int:
         if not chosen.json:
             screen.show_file(chosen.write, tried, out)
     if chosen.json:
-        print(json.dumps(report.as_json(everything, chosen.write if found else None, tried), ensure_ascii=False))
+        shown = report.as_json(everything, chosen.write if found else None, tried)
+        shown |= around.as_json | {"text": around.text} if around else {}
+        print(json.dumps(shown, ensure_ascii=False))
     if chosen.watch and found:
         from telegraf_p1.check import watch
 
@@ -67,16 +92,47 @@ def main(chosen: argparse.Namespace) -> int:
     return OK if found else _NOT_FOUND
 
 
-def _listeners(source: str | None) -> "list[Listener]":
-    """Give who listens where the user asked to; what else can be looked at has its place here."""
+def _devices(interface: str) -> _Around:
+    """Look for devices that announce themselves, on the network of an address of this computer, or on all."""
+    from telegraf_p1.check import network, screen
+
+    try:
+        with screen.working(f"looking for devices for {network.SECONDS:g} s"):
+            found = network.devices(interfaces=[interface] if interface else ())
+    except OSError as error:
+        return _Around(f"devices cannot be looked for: {error.strerror or error}", {"devices": []}, [])
+    as_json = [device._asdict() | {"kind": device.kind.name} for device in found]
+    text = "\n".join(device.text() for device in found) or network.NOTHING
+    return _Around(text, {"devices": as_json}, [device.source for device in found if device.is_ready()])
+
+
+def _topics(source: str) -> _Around | None:
+    """Listen to all topics, where a source is a broker without one; None where it is something else."""
+    if not source.startswith("mqtt"):
+        return None
+    from telegraf_p1.check import screen, topics
+
+    if not topics.is_broker(source):
+        return None
+    try:
+        with screen.working(f"listening to all topics for {topics.SECONDS:g} s"):
+            heard = topics.topics(source)
+    except OSError as error:
+        return _Around(f"{source}: {error.strerror or error}", {"topics": []}, [])
+    return _Around(heard.text(), {"topics": [topic.as_json() for topic in heard.topics]}, heard.sources)
+
+
+def _sources(source: str | None) -> list[str]:
+    """Give the sources to listen to: that of the user, the ports that it stands for, or all ports."""
     from telegraf_p1.check import ports
+
+    if source is None:
+        return ports.all_ports()
+    return ports.matching(source) if ports.is_pattern(source) else [source]
+
+
+def _listeners(sources: list[str]) -> "list[Listener]":
     from telegraf_p1.check.listen import Listener
 
     is_found = threading.Event()
-    if source is None:
-        sources = ports.all_ports()
-    elif ports.is_pattern(source):
-        sources = ports.matching(source)
-    else:
-        sources = [source]
     return [Listener(one, is_found) for one in sources]

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers.announcements import LOOPBACK, announced, info
 from tests.helpers.mosquitto import TOPIC, Device, Mosquitto, subscribed
-from tests.helpers.programs import PLUGIN, component, plugin, program, read_line, wait_until
+from tests.helpers.programs import PLUGIN, component, free_port, plugin, program, read_line, wait_until
 from tests.helpers.telegrams import START
 from tests.helpers.uart_cable import speaking
 
@@ -151,3 +152,46 @@ def test_a_broker_keeps_nothing_for_it_and_the_plugin_at_work_loses_nothing(tmp_
         broker.stop()
     (connected,) = re.findall(r"as p1-check-\w+ \((.*)\)", broker.log.read_text())
     assert "c1" in connected
+
+
+def test_of_a_broker_without_a_topic_the_topics_with_telegrams_are_found_and_read(broker: Mosquitto) -> None:
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    with program([*PLUGIN, "simulate", f"{url}/p1/{{n}}/raw", "--meters", "2"]):
+        done = check(url)
+        assert done.returncode == 0, done.stderr
+        assert "2 topics with telegrams\np1/1/raw: " in done.stdout
+        (execd,) = tomllib.loads(done.stdout[done.stdout.index("[[inputs.execd]]") :])["inputs"]["execd"]
+        assert execd["command"][-1] == f"{url}/p1/+/raw"
+
+
+def test_of_a_broker_that_is_not_there_the_reason_is_said() -> None:
+    done = check(f"mqtt://127.0.0.1:{free_port()}", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["topics"] == found["sources"] == []
+    assert "refused" in found["text"]
+
+
+def test_a_device_in_the_house_is_found_and_read() -> None:
+    port = free_port()
+    home_wizard = info("_hwenergy._tcp", "p1meter-1", port, product_type="HWE-P1", api_enabled="1")
+    off = info("_energydongle._tcp", "dongle", free_port())
+    with program([*PLUGIN, "simulate", f"http-listen://127.0.0.1:{port}"]), announced(home_wizard, off):
+        done = check("--network", LOOPBACK[0])
+    assert done.returncode == 0, done.stderr
+    assert f"HomeWizard P1 meter 'p1meter-1' at 127.0.0.1\n  telegraf-p1 check http://127.0.0.1:{port}" in done.stdout
+    assert "first: switch its local API on" in done.stdout
+    (execd,) = tomllib.loads(done.stdout[done.stdout.index("[[inputs.execd]]") :])["inputs"]["execd"]
+    assert execd["command"][-1] == f"http://127.0.0.1:{port}/api/v1/telegram"
+
+
+def test_where_no_device_announces_itself_it_is_said_what_to_do() -> None:
+    done = check("--network", LOOPBACK[0])
+    assert done.returncode == 1
+    assert done.stdout.startswith("No device that reads a meter announces itself here: ")
+
+
+def test_one_place_is_looked_at() -> None:
+    done = check("--network", LOOPBACK[0], "/dev/ttyUSB0")
+    assert done.returncode == 2
+    assert "write one of both" in done.stderr
