@@ -33,6 +33,7 @@ _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}+|[A-Za-z]{3}[^()\r\n]{0,64}+
 # A readout with its identification, and one without, which has to begin with a code (STX alone may be noise), and the
 # beginnings of that at the end of what has come.
 _STX: Final = b"\x02"
+_ETX: Final = b"\x03"
 _CODE: Final = rb"[0-9CFLP](?=[0-9A-Z:-]{0,8}\.)[0-9A-Z.:*&-]{0,20}\("
 _READOUT: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
 _BARE: Final = rb"\x02(?=" + _CODE + rb"|[0-9CFLP][0-9A-Z.:*&-]{0,20}\Z|\Z)"
@@ -154,8 +155,10 @@ class Framer:
         frames: list[Frame] = []
         while self._pending:
             rest, is_plain = self._pending, self._pending.startswith(b"/")
-            frames += self.feed(b"\n") if is_plain else ()
-            if not is_plain or self._pending == rest + b"\n":
+            # A line end ends a telegram without one. Behind the ETX of a readout it would be taken for the BCC.
+            is_ended = is_plain and not (rest.endswith(_ETX) and _READOUT.match(rest))
+            frames += self.feed(b"\n") if is_ended else ()
+            if not is_ended or self._pending == rest + b"\n":
                 frames.append(Frame(rest, self._at, whole=False, behind_flag=self._behind_flag))
                 self.reset()
                 frames += () if is_plain else self.feed(rest[_within(rest, 1, len(rest)) :], self._at)

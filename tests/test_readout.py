@@ -112,6 +112,12 @@ def test_any_character_may_be_a_bcc(character: int) -> None:
     assert [frame.data for frame in Framer().feed(block * 2)] == [block] * 2
 
 
+def test_no_line_end_is_taken_for_a_bcc_that_did_not_come() -> None:
+    framer = Framer()
+    assert framer.feed(READOUT[:-1]) == []
+    assert framer.flush() == [Frame(READOUT[:-1], None, whole=False)]
+
+
 def test_a_new_identification_cuts_a_readout_off() -> None:
     frames = Framer().feed(READOUT[:30] + b"\r\n" + READOUT)
     assert [(frame.whole, frame.data) for frame in frames] == [(False, READOUT[:30] + b"\r\n"), (True, READOUT)]
