@@ -53,6 +53,11 @@ def sets(block: str, medium: str = "") -> tuple[Sets, list[str]]:
     return [(reference(code, channel), groups) for code, groups in found], bad_lines
 
 
+def is_code(text: str) -> bool:
+    """Whether it has the form of a code, be it short or not."""
+    return _CODE.fullmatch(text) is not None
+
+
 def of_line(line: str) -> list[tuple[str, str]] | None:
     """Give the sets of a line, each a code and a value; None when something else stands in it."""
     found = []

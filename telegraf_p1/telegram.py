@@ -241,6 +241,8 @@ def _sound(data: bytes, medium: str = "") -> Telegram:
 
         _, *lines = _lines(data[:-1].decode("latin-1"))
         objects, bad_lines = readout.sets("\n".join(lines), medium)
+        # Nothing proves these: what has another form is a text with brackets.
+        bad_lines += [code for code, _ in objects if not readout.is_code(code)]
         telegram = telegram._replace(objects=objects, bad_lines=bad_lines)
     for start in later_starts(data):
         if _is_sound(telegram):

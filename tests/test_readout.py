@@ -88,7 +88,7 @@ def test_a_readout_that_is_cut_off_says_so() -> None:
 def test_short_codes_without_a_bcc_are_believed_when_each_line_has_one() -> None:
     body = b"/TST A\r\n0.0.0(1)\r\n1.8.0(012.5*kWh)\r\n!"
     assert parse(body).objects[1] == ("1-0:1.8.0", ["012.5*kWh"])
-    for damaged in (body.replace(b"1.8", b"1-0:1.8"), body.replace(b"kWh)", b"kWh")):
+    for damaged in (body.replace(b"1.8", b"1-0:1.8"), body.replace(b"kWh)", b"kWh"), body.replace(b"1.8.0", b"main")):
         with pytest.raises(TelegramError, match="not whole"):
             parse(damaged)
 
