@@ -166,9 +166,9 @@ def _read_out(match: re.Match[bytes], medium: str) -> Telegram:
 
     identification, block, sent = match.groups(b"")
     objects, bad_lines = readout.sets(block.decode("latin-1"), medium)
+    if not any(readout.is_code(code) for code, _ in objects):  # one BCC in 128 fits by chance
+        raise TelegramError("noise", f"{match[0][:40]!r} is no readout")
     if not sent:
-        if not objects:
-            raise TelegramError("noise", f"{match[0][:40]!r} is no readout")
         text = f"a readout (IEC 62056-21) was cut off after {len(match[0])} bytes, before its ETX and BCC"
         raise TelegramError("cut", text, "head")
     computed = crc.bcc(block + b"\x03")

@@ -76,6 +76,11 @@ def test_a_bcc_has_to_fit_whatever_crc_says(mode: CrcMode) -> None:
                 parse(changed, mode)
 
 
+def test_noise_whose_bcc_fits_is_no_readout() -> None:
+    with pytest.raises(TelegramError, match="is no readout"):
+        parse(with_bcc(b"\x020.0(\r\nfoo(1)"))
+
+
 def test_a_parity_bit_that_was_kept_does_not_matter_in_a_bcc() -> None:
     assert parse(READOUT[:-1] + bytes([READOUT[-1] | 0x80])) == parse(READOUT)
 
