@@ -92,6 +92,23 @@ def test_the_port_that_sends_a_telegram_is_taken_and_nothing_of_it_lost(
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "telegram",
+    [
+        b"/ADN9 6534\r\n\r\n1-0:1.8.0(00000123.456*kWh)\r\n1-0:31.7.0(123.1*A)!\r\n",
+        b"/ISK5\\2ME382-1003\r\n\r\n1-0:1.8.1(00000.123*kWh)\r\n1-0:1.7.0(0000.98*kW)\r\n" * 2,
+    ],
+)
+def test_a_meter_without_a_line_of_an_end_mark_is_taken(
+    telegram: bytes, ports: Callable[[str], Port], tmp_path: Path
+) -> None:
+    meter = ports("tty0")
+    connection = open_source(f"auto:{tmp_path}/tty*?baudrate=115200&format=8N1")()
+    meter.send(telegram)
+    assert heard(connection, is_data)[-1] == Data(telegram)
+    connection.close()
+
+
 def test_half_a_telegram_takes_no_port(ports: Callable[[str], Port], tmp_path: Path) -> None:
     meter = ports("tty0")
     connection = open_source(f"auto:{tmp_path}/tty*")()

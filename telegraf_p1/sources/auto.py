@@ -23,10 +23,11 @@ _LOOK_AROUND_S: Final = 1.0  # for ports that are plugged in
 _AGAIN_S: Final = 10.0  # for one that could not be opened: to try it disturbs who has it open
 _ENOUGH_S: Final = 30.0  # in which each meter speaks three times
 _LONGEST: Final = 16 * 1024  # bytes of a telegram
-# What no other device says: an identification line, then an object, then a line with `!`.
+# What no other device says: an identification line, then an object, then a `!` where a line begins or behind the last
+# object (Aidon), or the next identification (meters that send no `!`).
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,80}\r?\n")
-_OBJECT: Final = re.compile(rb"\n\d-\d{1,3}:\d{1,3}\.\d{1,3}\.\d")
-_END: Final = re.compile(rb"\n!")
+_OBJECT: Final = re.compile(rb"[\r\n]\d-\d{1,3}:\d{1,3}\.\d{1,3}\.\d")
+_END: Final = re.compile(rb"[\r\n)]!|[\r\n]/[A-Za-z]{3}")
 _NO_PLUG: Final = ("rfcomm", "ttyGS")  # Bluetooth; what this computer is to another one
 _STABLE_NAMES: Final = Path("/dev/serial/by-id")
 _TTYS: Final = Path("/sys/class/tty")
