@@ -190,8 +190,8 @@ def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
     if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (step := _sealed_block(buffer, start, position)):
         return step
-    if buffer.find(_STX, start, start + _LONGEST_HEAD) >= 0 and _READOUT.match(buffer, start):
-        return _readout(buffer, start, position)
+    if buffer.find(_STX, start, start + _LONGEST_HEAD) >= 0 and (head := _READOUT.match(buffer, start)):
+        return _readout(buffer, start, max(position, head.end()))
     for match in _MARK.finditer(buffer, position, limit):
         mark = match.start()
         if step := _LOOK[buffer[mark]](buffer, start, mark):

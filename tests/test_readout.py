@@ -109,6 +109,14 @@ def test_a_readout_is_framed_however_it_is_cut_and_with_or_without_its_identific
         assert [frame for piece in pieces for frame in framer.feed(piece, 1)] == frames
 
 
+def test_an_etx_in_an_identification_ends_nothing_however_it_is_cut() -> None:
+    data = with_bcc(b"/TST\x035A\r\n\x021.8.0(1*kWh)\r\n!\r\n")
+    for size in (1, 1000):
+        framer = Framer()
+        pieces = [data[place : place + size] for place in range(0, len(data), size)]
+        assert [frame.data for piece in pieces for frame in framer.feed(piece)] == [data]
+
+
 @pytest.mark.parametrize("character", b"/!\n\r\x02\x03")
 def test_any_character_may_be_a_bcc(character: int) -> None:
     texts = (bytes(pair) for pair in product(range(0x30, 0x7F), repeat=2))
