@@ -35,7 +35,7 @@ _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}+|[A-Za-z]{3}[^()\r\n]{0,64}+
 _STX: Final = b"\x02"
 _ETX: Final = b"\x03"
 _CODE: Final = rb"[0-9CFLP](?=[0-9A-Z:-]{0,8}\.)[0-9A-Z.:*&-]{0,20}\("
-_READOUT: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
+_READOUT: Final = re.compile(rb"/[^\r\n\0\xdb]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
 _BARE: Final = rb"\x02(?=" + _CODE + rb"|[0-9CFLP][0-9A-Z.:*&-]{0,20}\Z|\Z)"
 _READOUT_MARK: Final = re.compile(rb"\x03|/")
 # The head of a sealed frame, and the beginnings of that: see `_sealed_end`.

@@ -117,6 +117,13 @@ def test_an_etx_in_an_identification_ends_nothing_however_it_is_cut() -> None:
         assert [frame.data for piece in pieces for frame in framer.feed(piece)] == [data]
 
 
+def test_a_slash_behind_a_nul_begins_a_readout_however_it_is_cut() -> None:
+    for size in (1, 1000):
+        framer, data = Framer(), b"/noise\0" + READOUT
+        pieces = [data[place : place + size] for place in range(0, len(data), size)]
+        assert [frame.data for piece in pieces for frame in framer.feed(piece) if frame.whole] == [READOUT]
+
+
 @pytest.mark.parametrize("character", b"/!\n\r\x02\x03")
 def test_any_character_may_be_a_bcc(character: int) -> None:
     texts = (bytes(pair) for pair in product(range(0x30, 0x7F), repeat=2))
