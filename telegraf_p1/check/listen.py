@@ -15,7 +15,7 @@ from telegraf_p1.check.ears import Ears
 from telegraf_p1.diagnosis import diagnose
 from telegraf_p1.sources import advice, open_source
 from telegraf_p1.sources.connection import Connection, Source
-from telegraf_p1.sources.events import Event, Silence, Unchanged
+from telegraf_p1.sources.events import Event, Silence, Trouble, Unchanged
 from telegraf_p1.sources.serial_settings import USUAL
 from telegraf_p1.telegram import holds_objects
 from telegraf_p1.url import Url, UsageError, parse
@@ -85,6 +85,10 @@ class Listener:
     def is_port(self) -> bool:
         """Whether the source is a port of this computer."""
         return self._url.scheme == "serial"
+
+    @property
+    def _is_optical(self) -> bool:
+        return self._url.scheme.startswith("p0")
 
     def found_source(self) -> str:
         """Give the source with the settings that were found, where the usual ones would not do."""
@@ -173,7 +177,7 @@ class Listener:
                 telegram_at = telegram_at or now
                 if self._is_enough(events, now - telegram_at):
                     return None
-            elif cause := self._verdict(events, now - opened):
+            elif cause := self._no_readout(events) or self._verdict(events, now - opened):
                 return cause
         ears.finish()
         return causes.ENDED
@@ -183,7 +187,8 @@ class Listener:
         most = max(Counter(one.record.tags.get("topic", "") for one in self.ears.heard).values())
         has_topics = any("topic" in one.record.tags for one in self.ears.heard)
         return (
-            (most >= _ENOUGH and (not has_topics or seconds > _TOPICS_S))
+            self._is_optical  # the next readout is a quarter of an hour away
+            or (most >= _ENOUGH and (not has_topics or seconds > _TOPICS_S))
             or seconds > _ONE_TELEGRAM_S
             or any(isinstance(event, Silence | Unchanged) for event in events)
         )
@@ -195,6 +200,13 @@ class Listener:
             return None
         is_all = bursts.is_whole() or is_long
         return self._sure() or (causes.OTHER_SETTINGS if is_all and self._is_hopeless() else None)
+
+    def _no_readout(self, events: list[Event]) -> Cause | None:
+        """Say why an optical port gave no readout: its meter is asked again after a minute, without end."""
+        trouble = next((event for event in events if isinstance(event, Trouble)), None)
+        if not trouble or not self._is_optical:
+            return None
+        return Cause("no-readout", trouble.text.partition(" (the next attempt")[0])
 
     def _verdict(self, events: list[Event], seconds: float) -> Cause | None:
         """Say why no telegram can come, or None for not yet."""
@@ -231,7 +243,10 @@ class Listener:
         others = ports.holders(self._url.path) if self.is_port else []
         if others:
             names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
-            return Cause("busy", f"nothing came for {silence.seconds:g} s, and {names} has it open, too: stop it")
+            have, which = ("have", "them") if len(others) > 1 else ("has", "it")
+            return Cause(
+                "busy", f"nothing came for {silence.seconds:g} s, and {names} {have} it open, too: stop {which}"
+            )
         return Cause("silent", f"nothing came for {silence.seconds:g} s: {silence.advice}")
 
     def _sure(self) -> Cause | None:

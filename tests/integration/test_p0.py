@@ -1,5 +1,6 @@
 """An optical port: the plugin reads a simulated meter over a pty, a bridge and RFC 2217, up to a real influxd."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -162,3 +163,13 @@ def test_the_simulator_names_what_it_does_not_know(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 2
         assert words in done.stderr
+
+
+@pytest.mark.parametrize(("options", "cause"), [("", None), ("fault=silent", "no-readout")])
+def test_check_asks_a_meter_once(tmp_path: Path, options: str, cause: str | None) -> None:
+    """The next readout would be a quarter of an hour away, and a meter that is silent is asked without end."""
+    with meter(tmp_path, options) as device:
+        command = [*PLUGIN, "check", "--json", f"p0://{device}?answer=1s&attempts=1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    (found,) = json.loads(done.stdout)["sources"]
+    assert found["cause"] == cause
