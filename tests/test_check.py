@@ -1,6 +1,8 @@
 """`telegraf-p1 check`: each situation at a port is told from the others, and what is found becomes configuration."""
 
+import errno
 import fcntl
+import io
 import json
 import os
 import pty
@@ -15,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from telegraf_p1 import crc
 from telegraf_p1.__main__ import main
-from telegraf_p1.check import block, form, listen, ports
+from telegraf_p1.check import block, form, listen, ports, screen
+from telegraf_p1.check.ears import Ears
+from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.countries import COUNTRIES, FORMS
 from telegraf_p1.simulator.meter import Meter
-from telegraf_p1.sources import events
+from telegraf_p1.sources import advice, events
 from telegraf_p1.telegram import parse
+from telegraf_p1.timestamp import Zone
 from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, needs_shared, seal
 from tests.helpers.uart_cable import speaking
 
@@ -354,3 +360,32 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
 def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Output) -> None:
     (meter,) = as_json(capsys, "sim:?form=fi&interval=200ms")["meters"]
     assert abs(meter["clock_difference_s"]) < 5
+
+
+def test_what_was_wrong_before_the_first_telegram_is_no_note_of_a_meter() -> None:
+    ears = Ears("/dev/ttyUSB0", advice("/dev/ttyUSB0"))
+    ears.hear(events.Data(b"\0" * 6000), START)
+    assert "only NUL bytes come" in ears.said[0]
+    ears.hear(events.Data(Meter("nl-2.2").telegram(START)), START)
+    assert len(ears.heard) == 1
+    assert [said for said in ears.said if "NUL" in said] == []
+    assert "tell no time" in ears.said[0]  # what belongs to the telegram stays
+
+
+def test_several_programs_on_a_port_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = OSError(errno.EBUSY, "busy")
+    monkeypatch.setattr(ports, "holders", lambda _path: [ports.Process(7, "cat"), ports.Process(8, "cu")])
+    assert "'cat' (process 7) and 'cu' (process 8) read it, and" in ports.why_not("/dev/ttyUSB0", busy).text
+    monkeypatch.setattr(ports, "holders", lambda _path: [ports.Process(7, "cat")])
+    assert "'cat' (process 7) reads it, and" in ports.why_not("/dev/ttyUSB0", busy).text
+
+
+def test_a_terminal_of_24_lines_shows_the_gas_and_how_the_live_view_ends() -> None:
+    view = screen.View("/dev/ttyUSB0")
+    view.record = decode(parse(Meter().telegram(START)), None, Memory(Zone()))
+    shown, goes_on = io.StringIO(), iter([True, False])
+    out = Console(file=shown, force_terminal=True, width=80, height=24)
+    screen.watch(view, out, lambda _seconds: True, lambda: next(goes_on))
+    first = shown.getvalue().splitlines()[:24]
+    assert any("Ctrl-C ends it" in line for line in first)
+    assert any("gas" in line for line in first)

@@ -104,7 +104,10 @@ class Ears:
     def _take(self, event: Event, now_ns: int) -> None:
         is_late = isinstance(event, Data) and event.is_late
         self._at_ns = None if is_late else now_ns
+        is_first, said = not self.heard, len(self.said)
         self._interpreter.records(event, now_ns)
+        if is_first and self.heard:
+            del self.said[:said]  # what came before the first telegram does not matter any more
 
     def _try_another_way(self) -> None:
         """Read all so far once more, in the way that would cure what is wrong; stay with it if it gives a telegram."""

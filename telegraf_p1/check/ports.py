@@ -107,9 +107,10 @@ def _busy(path: str) -> Cause:
         text = "another program reads it, of another user: this shows which"
         return Cause("busy", text, f"sudo fuser -v {shlex.quote(path)}")
     names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
+    read = "read" if len(others) > 1 else "reads"
     if any("telegraf-p1 run" in one.name or "telegraf_p1 run" in one.name for one in others):
-        return Cause("busy", f"{names} reads it already: stop Telegraf to look at it", "sudo systemctl stop telegraf")
-    text = f"{names} reads it, and a telegram goes to one reader only: stop it, or share the port with ser2net"
+        return Cause("busy", f"{names} {read} it already: stop Telegraf to look at it", "sudo systemctl stop telegraf")
+    text = f"{names} {read} it, and a telegram goes to one reader only: stop it, or share the port with ser2net"
     return Cause("busy", text)
 
 

@@ -220,7 +220,7 @@ def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Ca
     `is_new` waits for so many s, and says whether something has come.
     """
     if out.is_terminal:
-        with Live(console=out, auto_refresh=False) as live:
+        with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
             while goes_on():
                 live.update(_watched(view), refresh=True)
                 is_new(_EACH_S)
@@ -270,9 +270,10 @@ def _watched(view: View) -> RenderableType:
     for one in mbus_meters(view.record, time.time_ns()):
         read = f"read {report.age(one.age_s)} ago" if one.age_s is not None else ""
         behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
-    head = Text(view.source, "bold"), counted, Text(), _bars(view.record)
-    said = Text.assemble((view.said, "yellow"), ("\n" if view.said else "") + "Ctrl-C ends it", style="dim")
-    return Group(*head, *_readings(view.record), Text(), behind, Text(), said)
+    said = [Text(view.said, "yellow")] if view.said else []
+    head = Text.assemble((view.source, "bold"), ("   Ctrl-C ends it", "dim"))
+    # What a small terminal has no room for stands last.
+    return Group(head, counted, *said, Text(), _bars(view.record), behind, *_readings(view.record))
 
 
 def _bars(record: Record) -> Table:
