@@ -202,10 +202,12 @@ class Listener:
         return self._sure() or (causes.OTHER_SETTINGS if is_all and self._is_hopeless() else None)
 
     def _no_readout(self, events: list[Event]) -> Cause | None:
-        """Say why an optical port gave no readout: its meter is asked again after a minute, without end."""
+        """Say why an optical port gave none, or one that is not believed: its meter is asked again later."""
         trouble = next((event for event in events if isinstance(event, Trouble)), None)
-        if not trouble or not self._is_optical:
+        if not self._is_optical:
             return None
+        if not trouble:
+            return Cause("rejected", self.ears.said[-1]) if self.ears.said else None
         return Cause("no-readout", trouble.text.partition(" (the next attempt")[0])
 
     def _verdict(self, events: list[Event], seconds: float) -> Cause | None:

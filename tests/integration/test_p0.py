@@ -165,7 +165,7 @@ def test_the_simulator_names_what_it_does_not_know(tmp_path: Path) -> None:
         assert words in done.stderr
 
 
-@pytest.mark.parametrize(("options", "cause"), [("", None), ("fault=silent", "no-readout")])
+@pytest.mark.parametrize(("options", "cause"), [("", None), ("fault=silent", "no-readout"), ("fault=bcc", "rejected")])
 def test_check_asks_a_meter_once(tmp_path: Path, options: str, cause: str | None) -> None:
     """The next readout would be a quarter of an hour away, and a meter that is silent is asked without end."""
     with meter(tmp_path, options) as device:
