@@ -214,6 +214,14 @@ def test_all_that_is_known_of_a_meter_stands_in_the_json(capsys: Output) -> None
     assert [(one["name"], one["unit"]) for one in meter["mbus"]] == [("gas", "m3"), ("water", "m3")]
     assert 0 <= meter["mbus"][0]["age_s"] <= 330
     assert meter["readings"]["energy_import_t1_kwh"] > 0
+    assert meter["readings"]["identification"] == meter["identification"]
+
+
+def test_stored_values_are_left_out_and_not_unknown(capsys: Output) -> None:
+    readout = ROOT / "tests" / "golden" / "de-p0-short-codes.telegram"
+    assert b"*01(" in readout.read_bytes()
+    (meter,) = as_json(capsys, f"file://{readout}")["meters"]
+    assert not [reference for reference in meter["unknown_references"] if "*" in reference]
 
 
 def test_identifiers_are_masked_unless_they_are_asked_for(capsys: Output) -> None:

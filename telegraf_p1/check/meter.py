@@ -82,11 +82,12 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
     has_time = record.time_ns is not None and record.time_ns != at_ns
     clock_s = (record.time_ns - at_ns) / _NS if has_time and is_live and at_ns and record.time_ns else None
     has_identifier = "meter" in record.tags
+    identification = telegram.identification
     if are_masked:
         record = identifiers.replacing(mask)(record)
-    identification = telegram.identification
-    if are_masked:  # with some makers the serial number stands in it
+        # With some makers the serial number stands in it.
         identification = _NUMBER.sub(lambda number: mask(number[0]), identification)
+        record = record._replace(fields=record.fields | {"identification": identification})
     return Meter(
         identification=identification,
         maker=forms.maker(identification),
@@ -102,10 +103,16 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
         interval_s=_interval_s(heard, is_live=is_live),
         clock_s=clock_s,
         objects=len(telegram.objects),
-        unknown=tuple(dict.fromkeys(reference for reference, _ in telegram.objects if not DEFAULT.lookup(reference))),
+        unknown=_unknown(telegram),
         mbus=tuple(mbus_meters(record, at_ns)),
         record=record,
     )
+
+
+def _unknown(telegram: Telegram) -> tuple[str, ...]:
+    """Give the references that no row knows; stored values of earlier periods (`*01`) are left out on purpose."""
+    references = (reference for reference, _ in telegram.objects if not set("*&") & set(reference))
+    return tuple(dict.fromkeys(reference for reference in references if not DEFAULT.lookup(reference)))
 
 
 def _in_its_zone(one: Heard, form: forms.Form, *, is_live: bool) -> tuple[str, Record]:

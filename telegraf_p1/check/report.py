@@ -173,7 +173,7 @@ def _table(grouped: dict[tuple[str, str], dict[str, str]]) -> Table:
         {place for cells in grouped.values() for place in cells}, key=lambda place: (place != "total", place)
     )
     rows = [(label, [cells.get(place, "") for place in columns], unit) for (label, unit), cells in grouped.items()]
-    return Table(columns, rows)
+    return Table(columns, sorted(rows, key=lambda row: not row[2]))  # what was only counted stands last
 
 
 def _shown(name: str, value: Value) -> str:

@@ -120,7 +120,7 @@ def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
             failed = error
             stays |= error.is_garbled
     if not failed.data:
-        raise NoReadout(f"no readout in {settings.attempts} attempts: {failed}")
+        raise NoReadout(f"no readout in {settings.attempts} attempt{'s'[: settings.attempts > 1]}: {failed}")
     return failed.data
 
 
