@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KEY: Final = "P1_HASH_KEY"
 _SHORTEST_KEY: Final = 16  # characters
 _DIGITS: Final = 16
+_SHOWN: Final = 3  # characters of a masked one
 # Texts of the table that name a model, a version or a state, and nobody. All others may name a meter.
 HARMLESS: Final = frozenset(
     {
@@ -33,6 +34,11 @@ HARMLESS: Final = frozenset(
 _MESSAGES: Final = frozenset({"message", "message_code", *(f"message_{n}" for n in range(2, 6))})
 
 Change = Callable[[Record], Record]
+
+
+def masked(identifier: str) -> str:
+    """Give the end of an identifier, by which its owner knows it, to be shown to others."""
+    return f"...{identifier[-_SHOWN:]}" if len(identifier) > 2 * _SHOWN else "..."
 
 
 def change(how: str, environ: Mapping[str, str]) -> Change:

@@ -105,7 +105,7 @@ MAY_KNOW = {
     # `check`: who speaks where
     "check": "",
     "check.causes": "advice diagnosis telegram",
-    "check.ports": "check.causes",
+    "check.ports": "check.causes sources.auto",
     "check.ears": "advice interpreter keys log record sources.events telegram timestamp url",
     "check.listen": "check.causes check.ears check.ports diagnosis sources sources.connection sources.events "
     "sources.serial_settings telegram url",
@@ -115,13 +115,14 @@ MAY_KNOW = {
     "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup "
     "record timestamp url values",
     "check.screen": " check.report check.block check.listen check.meter record",
-    "check.watch": " check.listen check.meter check.screen identifiers interpreter keys log reconnect timestamp",
+    "check.watch": " check.listen check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "url",
-    "check.topics": "advice decode framer mqtt_client mqtt_options sources.envelope telegram timestamp tls url",
+    "check.topics": "advice decode framer identifiers mqtt_client mqtt_options sources.envelope telegram timestamp "
+    "tls url",
     # the command line
     "commands": "",
     "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
-    "check.watch commands sources url",
+    "check.watch commands sources sources.auto url",
     "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
     "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "

@@ -231,7 +231,7 @@ def test_ports_are_those_that_may_have_a_cable_with_lasting_names_first(
     for name, kind in (("ttyS0", "0"), ("ttyS1", "4"), ("ttyAMA0", "32")):
         (ttys / name).mkdir(parents=True)
         (ttys / name / "type").write_text(f"{kind}\n")
-    monkeypatch.setattr(auto, "_STABLE_NAMES", names)
+    monkeypatch.setattr(auto, "STABLE_NAMES", names)
     monkeypatch.setattr(auto, "_TTYS", ttys)
     monkeypatch.setattr(list_ports, "comports", lambda: [SimpleNamespace(device=str(one)) for one in devices])
     assert auto.cables() == [str(one) for one in (names / "usb-FTDI", devices[2], devices[1], devices[3])]

@@ -27,7 +27,7 @@ from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.countries import COUNTRIES, FORMS
 from telegraf_p1.simulator.meter import Meter
-from telegraf_p1.sources import advice, events
+from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, needs_shared, seal
@@ -187,20 +187,17 @@ def test_the_ports_of_this_computer_are_looked_at(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with speaking(tmp_path / "tty", telegrams()):
-        monkeypatch.setattr(ports, "all_ports", lambda: [str(tmp_path / "tty")])
+        monkeypatch.setattr(auto, "cables", lambda: [str(tmp_path / "tty")])
         assert check() == 0
     assert f"A meter speaks on {tmp_path / 'tty'}" in capsys.readouterr().out.replace("\n", "")
-    monkeypatch.setattr(ports, "all_ports", list)
+    monkeypatch.setattr(auto, "cables", list)
     assert check() == 1
     assert "No serial port is here" in capsys.readouterr().out
 
 
-def test_the_name_that_lasts_comes_first_and_is_written(
-    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ports, "_BY_ID", tmp_path)
+def test_the_name_that_lasts_is_written(tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "STABLE_NAMES", tmp_path)
     with speaking(tmp_path / "usb-FTDI-port0", telegrams()):
-        assert ports.all_ports()[0] == f"{tmp_path}/usb-FTDI-port0"
         found = as_json(capsys, os.path.realpath(tmp_path / "usb-FTDI-port0"))
     assert found["source"] == f"{tmp_path}/usb-FTDI-port0"
 

@@ -19,7 +19,6 @@ from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
 from telegraf_p1.values import Unreadable, Value
 
 _NS: Final = 1_000_000_000
-_SHOWN: Final = 3  # characters of an identifier
 _MBUS: Final = re.compile(r"((?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?)_(m3|gj|kwh)")
 _NUMBER: Final = re.compile(r"\d{7,}")
 _UNITS: Final = {"m3": "m3", "gj": "GJ", "kwh": "kWh"}
@@ -70,11 +69,6 @@ def meters(ears: Ears, *, is_live: bool, are_masked: bool) -> list[Meter]:
     return [_meter(heard, ears, is_live=is_live, are_masked=are_masked) for heard in by_name.values()]
 
 
-def mask(identifier: str) -> str:
-    """Give the end of an identifier, by which its owner knows it."""
-    return f"...{identifier[-_SHOWN:]}" if len(identifier) > 2 * _SHOWN else "..."
-
-
 def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: bool) -> Meter:
     telegram, record, at_ns = heard[-1]
     form = forms.form(telegram)
@@ -84,9 +78,9 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
     has_identifier = "meter" in record.tags
     identification = telegram.identification
     if are_masked:
-        record = identifiers.replacing(mask)(record)
+        record = identifiers.replacing(identifiers.masked)(record)
         # With some makers the serial number stands in it.
-        identification = _NUMBER.sub(lambda number: mask(number[0]), identification)
+        identification = _NUMBER.sub(lambda number: identifiers.masked(number[0]), identification)
         record = record._replace(fields=record.fields | {"identification": identification})
     return Meter(
         identification=identification,

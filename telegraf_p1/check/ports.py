@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from telegraf_p1.check.causes import Cause
+from telegraf_p1.sources import auto
 
-_BY_ID: Final = Path("/dev/serial/by-id")
 _SERVICE: Final = Path("/etc/systemd/system/telegraf.service.d")
 _TELEGRAF: Final = "telegraf"
 
@@ -23,15 +23,6 @@ class Process(NamedTuple):
 
     pid: int
     name: str
-
-
-def all_ports() -> list[str]:
-    """Give the name of each port; those under by-id, which stay when one is plugged in elsewhere, come first."""
-    from serial.tools import list_ports
-
-    names = {os.path.realpath(port.device): port.device for port in list_ports.comports()}
-    by_id = {os.path.realpath(link): str(link) for link in sorted(_BY_ID.glob("*"))}
-    return [*by_id.values(), *(names[path] for path in sorted(names.keys() - by_id.keys()))]
 
 
 def is_pattern(source: str) -> bool:
@@ -47,7 +38,9 @@ def matching(pattern: str) -> list[str]:
 
 def lasting_name(path: str) -> str:
     """Give the name of a port that stays when it is plugged in elsewhere, or the one that it has."""
-    links = (str(link) for link in sorted(_BY_ID.glob("*")) if os.path.realpath(link) == os.path.realpath(path))
+    links = (
+        str(link) for link in sorted(auto.STABLE_NAMES.glob("*")) if os.path.realpath(link) == os.path.realpath(path)
+    )
     return next(links, path)
 
 
@@ -81,7 +74,7 @@ def why_not(path: str, error: OSError) -> Cause:
     if error.errno in (errno.EAGAIN, errno.EBUSY):
         return _busy(path)
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        there = ", ".join(all_ports()) or "none"
+        there = ", ".join(auto.cables()) or "none"
         return Cause("gone", f"there is no such device: is the cable plugged in? Serial ports here: {there}")
     return Cause("cannot-open", str(error.strerror or error))
 

@@ -19,6 +19,7 @@ from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 from telegraf_p1.advice import DEVICE
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Frame, Framer, is_sealed
+from telegraf_p1.identifiers import masked
 from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.envelope import LARGEST, unwrap
@@ -63,7 +64,9 @@ class Topic:
         """Say it in a line for people; of the meters the last digits only."""
         parts = []
         if self.right:
-            whose = f" of meter {', '.join(sorted(map(_masked, self.meters)))}" if self.meters else ""
+            whose = (
+                f" of meter {', '.join(sorted(masked(_shown(meter)) for meter in self.meters))}" if self.meters else ""
+            )
             parts.append(f"{_count(self.right, 'telegram')}{whose}")
         if self.encrypted:
             parts.append(
@@ -78,7 +81,7 @@ class Topic:
 
     def as_json(self) -> dict[str, Any]:
         """Give it for programs; of the meters the last digits only."""
-        return asdict(self) | {"meters": sorted(map(_masked, self.meters))}
+        return asdict(self) | {"meters": sorted(masked(_shown(meter)) for meter in self.meters)}
 
 
 class Heard(NamedTuple):
@@ -386,11 +389,6 @@ def _count(number: int, what: str) -> str:
 
 def _with_telegrams(number: int) -> str:
     return f"{_count(number, 'topic')} with telegrams" if number else "none is a telegram"
-
-
-def _masked(meter: str) -> str:
-    """Give the end of an identifier, by which its owner knows it: four characters, and never more than half of it."""
-    return f"***{_shown(meter)[len(meter) - min(4, len(meter) // 2) :]}"
 
 
 def _shown(text: str) -> str:

@@ -7,7 +7,6 @@ from typing import Final
 
 from telegraf_p1 import identifiers, keys
 from telegraf_p1.check.listen import Listener
-from telegraf_p1.check.meter import mask
 from telegraf_p1.check.screen import View, console, watch
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
@@ -21,7 +20,7 @@ def follow(listener: Listener, zone: str, *, are_masked: bool) -> None:
     """Show the meter of a source until Ctrl-C; `zone` is the time zone of its clock."""
     view, is_new = View(listener.source), threading.Event()
     way = listener.ears.way
-    change = identifiers.replacing(mask) if are_masked else identifiers.change("id", {})
+    change = identifiers.replacing(identifiers.masked) if are_masked else identifiers.change("id", {})
     settings = Settings(
         way.crc, Zone(zone), host_time=False, keys=keys.read(os.environ), plain=way.plain, identifiers=change
     )

@@ -125,9 +125,10 @@ def _topics(source: str) -> _Around | None:
 def _sources(source: str | None) -> list[str]:
     """Give the sources to listen to: that of the user, the ports that it stands for, or all ports."""
     from telegraf_p1.check import ports
+    from telegraf_p1.sources import auto
 
     if source is None:
-        return ports.all_ports()
+        return auto.cables()
     return ports.matching(source) if ports.is_pattern(source) else [source]
 
 

@@ -29,7 +29,7 @@ _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,80}\r?\n")
 _OBJECT: Final = re.compile(rb"[\r\n]\d-\d{1,3}:\d{1,3}\.\d{1,3}\.\d")
 _END: Final = re.compile(rb"[\r\n)]!|[\r\n]/[A-Za-z]{3}")
 _NO_PLUG: Final = ("rfcomm", "ttyGS")  # Bluetooth; what this computer is to another one
-_STABLE_NAMES: Final = Path("/dev/serial/by-id")
+STABLE_NAMES: Final = Path("/dev/serial/by-id")
 _TTYS: Final = Path("/sys/class/tty")
 
 
@@ -74,10 +74,13 @@ class _Ports:
 
 
 def cables() -> list[str]:
-    """Give the serial ports that may have a cable, by the names that stay the same where there are such."""
+    """Give the serial ports that may have a cable, by the names that stay the same where there are such.
+
+    `check` looks at these, too.
+    """
     from serial.tools import list_ports
 
-    stable = {str(link.resolve()): str(link) for link in sorted(_STABLE_NAMES.glob("*"))}
+    stable = {str(link.resolve()): str(link) for link in sorted(STABLE_NAMES.glob("*"))}
     devices = [port.device for port in list_ports.comports() if _may_be_a_cable(Path(port.device).name)]
     return sorted((stable.get(device, device) for device in devices), key=lambda name: (name in devices, name))
 
