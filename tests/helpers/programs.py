@@ -108,14 +108,23 @@ def read_line(process: subprocess.Popen[bytes]) -> str:
     return line.decode()[:-1]
 
 
+@contextmanager
+def _unmeasured() -> Iterator[None]:
+    """Start programs without coverage."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("COV")]:
+            patch.delenv(name)
+        yield
+
+
 def assert_ends_at_once(running: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]], how: str) -> None:
     """Stop the plugin, by `eof` or by the name of a signal: within 0.2 s it is gone, with exit code 0.
 
-    It may have three tries: CI has other things to do, too.
+    It may have three tries: CI has other things to do, too. Coverage is not measured: to write it down takes longer.
     """
     took: list[float] = []
     while not took or (min(took) > 0.2 and len(took) < 3):
-        with running() as process:
+        with _unmeasured(), running() as process:
             begun = time.monotonic()
             if how == "eof":
                 assert process.stdin
