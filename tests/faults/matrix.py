@@ -268,6 +268,10 @@ class Row:
     def lost(self) -> int:
         return len(self.sent.keys() - self._out)
 
+    def bytes_missing(self) -> int:
+        """Count the bytes of the records that have to come."""
+        return sum(len(f"{line}\n".encode()) for line in self._missing())
+
     def _missing(self) -> list[str]:
         return [line for line, has_to_come in self.sent.items() if has_to_come and line not in self._out]
 

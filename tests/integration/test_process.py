@@ -509,7 +509,7 @@ def loaded_when_the_port_is_opened(*options: str, **environment: str) -> subproc
         def opened(path, line):
             print(*sys.modules, flush=True)
             os._exit(0)
-        serial_port._open = opened
+        serial_port.opened = opened
         sys.exit(__main__.console(["run", "/dev/ttyUSB0", *{options}]))
     """
     stdin, open_end = os.pipe()

@@ -75,6 +75,7 @@ def test_the_topics_with_telegrams_are_named_and_run_reads_them(broker: Mosquitt
     assert heard.sources == [f"{url(broker)}/lux", f"{url(broker)}/p1/+/raw"]
     assert heard.messages > 4
     assert heard.ended == ""
+    device.settle()
     with closing(open_source(heard.sources[1])()) as connection:
         device.topic = "p1/west/raw"
         device.publish(wrapped)
