@@ -62,12 +62,12 @@ MAY_KNOW = {
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "connect sources.connection sources.events url",
     "sources.rhythm": "",
-    "sources.line_search": "",
+    "sources.line_search": "sources.serial_settings",
     "sources.serial_port": "sources.connection sources.events sources.line_search sources.rhythm "
     "sources.serial_settings url",
     "sources.auto": "sources.connection sources.events sources.line_search sources.serial_port url",
     "sources.rfc2217": "sources.connection sources.events sources.serial_settings url",
-    "sources.p0_protocol": "crc",
+    "sources.p0_protocol": "crc sources.serial_settings",
     "sources.p0": "connect readout sources.connection sources.events sources.p0_protocol sources.rfc2217 "
     "sources.serial_port sources.serial_settings url",
     "sources.incoming": "connect",
@@ -116,9 +116,9 @@ MAY_KNOW = {
     "record timestamp url values",
     "check.screen": " check.report check.block check.listen check.meter record",
     "check.watch": " check.listen check.screen identifiers interpreter keys log reconnect timestamp",
-    "check.network": "url",
-    "check.topics": "advice decode framer identifiers mqtt_client mqtt_options sources.envelope telegram timestamp "
-    "tls url",
+    "check.network": "check url",
+    "check.topics": "advice check decode framer identifiers mqtt_client mqtt_options sources.envelope telegram "
+    "timestamp tls url",
     # the command line
     "commands": "",
     "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "

@@ -233,8 +233,6 @@ class Listener:
             word = "encrypted"
         elif not self._is_text():
             return None
-        elif rejected["readout"]:
-            word = "protocol"
         elif rejected.total() >= _MOST_REJECTED or (rejected and is_long):
             word = "rejected"
         else:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from telegraf_p1.check import shown
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ def recognised(announcement: Announcement) -> Device | None:
     serial = announcement.txt.get("serial") or announcement.txt.get("id") or ""
     return Device(
         kind,
-        _shown(announcement.name),
+        shown(announcement.name[:_LONGEST]),
         address,
         "" if kind.advice is _BROKER else source,
         kind.advice.format(host=host, source=source),
@@ -322,8 +323,3 @@ def _address(addresses: list[str]) -> str:
             if not (address.is_multicast or address.is_unspecified):
                 usable.append((address.version, text))
     return min(usable, default=(0, ""), key=lambda one: one[0])[1]
-
-
-def _shown(text: str) -> str:
-    """Give a foreign text as it may be shown."""
-    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST])

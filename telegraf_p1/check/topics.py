@@ -17,6 +17,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 
 from telegraf_p1.advice import DEVICE
+from telegraf_p1.check import shown
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Frame, Framer, is_sealed
 from telegraf_p1.identifiers import masked
@@ -65,7 +66,7 @@ class Topic:
         parts = []
         if self.right:
             whose = (
-                f" of meter {', '.join(sorted(masked(_shown(meter)) for meter in self.meters))}" if self.meters else ""
+                f" of meter {', '.join(sorted(masked(shown(meter)) for meter in self.meters))}" if self.meters else ""
             )
             parts.append(f"{_count(self.right, 'telegram')}{whose}")
         if self.encrypted:
@@ -77,11 +78,11 @@ class Topic:
             parts.append(f"{_count(self.rejected, 'telegram')} that cannot be believed: {self.trouble}")
         if self.retained and self.retained == self.right + self.encrypted + self.rejected:
             parts.append("retained only: the broker kept it, and nothing new came meanwhile")
-        return f"{_shown(self.name)}: {'; '.join(parts)}"
+        return f"{shown(self.name)}: {'; '.join(parts)}"
 
     def as_json(self) -> dict[str, Any]:
         """Give it for programs; of the meters the last digits only."""
-        return asdict(self) | {"meters": sorted(masked(_shown(meter)) for meter in self.meters)}
+        return asdict(self) | {"meters": sorted(masked(shown(meter)) for meter in self.meters)}
 
 
 class Heard(NamedTuple):
@@ -389,8 +390,3 @@ def _count(number: int, what: str) -> str:
 
 def _with_telegrams(number: int) -> str:
     return f"{_count(number, 'topic')} with telegrams" if number else "none is a telegram"
-
-
-def _shown(text: str) -> str:
-    """Give a foreign text as it may be shown."""
-    return "".join(character if character.isprintable() else "?" for character in text)

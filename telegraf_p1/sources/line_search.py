@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from telegraf_p1.sources.serial_settings import SEVEN_BITS
+
 _TEXT: Final = bytes([*range(0x20, 0x7F), *b"\t\r\n"])
 _EVEN: Final = bytes(byte for byte in range(256) if byte.bit_count() % 2 == 0)
-_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 # So many in a row chance does not make, out of any noise.
 _TEXT_RUN: Final = re.compile(rb"[\t\r\n -~]{64,}+")
 _WITH_PARITY: Final = bytes(byte for byte in _EVEN if byte & 0x7F in _TEXT)
@@ -66,7 +67,7 @@ class LineSearch:
         if found := self._found():
             self.format, self.is_over = found, True
             more = bytes(self._heard[self._given :])
-            return more.translate(_SEVEN_BITS) if found == "7E1" else more
+            return more.translate(SEVEN_BITS) if found == "7E1" else more
         given = b"" if held or data.translate(None, _TEXT) else data
         self._given += len(given)
         return given + self._move_on() if len(self._heard) >= _MOST else given
@@ -117,5 +118,5 @@ def holds_encrypted(data: bytes) -> bool:
 
 def _likeness(data: bytes) -> float:
     """Give how much of it is like a telegram with another parity, or on a line that is not inverted."""
-    read = (data.translate(_SEVEN_BITS), data.translate(_REVERSED))
+    read = (data.translate(SEVEN_BITS), data.translate(_REVERSED))
     return max(len(one) - len(one.translate(None, _DIGITS_AND_MARKS)) for one in read) / max(1, len(data))

@@ -18,6 +18,7 @@ from collections.abc import Generator
 from typing import Final, NamedTuple
 
 from telegraf_p1.crc import bcc
+from telegraf_p1.sources.serial_settings import SEVEN_BITS
 
 START_BAUD: Final = 300  # each sign-on but that of a push (mode D)
 _STX, _ETX, _ACK = b"\x02", b"\x03", b"\x06"
@@ -29,7 +30,6 @@ SPEEDS: Final = tuple(_CHARACTERS)
 MODES: Final = ("auto", "A", "B", "C")
 # Not `/?`: that is the echo of the request, which many heads give back. Noise may stand before it.
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}([\x20-\x7e])[^/\r\n]{0,64}\r?\n")
-_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 _SETS: Final = re.compile(rb"[\r\n]*[0-9CFLP][0-9A-Z.:*&-]*\([^\x00-\x09]*![\r\n]*")
 _MOST: Final = 16 * 1024  # bytes of a readout, as of a telegram
 _WAKE_REST_S: Final = 1.6  # after the wake-up; heat meters want 1.5 to 1.7
@@ -179,7 +179,7 @@ def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str
     heard = yield Listen(settings.answer_s)
     begun, data = heard.now, b""
     while heard.data and len(data) < _MOST:
-        data += heard.data.translate(_SEVEN_BITS)
+        data += heard.data.translate(SEVEN_BITS)
         if match := _IDENTIFICATION.search(data):
             return match[0], match[1].decode("ascii"), data[match.end() :]
         left = begun + settings.answer_s + settings.gap_s - heard.now  # noise may come for ever
@@ -209,7 +209,7 @@ def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Hea
             break
         if heard.now - begun > settings.whole_s:
             raise _Failed(f"the readout took longer than {settings.whole_s:g} s: set ?whole=10m")
-        data += heard.data.translate(_SEVEN_BITS)
+        data += heard.data.translate(SEVEN_BITS)
     if _STX in data:
         raise _Failed(f"the readout was cut off after {len(data)} bytes, before its ETX and BCC")
     if match := _SETS.fullmatch(data):  # some meters of mode A have neither

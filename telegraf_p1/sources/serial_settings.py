@@ -9,7 +9,8 @@ USUAL: Final = (("115200", "8N1"), ("9600", "7E1"), ("115200", "7E1"), ("9600", 
 
 SPEEDS: Final = tuple(dict.fromkeys(speed for speed, _ in USUAL))
 
-_SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
+# Takes the parity bit off each character: `data.translate(SEVEN_BITS)`.
+SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 
 
 class Line:
@@ -33,7 +34,7 @@ class Line:
 
     def characters(self, data: bytes) -> bytes:
         """Give the characters of what came: not every driver strips the parity bit."""
-        return data.translate(_SEVEN_BITS) if self._has_seven_bits else data
+        return data.translate(SEVEN_BITS) if self._has_seven_bits else data
 
 
 def request_line(url: Url, value: str) -> str:
