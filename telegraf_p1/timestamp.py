@@ -147,8 +147,13 @@ class Clock:
 def tst(epoch: int, standard: int = 1) -> str:
     """Write UTC seconds as a meter in the EU does: `191023120000S`; `standard` is its offset in h."""
     utc = datetime.fromtimestamp(epoch, UTC)
-    summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
+    summer = is_summer(utc)
     return f"{utc + timedelta(hours=standard + summer):%y%m%d%H%M%S}{'S' if summer else 'W'}"
+
+
+def is_summer(utc: datetime) -> bool:
+    """Whether daylight saving is active in the EU."""
+    return _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
 
 
 def _last_sunday(year: int, month: int) -> datetime:

@@ -94,11 +94,15 @@ MAY_KNOW = {
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
     # simulated meters
     "simulator": "",
-    "simulator.house": "",
+    "simulator.weather": "",
+    "simulator.day": "",
+    "simulator.living": "simulator.day simulator.weather",
+    "simulator.demand": "",
+    "simulator.house": "simulator.day simulator.demand simulator.living simulator.weather timestamp",
     "simulator.countries.country": "simulator.house timestamp",
     "simulator.countries.common_lines": "simulator.house timestamp",
     "simulator.countries": "simulator.countries.*",
-    "simulator.meter": "crc simulator.countries simulator.house",
+    "simulator.meter": "crc simulator.countries simulator.house simulator.living",
     "simulator.p0_meter": "crc simulator.house",
     "simulator.p0_pty": "simulator.house simulator.p0_meter",
     "simulator.targets": "mqtt_options simulator.countries simulator.meter simulator.p0_pty",
@@ -134,7 +138,7 @@ MAY_KNOW = {
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",
 }
-COUNTRY = "simulator.countries.country simulator.countries.common_lines simulator.house timestamp"
+COUNTRY = "simulator.countries.country simulator.countries.common_lines simulator.demand simulator.house timestamp"
 PURE = [
     "framer",
     "crc",

@@ -23,7 +23,6 @@ from tests.helpers.growth import grows_too_fast, sizes_up_to
 from tests.helpers.telegrams import START, with_crc, zone_of
 from tests.helpers.two_ways import TwoWays, compare, sources
 
-NL, BE = (Meter(form).telegram(START) for form in ("nl-5.0", "be"))
 SOURCES = sources()
 # Those that go the plain way: without a CRC, with a time in two objects, with no name but that of the logical device.
 PLAIN = {"nl-2.2", "de", "lu", "ch"}
@@ -39,6 +38,18 @@ def swapped(telegram: bytes, *pairs: tuple[str, str]) -> bytes:
         assert before.encode() in body
         body = body.replace(before.encode(), after.encode("latin-1"), 1)
     return with_crc(body) + b"\r\n"
+
+
+def telegram_with(form: str, reference: str, number: str) -> bytes:
+    """Give a telegram of a simulated meter with a number that the changes below can name."""
+    telegram = Meter(form).telegram(START)
+    found = re.search(rf"{re.escape(reference)}\([\d.]+".encode(), telegram)
+    assert found
+    return swapped(telegram, (found[0].decode(), f"{reference}({number}"))
+
+
+NL = telegram_with("nl-5.0", "1-0:1.7.0", "00.701")
+BE = telegram_with("be", "0-2:24.2.1(231114231000W)", "00239.892")
 
 
 @pytest.mark.parametrize("form", FORMS)

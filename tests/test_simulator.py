@@ -1,6 +1,7 @@
 import pytest
 
 from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.living import Equipment
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.telegrams import START, records, zone_of
 
@@ -38,17 +39,25 @@ def test_its_counters_follow_its_power() -> None:
     assert sum(meter.import_ws) - sum(meter.export_ws) == before + power * 3600
 
 
-@pytest.mark.parametrize("interval", [1, 10, 900])
-def test_its_gas_meter_runs_at_any_interval(interval: int) -> None:
-    meter = Meter()
-    fields = [records(meter.telegram(now))[0].fields for now in range(START, START + 3601, interval)]
-    assert str(fields[0]["gas_timestamp"]) == str(START // 300 * 300)
-    assert round(float(fields[-1]["gas_m3"]) - float(fields[0]["gas_m3"]), 3) == 0.180
+@pytest.mark.parametrize("interval", [10, 300, 3600])
+def test_its_gas_and_water_meters_show_the_same_at_any_interval(interval: int) -> None:
+    # Over the end of summer time, when an hour comes twice.
+    start, end = 1_729_900_800, 1_729_900_800 + 2 * 86400
+    meter, other = Meter("be"), Meter("be")
+    fields = [records(meter.telegram(now))[0].fields for now in range(start, end + 1, interval)]
+    for reading in ("gas_m3", "water_m3"):
+        readings = [float(one[reading]) for one in fields]
+        assert readings == sorted(readings)
+        first, last = (records(other.telegram(now))[0].fields[reading] for now in (start, end))
+        assert (readings[0], readings[-1]) == (float(first), float(last))
+        assert readings[-1] - readings[0] > 0.2
+        other = Meter("be")
+    assert [one["gas_timestamp"] for one in fields] == [now // 300 * 300 for now in range(start, end + 1, interval)]
 
 
 def test_its_quarter_hour_demand_grows_from_zero_to_the_mean_and_sets_the_peak() -> None:
     meter = Meter("be")
-    meter.peak_w = 0
+    meter.demand.peak_w = 0
     start = START // 900 * 900
     meter.telegram(start)
     before = sum(meter.import_ws)
@@ -64,3 +73,73 @@ def test_its_quarter_hour_demand_grows_from_zero_to_the_mean_and_sets_the_peak()
 def test_its_clock_changes_as_the_eu_does(now: int) -> None:
     (record,) = records(Meter().telegram(now))
     assert record.time_ns == now * 10**9
+
+
+@pytest.mark.parametrize(
+    ("equipment", "import_kwh", "export_kwh", "gas_m3"),
+    [
+        (Equipment(), (4000, 5000), (2200, 3000), (1000, 1500)),
+        (Equipment(solar_w=0, car_w=0), (3000, 3700), (0, 0), (1000, 1500)),
+        (Equipment(solar_w=0, car_w=0, has_heat_pump=True), (5500, 7000), (0, 0), (0, 0)),
+    ],
+)
+def test_its_year_is_that_of_such_a_house(
+    equipment: Equipment, import_kwh: tuple[int, int], export_kwh: tuple[int, int], gas_m3: tuple[int, int]
+) -> None:
+    meter = Meter("be", 1, equipment)
+    begin, end = 1_735_686_000, 1_767_222_000  # 2025, with the clock of the Netherlands
+    meter.live(begin)
+    meter.import_ws, meter.export_ws = [0, 0], [0, 0]
+    gas_l, water_l = meter.gas_l(begin), meter.water_l(begin)
+    for now in range(begin + 300, end + 1, 300):
+        meter.live(now)
+    imported, exported = (sum(counters) / 3.6e6 for counters in (meter.import_ws, meter.export_ws))
+    assert import_kwh[0] <= imported <= import_kwh[1]
+    assert export_kwh[0] <= exported <= export_kwh[1]
+    assert gas_m3[0] <= (meter.gas_l(end) - gas_l) / 1000 <= gas_m3[1]
+    assert 90_000 < meter.water_l(end) - water_l < 130_000
+    assert len(meter.demand.months) == 12
+    assert len({peak.month_end for peak in meter.demand.months}) == 12
+
+
+@pytest.mark.parametrize("interval", [60, 900, 3600])
+def test_its_month_peak_is_that_of_the_month(interval: int) -> None:
+    meter, powers = Meter("be"), []
+    meter.demand.peak_w = 0
+    end = 1_769_900_400  # of January 2026
+    for now in range(end - 86400, end, interval):
+        meter.live(now)
+        powers.append(meter.net_w())
+    assert "power_import_month_peak_kw" not in records(meter.telegram(end))[0].fields  # there is none yet
+    *_, (month_end, time, watt) = meter.demand.months
+    assert (month_end, time % 900) == (end, 0)
+    assert sum(powers) / len(powers) < watt <= max(powers)
+    fields = records(meter.telegram(end + 900))[0].fields
+    assert float(fields["power_import_month_peak_kw"]) > 0
+    assert fields["power_import_month_peak_timestamp"] == end + 900
+
+
+def test_its_people_are_not_there_for_a_fortnight_of_the_summer() -> None:
+    meter = Meter(equipment=Equipment(solar_w=0))
+    begin, daily_kwh = 1_748_728_800, []  # June 2025
+    for day in range(92):
+        before = sum(meter.import_ws)
+        for now in range(begin + day * 86400, begin + (day + 1) * 86400, 300):
+            meter.live(now)
+        daily_kwh.append((sum(meter.import_ws) - before) / 3.6e6)
+    quiet = [day for day, kwh in enumerate(daily_kwh) if kwh < 6]
+    assert 13 <= len(quiet) <= 16
+    assert quiet[-1] - quiet[0] == len(quiet) - 1
+
+
+def test_voltage_follows_sun_and_load() -> None:
+    meter = Meter()
+    noon, night = 1_750_000_000 // 86400 * 86400 + 41400, 1_750_000_000 // 86400 * 86400 + 3600
+    mean = {}
+    for name, begin in (("night", night), ("noon", noon + 86400)):
+        voltages = []
+        for now in range(begin, begin + 600):
+            meter.live(now)
+            voltages.append(meter.voltage_dv[1])
+        mean[name] = sum(voltages) / len(voltages)
+    assert mean["noon"] > mean["night"] + 10

@@ -1,61 +1,138 @@
-"""A house with three phases, solar panels and a gas meter: what a simulated meter measures.
+"""A house with three phases, solar panels, gas and water: what a simulated meter measures.
 
-The counters grow by what the powers say, and the same random numbers and times give the same house.
+The counters of electricity grow by what the powers say, those of gas and water by what was used meanwhile. The same
+random numbers and times give the same house. `living.py` says what people use, `weather.py` what the sun does.
 """
 
 import math
+from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
+from telegraf_p1.simulator.day import Day
+from telegraf_p1.simulator.demand import Demand
+from telegraf_p1.simulator.living import BEGIN_H, Equipment, day_of
+from telegraf_p1.simulator.weather import weather
+from telegraf_p1.timestamp import is_summer
+
 _DAY_S: Final = 86400
-_FLOW_W: Final = 80  # one standard deviation of the load of a phase
-_GAS_SECONDS_A_LITRE: Final = 20
+_ALWAYS_W: Final = (78, 46, 42)  # router, ventilation, what is on standby
+_FRIDGE_W: Final = 85
+_FRIDGE_S, _FRIDGE_RUNS_S = 2700, 1000
+_ONE_PHASE_W: Final = 5000  # more than that from panels goes to three phases
+_PHASES_DV: Final = (0, -14, 9)  # what the street makes of them
+_DV_PER_W: Final = 0.008  # of the cable to the house
+_DINNER_S, _COOKING_S = 18.5 * 3600, 4 * 3600  # local time, and how long before and after
+_DEFAULT: Final = Equipment()
 
 
 class House:
-    """What there is to be read: counters in W s, powers in W, voltages in tenths of a V, litres of gas.
+    """What there is to be read: counters in W s, powers in W, voltages in tenths of a V, litres of gas and water.
 
-    `serial` is the number on the meter, `now` the time until which it has lived (UTC, s since 1970).
+    `serial` is the number on the meter, `now` the time until which it has lived (UTC, s since 1970), `solar_w` what
+    its panels make. Its people live by the clock of the Netherlands, and have what `equipment` says.
     """
 
-    def __init__(self, random: Random, serial: int) -> None:
+    def __init__(self, random: Random, serial: int, equipment: Equipment = _DEFAULT) -> None:
         self._random = random
         self.serial = serial
+        self.equipment = equipment
         self.now = 0
         self.tariff = 1
         self.import_ws = [self._random.randrange(2_000, 9_000) * 3_600_000 for _ in range(2)]
         self.export_ws = [self._random.randrange(0, 4_000) * 3_600_000 for _ in range(2)]
         self.power_w = [0, 0, 0]
+        self.solar_w = 0
         self.voltage_dv = [2300, 2300, 2300]
-        self._gas_l = self._random.randrange(500_000, 4_000_000)
-        self._start = 0
-        self.quarter_ws = 0
-        self.peak_w = 1_500
-        self.peak_time = 0
+        self.demand = Demand()
+        self._gas_ml = self._random.randrange(500_000, 4_000_000) * 1000  # at the begin of the day
+        self._water_ml = self._random.randrange(50_000, 900_000) * 1000
+        self._day, self._day_number, self._begin = Day([]), 0, 0
+        self._weather = weather(0)
+        self._hour, self._month = 0, 0
+        self._offset_s = 0
 
     def net_w(self) -> int:
         """Give the sum of the phases in W: above zero is import."""
         return sum(self.power_w)
 
     def gas_l(self, time: int) -> int:
-        """Give what the gas meter showed at a time, in litres: an M-Bus meter is read now and then."""
-        return self._gas_l + (time - self._start) // _GAS_SECONDS_A_LITRE
+        """Give what the gas meter showed in the running hour, in litres: an M-Bus meter is read now and then."""
+        return (self._gas_ml + self._day.used_ml(max(0, time - self._begin))[0]) // 1000
+
+    def water_l(self, time: int) -> int:
+        """Give what the water meter showed in the running hour, in litres."""
+        return (self._water_ml + self._day.used_ml(max(0, time - self._begin))[1]) // 1000
 
     def live(self, now: int) -> None:
         """Live until `now` (UTC, s since 1970; not before the time of the last call)."""
-        net_ws = self.net_w() * (max(0, now - self.now) if self.now else 0)
-        (self.import_ws if net_ws > 0 else self.export_ws)[self.tariff - 1] += abs(net_ws)
-        self.quarter_ws += max(0, net_ws)
-        if now // 900 != self.now // 900:
-            if self.quarter_ws // 900 > self.peak_w:
-                self.peak_w, self.peak_time = self.quarter_ws // 900, now // 900 * 900
-            self.quarter_ws = 0
-        self._start = self._start or now
+        if self.now and now > self.now:
+            net_w, seconds = self.net_w(), now - self.now
+            (self.import_ws if net_w > 0 else self.export_ws)[self.tariff - 1] += abs(net_w) * seconds
+            self.demand.count(self.now, seconds, max(0, net_w))
+        if now // 3600 != self._hour:
+            self._begin_hour(now)
         self.now = now
-        self.peak_time = self.peak_time or now // 900 * 900
-        hour = now % _DAY_S / 3600
-        self.tariff = 2 if 6 <= hour < 22 else 1
-        sun_w = max(0.0, math.sin((hour - 5) / 14 * math.pi)) * 1100 if 5 <= hour <= 19 else 0.0
-        base_w = 250 + 200 * math.exp(-((hour - 18) ** 2) / 8)
-        self.power_w = [round(self._random.gauss(base_w - sun_w, _FLOW_W)) for _ in range(3)]
-        self.voltage_dv = [round(self._random.gauss(2310, 12)) for _ in range(3)]
+        self._measure(now)
+
+    def _measure(self, now: int) -> None:
+        """Let powers and voltages be those of a second; what is not quite known of them is random."""
+        sun, gauss = self._weather.sun(now), self._random.gauss
+        self.solar_w = made_w = round(sun * self.equipment.solar_w)
+        fridge_w = _FRIDGE_W if (now + self.serial * 577) % _FRIDGE_S < _FRIDGE_RUNS_S else 0
+        solar_w = (0, made_w, 0) if self.equipment.solar_w <= _ONE_PHASE_W else (made_w // 3,) * 3
+        used_w = self._day.watts(now - self._begin)
+        self.power_w = [
+            round((always + used) * gauss(1, 0.015) + gauss(0, 3)) - made
+            for always, used, made in zip(_ALWAYS_W, used_w, solar_w, strict=True)
+        ]
+        self.power_w[2] += fridge_w
+        street_dv = 2316 + 45 * sun - self._neighbours_dv(now)
+        self.voltage_dv = [
+            round(gauss(street_dv + phase, 3) - watt * _DV_PER_W)
+            for phase, watt in zip(_PHASES_DV, self.power_w, strict=True)
+        ]
+
+    def _neighbours_dv(self, now: int) -> float:
+        """Give by how much the street's voltage falls: its people cook at the same time, and do the rest at any."""
+        evening = 1 - (((now + self._offset_s) % _DAY_S - _DINNER_S) / _COOKING_S) ** 2
+        return 24 * max(0.0, evening) + 6 * math.sin(now / 1130) + 4 * math.sin(now / 410)
+
+    def _begin_hour(self, now: int) -> None:
+        """Look at the clock: which tariff, which day and which month it is."""
+        self._hour = now // 3600
+        self._offset_s = _offset_s(now)
+        local = now + self._offset_s
+        hour, is_weekend = local % _DAY_S // 3600, (local // _DAY_S + 3) % 7 > 4  # 1970 began with a Thursday
+        self.tariff = 2 if 7 <= hour < 23 and not is_weekend else 1
+        self._weather = weather(now // _DAY_S)
+        number = (local - BEGIN_H * 3600) // _DAY_S
+        for day in range(self._day_number + 1 if self._day_number else number, number + 1):
+            self._begin_day(day)
+        date = datetime.fromtimestamp(local, UTC)
+        month = date.year * 12 + date.month - 1
+        if not self._month:
+            self.demand.begin(now, (_begin_of(month - 2), _begin_of(month - 1), _begin_of(month)))
+        elif month != self._month:
+            self.demand.begin_month(_begin_of(month))
+        self._month = month
+
+    def _begin_day(self, day: int) -> None:
+        begin = day * _DAY_S + BEGIN_H * 3600
+        begin -= _offset_s(begin)
+        gas_ml, water_ml = self._day.used_ml(begin - self._begin)
+        self._gas_ml += gas_ml
+        self._water_ml += water_ml
+        self._day = day_of(self.serial, day, weather(day), self.equipment)
+        self._day_number, self._begin = day, begin
+
+
+def _offset_s(now: int) -> int:
+    """Give what the clocks are ahead of UTC."""
+    return 7200 if is_summer(datetime.fromtimestamp(now, UTC)) else 3600
+
+
+def _begin_of(month: int) -> int:
+    """Give the begin of a month, which is counted from the year 0 on."""
+    begin = int(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
+    return begin - _offset_s(begin)

@@ -5,13 +5,15 @@ from random import Random
 from telegraf_p1.crc import checksum
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.house import House
+from telegraf_p1.simulator.living import Equipment
 
 
 class Meter(House):
-    """One meter. `form` is one of FORMS; everything else follows from `seed` and the times."""
+    """One meter. `form` is one of FORMS; everything else follows from `seed`, `equipment` and the times."""
 
-    def __init__(self, form: str = "nl-5.0", seed: int = 1) -> None:
-        super().__init__(Random(f"{form} {seed}"), 1_000_000_000 + seed)  # noqa: S311  no secret is made of it
+    def __init__(self, form: str = "nl-5.0", seed: int = 1, equipment: Equipment | None = None) -> None:
+        random = Random(f"{form} {seed}")  # noqa: S311  no secret is made of it
+        super().__init__(random, 1_000_000_000 + seed, equipment or Equipment())
         self._form = FORMS[form]
 
     def telegram(self, now: int) -> bytes:

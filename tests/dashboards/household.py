@@ -121,7 +121,7 @@ class Household:
                 if self.identified or not self.logs:
                     self.logs.append(Log())
                     meter = Meter(self.form, len(self.logs))
-                    meter.peak_w = 0
+                    meter.demand.peak_w = 0
                 for number, now in enumerate(range(start, end + 1, self.interval)):
                     telegram = self._with_more(meter.telegram(now), now)
                     if span.outage[0] < now < span.outage[1]:

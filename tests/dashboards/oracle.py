@@ -164,6 +164,13 @@ class Oracle:
         at = datetime.strptime(found[1].decode(), "%y%m%d%H%M%S").replace(tzinfo=UTC)
         return (at - timedelta(hours=2 if found[2] == b"S" else 1)).timestamp()
 
+    def mean_of_month_peaks(self) -> float:
+        """Give the mean of what the last telegram says of the months before, in whole W."""
+        found = re.search(rb"^0-0:98\.1\.0\(.*", self.household.logs[-1].last, re.MULTILINE)
+        assert found
+        peaks = [float(peak) for peak in re.findall(rb"\(([\d.]+)\*kW\)", found[0])]
+        return round(sum(peaks) / len(peaks), 3)
+
 
 MEDIA: Final = {
     "Gas": {"Gas": "gas_m3"},

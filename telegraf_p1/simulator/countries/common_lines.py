@@ -80,7 +80,7 @@ def mbus(channel: int, kind: int, id_code: str, meter_id: str, reading: str) -> 
     yield f"0-{channel}:{reading}"
 
 
-def mbus_reading(code: str, house: House, period_s: int, times: int = 1) -> str:
-    """The reading of an M-Bus meter that is read every period, and uses so many times less than the gas meter."""
-    time = house.now // period_s * period_s
-    return f"{code}({tst(time)})({kilo(house.gas_l(time) // times, 9)}*m3)"
+def mbus_reading(code: str, now: int, period_s: int, litres: Callable[[int], int]) -> str:
+    """The reading of an M-Bus meter that is read every period; `litres` gives what it shows at a time."""
+    time = now // period_s * period_s
+    return f"{code}({tst(time)})({kilo(litres(time), 9)}*m3)"

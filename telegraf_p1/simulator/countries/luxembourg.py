@@ -26,7 +26,7 @@ def _lu(house: House) -> Iterator[str]:
     yield from ("0-0:17.0.0(027.6*kVA)", f"1-0:9.7.0({kilo(abs(house.net_w()), 6)}*kVA)", "1-1:31.4.0(040*A)(-040*A)")
     yield from ("0-0:96.3.10(1)", "0-1:96.3.10(0)", "0-2:96.3.10(0)", "0-0:96.7.21(00002)", "0-0:96.13.0()")
     yield from phases(house, 3, lambda watt, dv: f"{watt * 10 // dv:03d}")
-    gas = mbus_reading("24.2.1", house, 3600)
+    gas = mbus_reading("24.2.1", house.now, 3600, house.gas_l)
     yield from mbus(1, 3, "96.1.0", f"GTST{house.serial}", gas)
 
 

@@ -27,7 +27,7 @@ def _nl_5_0(house: House) -> Iterator[str]:
         yield f"1-0:{phase}.36.0(00000)"
     yield "0-0:96.13.0()"
     yield from phases(house, 3, lambda watt, dv: f"{watt * 10 // dv:03d}")
-    gas = mbus_reading("24.2.1", house, 300)
+    gas = mbus_reading("24.2.1", house.now, 300, house.gas_l)
     yield from mbus(1, 3, "96.1.0", f"G00390{house.serial}1", gas)
 
 
@@ -38,7 +38,7 @@ def _nl_4_2(house: House) -> Iterator[str]:
     yield f"1-0:31.7.0({abs(house.net_w()) // 230:03d}*A)"
     yield f"1-0:21.7.0({kilo(max(0, house.net_w()), 6)}*kW)"
     yield f"1-0:22.7.0({kilo(max(0, -house.net_w()), 6)}*kW)"
-    gas = mbus_reading("24.2.1", house, 3600)
+    gas = mbus_reading("24.2.1", house.now, 3600, house.gas_l)
     yield from mbus(1, 3, "96.1.0", f"G00280{house.serial}1", gas)
 
 

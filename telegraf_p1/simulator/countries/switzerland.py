@@ -13,7 +13,7 @@ def _ch(house: House) -> Iterator[str]:
     yield from (f"0-0:96.1.2({in_hex(' ' * 16)})", f"0-0:1.0.0({tst(house.now)})")
     yield from (line.replace("1-0:", "1-1:") for line in (*registers(house), *powers(house)))
     yield f"0-0:96.14.0({house.tariff:04d})"
-    yield f"1-1:1.6.0({tst(house.peak_time)})({kilo(house.peak_w, 6)}*kW)"
+    yield f"1-1:1.6.0({tst(house.demand.peak_time)})({kilo(house.demand.peak_w, 6)}*kW)"
     yield from ("0-0:98.1.0(12)", "0-0:96.3.10(1)", "0-0:96.7.21(00003)", "0-0:96.13.0()")
     for (_, code), dv in zip(PHASES, house.voltage_dv, strict=True):
         yield f"1-0:{code}2.7.0({dv / 10:05.1f}*V)"

@@ -1,0 +1,51 @@
+"""What a Belgian meter knows of demand: the running quarter of an hour, and the highest one of each month."""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+QUARTER_S: Final = 900
+_BEFORE: Final = ((21 * 86400 + 33300, 4329), (18 * 86400 + 66600, 5102))  # when in a month, and W
+
+
+class Peak(NamedTuple):
+    """The highest quarter of a month: the end of the month, that of the quarter (UTC, s since 1970), and its W."""
+
+    month_end: int
+    time: int
+    watt: int
+
+
+class Demand:
+    """Demand of a meter that has been there for two months: `quarter_ws` in W s, `peak_w`, `peak_time`, `months`."""
+
+    def __init__(self) -> None:
+        self.quarter_ws = 0
+        self.peak_w = 1_500
+        self.peak_time = 0
+        self.months: deque[Peak] = deque(maxlen=12)
+
+    def begin(self, now: int, months: tuple[int, int, int]) -> None:
+        """Begin at a time, with the begins of the two months before and of the running one."""
+        self.peak_time = now // QUARTER_S * QUARTER_S
+        for begin, end, (after, watt) in zip(months[:-1], months[1:], _BEFORE, strict=True):
+            self.months.append(Peak(end, begin + after, watt))
+
+    def begin_month(self, begin: int) -> None:
+        """Begin another month, without a peak."""
+        self.months.append(Peak(begin, self.peak_time, self.peak_w))
+        self.peak_w, self.peak_time = 0, begin
+
+    def count(self, now: int, seconds: int, watt: int) -> None:
+        """Count so many W of import from a time on."""
+        last, end = now + seconds, now // QUARTER_S * QUARTER_S + QUARTER_S
+        if last < end:
+            self.quarter_ws += watt * seconds
+            return
+        self._end_quarter(end, (self.quarter_ws + watt * (end - now)) // QUARTER_S)
+        if last >= end + QUARTER_S:
+            self._end_quarter(last // QUARTER_S * QUARTER_S, watt)
+        self.quarter_ws = watt * (last % QUARTER_S)
+
+    def _end_quarter(self, end: int, watt: int) -> None:
+        if watt > self.peak_w:
+            self.peak_w, self.peak_time = watt, end
