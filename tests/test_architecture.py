@@ -41,7 +41,7 @@ MAY_KNOW = {
     "obis": "",
     "obis.kinds": "",
     "obis.table": "obis.kinds",
-    "obis.lookup": "obis.kinds obis.table",
+    "obis.lookup": "obis.kinds obis.table values",
     "obis.listing": "obis.kinds obis.table",
     # a Telegram → a Record → a line
     "values": "",
@@ -89,7 +89,9 @@ MAY_KNOW = {
     "outputs.mapping": "obis.lookup record values",
     "outputs.definitions_file": "lineproto obis.kinds obis.table obis.lookup outputs.mapping telegram values",
     "outputs.stdout": "lineproto outputs outputs.mapping record",
-    "outputs.pacing": "execd lineproto outputs record",
+    "outputs.periods": "lineproto record",
+    "outputs.pacing": "execd outputs outputs.periods record",
+    "outputs.history": "lineproto outputs.mapping outputs.periods record",
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
     # simulated meters
@@ -127,13 +129,13 @@ MAY_KNOW = {
     "commands": "",
     "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
     "check.watch commands sources sources.auto url",
-    "commands.options": "identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
+    "commands.options": "durations identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
     "shapes timestamp url",
-    "commands.run": "commands commands.options durations execd interpreter log loop outputs.stdout outputs.statistics "
-    "outputs outputs.mapping outputs.mqtt outputs.pacing pipe reconnect sources sources.connection url",
+    "commands.run": "commands commands.options execd interpreter log loop outputs.stdout outputs.statistics outputs "
+    "outputs.history outputs.mapping outputs.mqtt outputs.pacing pipe reconnect sources sources.connection url",
     "commands.progress": "",
     "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
-    "outputs.stdout scrub sources.file telegram",
+    "outputs.history outputs.stdout scrub sources.file telegram",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",

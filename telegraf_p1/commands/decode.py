@@ -36,21 +36,25 @@ def main(chosen: argparse.Namespace) -> int:
     """Write the records of all files; one that cannot be read ends it."""
     from telegraf_p1 import lineproto, loop
     from telegraf_p1.interpreter import Interpreter
+    from telegraf_p1.outputs.history import History
     from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
-    understood = options.Understood(chosen)
+    understood, history_s = options.Understood(chosen), options.history(chosen)
     log, progress = Log(), Progress()
     if chosen.scrub:
         return _scrub(chosen.files, understood.keys, log, progress)
     settings = understood.settings(is_fast=not chosen.json)
     write = sys.stdout.buffer.writelines if sys.stdout else len
-    output = lines(write, understood.mapping, lineproto.as_json if chosen.json else lineproto.line)
+    as_text = lineproto.as_json if chosen.json else lineproto.line
+    outputs = [lines(write, understood.mapping, as_text)]
+    if history_s:
+        outputs.append(History(history_s, write, understood.mapping, as_text).output)
     accepted = rejected = 0
     for name in chosen.files:
         interpreter = Interpreter(settings, log, name)
         recording = Recording(0 if name == "-" else name, progress.bytes)
-        loop.run(recording, interpreter, [output, progress.telegrams])
+        loop.run(recording, interpreter, [*outputs, progress.telegrams])
         recording.close()
         accepted += interpreter.accepted
         rejected += interpreter.rejected

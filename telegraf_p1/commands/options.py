@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Final
 
-from telegraf_p1 import keys
+from telegraf_p1 import durations, keys
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _MEASUREMENT: Final = "p1"
 _AS_THEY_ARE: Final = "id"
+_SHORTEST_HISTORY_S: Final = 60
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +41,28 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="identifiers of meters and connections in records: as they are (default), as hashes with the key in "
         "P1_HASH_KEY, or left out",
     )
+    parser.add_argument(
+        "--history",
+        metavar="TIME",
+        default="",
+        help="of the first telegram of each 15m of a meter's clock, write the counters as a second measurement, "
+        "NAME_history, for graphs of years",
+    )
     parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
     parser.add_argument("--measurement", default=_MEASUREMENT, metavar="NAME", help="(default: %(default)s)")
+
+
+def seconds(option: str, text: str, least: float) -> float:
+    """Give the time that an option names, in s; 0 without it. Raise UsageError for what is none, or under `least`."""
+    try:
+        return durations.seconds(text, least) if text else 0.0
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from None
+
+
+def history(chosen: argparse.Namespace) -> float:
+    """Give the period of the history in s; 0 without one. Raise UsageError for what is none."""
+    return seconds("--history", chosen.history, _SHORTEST_HISTORY_S)
 
 
 def may_be_wrong(chosen: argparse.Namespace) -> bool:

@@ -4,7 +4,6 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from telegraf_p1 import durations
 from telegraf_p1.commands import NO_TELEGRAM, OK, options
 from telegraf_p1.log import Log
 from telegraf_p1.sources import EXAMPLES
@@ -62,7 +61,8 @@ def main(chosen: argparse.Namespace) -> int:
 
     # What is wrong is said before anything is opened; what nobody has set is right, and checked with the rest.
     understood = options.Understood(chosen) if chosen.publish or options.may_be_wrong(chosen) else None
-    stats_every_s, every_s = _seconds("--stats", chosen.stats, 1), _seconds("--every", chosen.every, 0.1)
+    stats_every_s = options.seconds("--stats", chosen.stats, 1)
+    every_s, history_s = options.seconds("--every", chosen.every, 0.1), options.history(chosen)
     log = Log()
     if not pipe.is_open():
         return OK
@@ -85,7 +85,12 @@ def main(chosen: argparse.Namespace) -> int:
 
             statistics.start(interpreter, chosen.source, understood.mapping.measurement, stats_every_s, stdout.write)
         connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
-        outputs = _paced(chosen, every_s, [lines(stdout.write, understood.mapping), *publishers], connection)
+        written = [lines(stdout.write, understood.mapping)]
+        if history_s:
+            from telegraf_p1.outputs.history import History
+
+            written.append(History(history_s, stdout.write, understood.mapping).output)
+        outputs = _paced(chosen, every_s, [*written, *publishers], connection)
         loop.run(connection, interpreter, outputs, stdout.flush)
         if not interpreter.accepted and not interpreter.rejected:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
@@ -142,11 +147,3 @@ def _paced(
     )
     pace.start()
     return [pace.output]
-
-
-def _seconds(option: str, text: str, least: float) -> float:
-    """Give the time that an option names, in s; 0 without it."""
-    try:
-        return durations.seconds(text, least) if text else 0.0
-    except ValueError as error:
-        raise UsageError(f"{option} {error}") from None

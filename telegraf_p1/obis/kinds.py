@@ -78,6 +78,11 @@ GIVES: Final[dict[str, tuple[Type, ...]]] = {
     IGNORED: (),
 }
 
+# What the first telegram of a quarter of an hour tells of years: counters, known by what they count in (the bases of
+# their units), and the peaks of months.
+COUNTED_IN: Final = frozenset({"Wh", "varh", "VAh", "J", "m3"})
+PEAKS: Final = frozenset({PEAK, PEAK_HISTORY})
+
 
 class Field(NamedTuple):
     """A field of the record, or the tag `meter`; its type and unit are the same for ever.

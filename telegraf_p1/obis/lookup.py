@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from telegraf_p1.obis.kinds import GIVES, Field, Row
+from telegraf_p1.obis.kinds import COUNTED_IN, GIVES, PEAKS, Field, Row
 from telegraf_p1.obis.table import ROWS
+from telegraf_p1.values import base_unit
 
 _CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
 _REMEMBERED: Final = 1024
 _ORDERS: Final = 64
+_UNIT: Final = "{unit}"  # of what an M-Bus meter counts
 # What stands for the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
 _WORDS: Final = {
     "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
-    "{unit}": "(?:m3|gj|kwh)",
+    _UNIT: "(?:m3|gj|kwh)",
     "{n}": r"\d+",
 }
 
@@ -80,12 +82,26 @@ class Table:
 
     def field(self, name: str) -> Field | None:
         """Give the field that a value of a record belongs to, such as `{medium}_m3` for `gas_m3`."""
-        for field, _ in self._fields.values():
-            pattern = field.name
+        found = self._field_and_row(name)
+        return found[0] if found else None
+
+    def is_of_history(self, name: str) -> bool:
+        """Whether a value of a record is the reading of a counter, or the peak of a month; False for an unknown one."""
+        found = self._field_and_row(name)
+        if found is None:
+            return False
+        field, row = found
+        return base_unit(field.unit) in COUNTED_IN or _UNIT in field.name or row.kind in PEAKS
+
+    def _field_and_row(self, name: str) -> tuple[Field, Row] | None:
+        if name in self._fields:
+            return self._fields[name]
+        for field, row in self._fields.values():
+            pattern = re.escape(field.name)
             for word, expression in _WORDS.items():
-                pattern = pattern.replace(word, expression)
+                pattern = pattern.replace(re.escape(word), expression)
             if re.fullmatch(pattern, name):
-                return field
+                return field, row
         return None
 
 

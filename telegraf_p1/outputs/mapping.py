@@ -3,7 +3,7 @@
 Without a definitions file a record stays as it is and each value has its field's name as topic.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -50,24 +50,30 @@ class Mapping:
 
         A measurement with a time of its own is given when that time has moved on.
         """
-        if not self._places:
-            yield self.measurement, record
-            return
+        for measurement, part in self.parts(record).items():
+            if measurement not in self._times:
+                yield measurement, part
+            elif (time := record.fields.get(self._times[measurement])) and self._is_new(measurement, part, time):
+                yield measurement, part._replace(time_ns=int(time) * _NS)
+
+    def parts(self, record: Record, is_wanted: Callable[[str], bool] | None = None) -> dict[str, Record]:
+        """Give what a record has for each measurement, with the record's time; of fields only the values wanted.
+
+        `is_wanted` is asked with a value's name in the table, whatever it leaves under.
+        """
+        if not self._places and not is_wanted:
+            return {self.measurement: record}
         parts: dict[str, Record] = {self.measurement: record._replace(tags={}, fields={})}
         for value_name, value in (*record.tags.items(), *record.fields.items()):
             place = self._place(value_name, is_tag=value_name in record.tags)
-            if place is None:
+            if place is None or (is_wanted and not place.is_tag and not is_wanted(value_name)):
                 continue
             part = parts.setdefault(place.measurement, record._replace(tags={}, fields={}))
             of_part: dict[str, Any] = part.tags if place.is_tag else part.fields
             # A row of the file goes before a value of the table that has its name.
             if value_name in self._places or place.name not in of_part:
                 of_part[place.name] = _text(value) if place.is_tag else value
-        for measurement, part in parts.items():
-            if measurement not in self._times:
-                yield measurement, part
-            elif (time := record.fields.get(self._times[measurement])) and self._is_new(measurement, part, time):
-                yield measurement, part._replace(time_ns=int(time) * _NS)
+        return parts
 
     def topics(self, record: Record) -> Iterator[tuple[str, str]]:
         """Give topic and text of each value that has a topic."""

@@ -5,29 +5,27 @@ newer one takes their place, and when the program ends the newest one is lost.
 Where a meter is asked for its telegrams (`Connection.want`) it is asked for no more than are to be written.
 """
 
-import re
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from telegraf_p1 import execd, lineproto
+from telegraf_p1 import execd
 from telegraf_p1.outputs import Output
+from telegraf_p1.outputs.periods import MOST_METERS, Firsts, meter
 from telegraf_p1.record import Record
 
-_MOST_METERS: Final = 10_000
 _NS: Final = 1_000_000_000
 # A meter that speaks each second tells the first one of a period, too, when it is asked so long before.
 _EARLY_S: Final = 1.0
-_TAGS_END: Final = re.compile(rb"(?<!\\) ")  # a blank in a tag stands behind a backslash, and no tag ends with one
 
 
 class _Pace(ABC):
     """An output before other ones; `want` says whether a telegram is wanted now."""
 
-    def __init__(self, outputs: Sequence[Output], measurement: str, want: Callable[[bool], None]) -> None:
-        self._outputs, self._measurement, self._want = outputs, measurement, want
+    def __init__(self, outputs: Sequence[Output], want: Callable[[bool], None]) -> None:
+        self._outputs, self._want = outputs, want
 
     @abstractmethod
     def output(self, records: Sequence[Record]) -> None:
@@ -37,12 +35,6 @@ class _Pace(ABC):
         for output in self._outputs:
             output(records)
 
-    def _meter(self, record: Record) -> bytes:
-        """Give what tells the meters apart: the beginning of a record's line, as far as its tags go."""
-        if record.line:
-            return _TAGS_END.split(record.line, 1)[0]
-        return lineproto.before_fields(self._measurement, *record.tags, *record.tags.values())[:-1].encode()
-
 
 class Every(_Pace):
     """Lets the first record of each period of a meter's clock pass."""
@@ -50,9 +42,8 @@ class Every(_Pace):
     def __init__(
         self, seconds: float, outputs: Sequence[Output], measurement: str, want: Callable[[bool], None]
     ) -> None:
-        super().__init__(outputs, measurement, want)
-        self._period_ns = round(seconds * _NS)
-        self._passed: dict[bytes, int] = {}  # the period of a meter's last record that passed
+        super().__init__(outputs, want)
+        self._firsts = Firsts(seconds, measurement)
         self._has_passed = threading.Event()
         self._wanted_at = 0.0  # monotonic
 
@@ -62,25 +53,17 @@ class Every(_Pace):
 
     def output(self, records: Sequence[Record]) -> None:
         """Pass on what is the first of its period."""
-        first = [record for record in records if self._is_first(record)]
+        first = [record for record in records if self._firsts.is_first(record)]
         if not first:
             return
         self._write(first)
-        left = self._period_ns - (first[-1].time_ns or 0) % self._period_ns  # of the period
+        period_ns = self._firsts.period_ns
+        left = period_ns - (first[-1].time_ns or 0) % period_ns  # of the period
         rest = left / _NS - _EARLY_S
         if rest > 0:
             self._wanted_at = time.monotonic() + rest
             self._want(False)
             self._has_passed.set()
-
-    def _is_first(self, record: Record) -> bool:
-        meter, period = self._meter(record), (record.time_ns or 0) // self._period_ns
-        if self._passed.get(meter) == period:  # an earlier one is another, too: a clock may step back
-            return False
-        self._passed[meter] = period
-        if len(self._passed) > _MOST_METERS:
-            self._passed.pop(next(iter(self._passed)))
-        return True
 
     def _repeat(self) -> None:
         while True:
@@ -94,7 +77,8 @@ class AtSignals(_Pace):
     """Passes the newest record of each meter on when Telegraf asks; who has none then, its next one."""
 
     def __init__(self, outputs: Sequence[Output], measurement: str, want: Callable[[bool], None]) -> None:
-        super().__init__(outputs, measurement, want)
+        super().__init__(outputs, want)
+        self._measurement = measurement
         self._lock = threading.Lock()
         self._is_asked = False  # whether Telegraf has ever asked
         self._newest: dict[bytes, Record | None] = {}  # None: nothing since it was written; not in it: the next is due
@@ -119,7 +103,7 @@ class AtSignals(_Pace):
         """Telegraf asks."""
         with self._lock:
             self._is_asked = True
-            newest = {meter: record for meter, record in self._newest.items() if record}
+            newest = {whose: record for whose, record in self._newest.items() if record}
             self._newest = dict.fromkeys(newest)
             self._write(list(newest.values()))
             if not newest:
@@ -127,10 +111,10 @@ class AtSignals(_Pace):
 
     def _is_due(self, record: Record) -> bool:
         """Whether a record has to be written now; if not, it is kept."""
-        meter = self._meter(record)
-        is_due = self._is_asked and meter not in self._newest
-        self._newest[meter] = None if is_due else record
-        if len(self._newest) > _MOST_METERS:
+        whose = meter(record, self._measurement)
+        is_due = self._is_asked and whose not in self._newest
+        self._newest[whose] = None if is_due else record
+        if len(self._newest) > MOST_METERS:
             self._newest.pop(next(iter(self._newest)))
         return is_due
 

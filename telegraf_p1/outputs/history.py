@@ -1,0 +1,71 @@
+"""`--history 15m`: a second, thin measurement beside the records, for graphs of years.
+
+`p1_history,meter=E0043 energy_import_t1_kwh=123.456,gas_m3=12.3 …` is of each meter the first record of each 15 minutes
+(UTC): its tags, its own time, its digits, and of its fields the readings of counters and the peaks of months. What is
+no first record costs a look into a dictionary.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from telegraf_p1 import lineproto
+from telegraf_p1.outputs.mapping import Mapping
+from telegraf_p1.outputs.periods import Firsts, meter
+from telegraf_p1.record import Record
+
+_REMEMBERED: Final = 1024
+# A field of a line that the fast way made: without a definitions file, and so with a name of the table.
+_FIELD: Final = re.compile(rb'([a-z0-9_]++)=(?:"(?:[^"\\]|\\.)*+"|[^" ,]++)[ ,]')
+
+
+class History:
+    """An output that writes the counters of the first record of each period."""
+
+    def __init__(
+        self,
+        seconds: float,
+        write: Callable[[list[bytes]], object],
+        mapping: Mapping,
+        as_text: Callable[[Record, str], str] = lineproto.line,
+    ) -> None:
+        self._write, self._mapping, self._as_text = write, mapping, as_text
+        self._firsts = Firsts(seconds, mapping.measurement)
+        self._is_wanted = lru_cache(_REMEMBERED)(mapping.rows.is_of_history)
+        self._names = [lineproto.before_fields(name)[:-1].encode() for name in self._own_and_history()]
+
+    def _own_and_history(self) -> tuple[str, str]:
+        return self._mapping.measurement, _history(self._mapping.measurement)
+
+    def output(self, records: Sequence[Record]) -> None:
+        """Write what is the first of its period."""
+        found = [line for record in records if self._firsts.is_first(record) for line in self._lines(record)]
+        if found:
+            self._write(found)
+
+    def _lines(self, record: Record) -> Iterator[bytes]:
+        if record.line:
+            yield from self._of_line(record)
+            return
+        for measurement, part in self._mapping.parts(record, self._is_wanted).items():
+            if part.fields and (line := self._as_text(part, _history(measurement))):
+                yield f"{line}\n".encode()
+
+    def _of_line(self, record: Record) -> Iterator[bytes]:
+        """Take the fields that are wanted out of a line."""
+        line = record.line
+        own, history = self._names
+        head = meter(record, self._mapping.measurement)
+        fields = []
+        place = len(head) + 1
+        while match := _FIELD.match(line, place):
+            place = match.end()
+            if self._is_wanted(match[1].decode()):
+                fields.append(match[0][:-1])
+        if fields:
+            yield history + head[len(own) :] + b" " + b",".join(fields) + line[place - 1 :]
+
+
+def _history(measurement: str) -> str:
+    return f"{measurement}_history"
