@@ -1,10 +1,7 @@
-"""Every block of docs/outputs.md, as it stands there, against the real program behind it."""
+"""Every block of docs/outputs.md (of years: test_years.py), as it stands there, against the real program behind it."""
 
 import json
-import re
-import subprocess
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,38 +9,12 @@ import pytest
 
 from tests.helpers.databases import Influx, get, influxdb2, prometheus, victoria_metrics
 from tests.helpers.mosquitto import Mosquitto
-from tests.helpers.programs import PLUGIN, wait_until
-from tests.helpers.telegraf import telegraf
-from tests.helpers.telegrams import ROOT
-
-METER = "E0047010000000011"
-PAGE = (ROOT / "docs" / "outputs.md").read_text()
-BLOCKS = dict(re.findall(r"^```toml (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-
-
-def configured(tmp_path: Path, name: str, *replacements: tuple[str, str]) -> Path:
-    """Give a configuration with a block of the page, each place in it replaced by the test's own."""
-    block = BLOCKS[name]
-    for old, new in replacements:
-        assert old in block
-        block = block.replace(old, new)
-    path = tmp_path / "telegraf.conf"
-    path.write_text(
-        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
-        f"[[inputs.execd]]\n  command = {json.dumps([*PLUGIN, 'run', 'sim:'])}\n"
-        f'  signal = "none"\n  data_format = "influx"\n{block}'
-    )
-    return path
-
-
-def until_stored(path: Path, stored: Callable[[], object]) -> None:
-    with telegraf(path):
-        wait_until(stored, "a record behind Telegraf", 30)
+from tests.helpers.outputs_page import BLOCKS, METER, configured, run, until_stored
 
 
 def test_each_block_has_a_test() -> None:
     tested = {name.removeprefix("test_into_").replace("_", "-") for name in globals() if name.startswith("test_into_")}
-    assert tested == BLOCKS.keys()
+    assert tested == {name for name in BLOCKS if not name.endswith("-years")}
 
 
 def test_into_influxdb(tmp_path: Path, influx: Influx) -> None:
@@ -62,17 +33,10 @@ def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_bucket_of_another_name_answers_through_the_mapping_on_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (command,) = re.findall(r"^```sh dbrp\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     with influxdb2(tmp_path, "meters") as (url, token):
         monkeypatch.setenv("INFLUX_TOKEN", token)
         buckets = json.loads(get(f"{url}/api/v2/buckets", token, name="meters"))["buckets"]
-        for old, new in (
-            ("http://127.0.0.1:8086", url),
-            ("BUCKET_ID", buckets[0]["id"]),
-        ):
-            assert old in command
-            command = command.replace(old, new)
-        subprocess.run(["sh", "-c", command], check=True, timeout=20)
+        run("dbrp", ("http://127.0.0.1:8086", url), ("BUCKET_ID", buckets[0]["id"]))
         other_bucket = ('bucket = "p1"', 'bucket = "meters"')
         path = configured(tmp_path, "influxdb2", ("http://127.0.0.1:8086", url), other_bucket)
         until_stored(

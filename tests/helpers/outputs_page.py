@@ -1,0 +1,53 @@
+"""The blocks of docs/outputs.md, as they stand there, with the test's own places in them."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.helpers.programs import PLUGIN, wait_until
+from tests.helpers.telegraf import telegraf
+from tests.helpers.telegrams import ROOT
+
+METER = "E0047010000000011"  # of the simulated meter
+_PAGE = (ROOT / "docs" / "outputs.md").read_text()
+
+
+def _named(language: str) -> dict[str, str]:
+    return dict(re.findall(rf"^```{language} (\S+)\n(.*?)^```", _PAGE, re.MULTILINE | re.DOTALL))
+
+
+BLOCKS, SCRIPTS = _named("toml"), _named("sh")
+
+
+def _replaced(block: str, replacements: tuple[tuple[str, str], ...]) -> str:
+    for old, new in replacements:
+        assert old in block
+        block = block.replace(old, new)
+    return block
+
+
+def configured(tmp_path: Path, name: str, *replacements: tuple[str, str], options: tuple[str, ...] = ()) -> Path:
+    """Give a configuration with a block of the page, and a simulated meter read with these options."""
+    path = tmp_path / "telegraf.conf"
+    path.write_text(
+        '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
+        f"[[inputs.execd]]\n  command = {json.dumps([*PLUGIN, 'run', 'sim:', *options])}\n"
+        f'  signal = "none"\n  data_format = "influx"\n{_replaced(BLOCKS[name], replacements)}'
+    )
+    return path
+
+
+def until_stored(path: Path, stored: Callable[[], object]) -> None:
+    """Run Telegraf until something is stored."""
+    with telegraf(path):
+        wait_until(stored, "a record behind Telegraf", 30)
+
+
+def run(name: str, *replacements: tuple[str, str]) -> str:
+    """Run commands of the page; give what they print."""
+    command = ["sh", "-c", _replaced(SCRIPTS[name], replacements)]
+    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
