@@ -7,6 +7,9 @@ import pytest
 from telegraf_p1 import loop, shape_learner
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
+from telegraf_p1.outputs.history import History
+from telegraf_p1.outputs.mapping import Mapping
+from telegraf_p1.outputs.stdout import lines
 from telegraf_p1.record import Record
 from telegraf_p1.shapes import Shapes
 from telegraf_p1.simulator.meter import Meter
@@ -42,6 +45,17 @@ def test_messages_that_came_together_are_acknowledged_together_when_all_are_writ
     broker = Broker(notes, [message(1), message(2), message(3)], [message(4)])
     loop.run(broker, interpreter(), [lambda records: notes.extend(record.tags["topic"] for record in records)])
     assert notes == ["p1/1", "p1/2", "p1/3", "done", "p1/4", "done"]
+
+
+def test_messages_are_acknowledged_when_their_history_is_written_too() -> None:
+    notes: list[str] = []
+
+    def write(lines: list[bytes]) -> None:
+        notes.extend(line.decode().partition(",")[0] for line in lines)
+
+    broker = Broker(notes, [message(1), message(2)], [message(1)])
+    loop.run(broker, interpreter(), [lines(write, Mapping()), History(900, write, Mapping()).output])
+    assert notes == ["p1", "p1", "p1_history", "p1_history", "done", "p1", "done"]
 
 
 def test_telegrams_without_a_time_that_came_together_have_times_of_their_own() -> None:
