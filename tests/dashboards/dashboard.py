@@ -8,22 +8,24 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tests.dashboards.templating import Choice, Json, Value, choices, put_in, written
 from tests.helpers.databases import get
 from tests.helpers.programs import component
 from tests.helpers.telegrams import ROOT
 
 FOLDER: Final = ROOT / "dashboards"
-_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::([\w:]+))?\}|\$(\w+)")
 _PIXELS: Final = 1000  # of a panel, which are the points that Grafana asks for
 _SCRAPE_S: Final = 15  # what Grafana takes for the interval of a Prometheus, unless told
 
+# What an InfluxDB's data source itself puts into an alias.
+_ALIAS: Final = re.compile(r"\$tag_(\w+)|\$(col|m|measurement)\b")
+
 Frame = dict[str, Any]
-Json = dict[str, Any]
 
 
 def grafana(zone: str, calls: list[Json]) -> list[Any]:
@@ -59,23 +61,37 @@ class View:
     """A dashboard as somebody looks at it: at a time (s), in a zone, with variables set."""
 
     now: float
-    variables: dict[str, str | list[str]]
+    variables: Mapping[str, Value]
     zone: str = "Europe/Amsterdam"
     since: str = "now-24h"
     relative: bool = True  # with two dates as the range, panels have no ranges of their own
     pixels: int = _PIXELS
+    choices: Mapping[str, Choice] = field(default_factory=dict)  # of the variables, for what people read of them
+
+
+@dataclass
+class Section:
+    """A row (none: what stands above the first one), its panels, and what its variables are here."""
+
+    row: Json | None
+    panels: list[Json]
+    scoped: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Shown:
-    """A panel's range (s), step and what it draws."""
+    """A panel's range (s), step, what the store answered and what is drawn of it."""
 
     panel: Json
     start: float
     end: float
     step: float
+    title: str = ""
+    row: str = ""  # its title
+    scoped: dict[str, str] = field(default_factory=dict)  # variables of a repeated row
     queries: dict[str, str] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)  # the letters of the queries that gave values
+    answers: list[Frame] = field(default_factory=list)  # before the transformations
     frames: list[Frame] = field(default_factory=list)
 
     @property
@@ -83,9 +99,21 @@ class Shown:
         return _has_values(self.frames)
 
     def fill(self, text: str, view: View) -> str:
-        """Put the variables in."""
+        """Put the variables into a query; one that is not known is an error."""
+        return put_in(text, {**view.variables, **self.scoped, **self._built_in()}, self._texts(view))
+
+    def label(self, text: str, view: View, form: str = "glob") -> str:
+        """Put the variables into a title, an alias or an option; one that is not known stays."""
+        known = {**view.variables, **self.scoped, **self._built_in()}
+        return put_in(text, known, self._texts(view), form, strict=False)
+
+    def _texts(self, view: View) -> dict[str, str]:
+        values = {**view.variables, **self.scoped}
+        return {name: written(choice, values[name]) for name, choice in view.choices.items()}
+
+    def _built_in(self) -> dict[str, str]:
         milliseconds = {"from": round(self.start * 1000), "to": round(self.end * 1000)}
-        known = {
+        return {
             "timeFilter": f"time >= {milliseconds['from']}ms and time <= {milliseconds['to']}ms",
             "__interval": f"{self.step:.0f}s",
             "__interval_ms": f"{self.step * 1000:.0f}",
@@ -95,14 +123,8 @@ class Shown:
             "__from": f"{milliseconds['from']}",
             "__to": f"{milliseconds['to']}",
             "__from:date:seconds": f"{milliseconds['from'] // 1000}",
+            "__to:date:seconds": f"{milliseconds['to'] // 1000}",
         }
-
-        def value(match: re.Match[str]) -> str:
-            name = ":".join(part for part in match.groups() if part)
-            chosen = known.get(name) or view.variables[name]
-            return chosen if isinstance(chosen, str) else f"({'|'.join(chosen)})"
-
-        return _VARIABLE.sub(value, text)
 
 
 def _has_values(frames: list[Frame]) -> bool:
@@ -129,41 +151,46 @@ class Influx:
         if target["resultFormat"] == "table":
             return [_table(series)] if series else []
         return [
-            _frame(target["alias"] or f"{one['name']}.{column}", one["values"], index)
+            _frame(_alias(target["alias"], one, column), one["values"], index)
             for one in series
             for index, column in enumerate(one["columns"][1:], 1)
         ]
 
     def options(self, variable: Json) -> list[str]:
-        """Give a query variable's options; of SHOW TAG VALUES Grafana takes the second column."""
+        """Give what a query variable is made of: of field keys the first column, else the second if there is one."""
+        first = variable["query"].upper().startswith("SHOW FIELD KEYS")
         rows = [row for one in self._series(variable["query"]) for row in one["values"]]
-        return [row[1] if "TAG VALUES" in variable["query"] else row[0] for row in rows]
+        return [str(row[0] if first or len(row) == 1 else row[1]) for row in rows]
+
+
+def _alias(alias: str, series: Json, column: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[1]:
+            return str(series.get("tags", {}).get(match[1], ""))
+        return column if match[2] == "col" else str(series["name"])
+
+    return _ALIAS.sub(value, alias) or f"{series['name']}.{column}"
+
+
+def _kind(values: list[Any]) -> str:
+    return "string" if any(isinstance(value, str) for value in values) else "number"
 
 
 def _table(series: list[Json]) -> Frame:
     tags = sorted(series[0].get("tags", {}))
     columns = ["Time", *tags, *series[0]["columns"][1:]]
     rows = [[row[0], *(one["tags"][tag] for tag in tags), *row[1:]] for one in series for row in one["values"]]
-    kinds = {"Time": "time", **dict.fromkeys([*tags, "Message"], "string")}
-    return {
-        "fields": [
-            {"name": name, "type": kinds.get(name, "number"), "values": [row[index] for row in rows]}
-            for index, name in enumerate(columns)
-        ]
-    }
+    fields: list[Json] = [{"name": name, "values": [row[index] for row in rows]} for index, name in enumerate(columns)]
+    return {"fields": [{**one, "type": "time" if one["name"] == "Time" else _kind(one["values"])} for one in fields]}
 
 
 def _frame(name: str, rows: list[Any], value: int) -> Frame:
+    values = [row[value] for row in rows]
     return {
         "name": name,
         "fields": [
             {"name": "Time", "type": "time", "values": [row[0] for row in rows]},
-            {
-                "name": "Value",
-                "type": "number",
-                "values": [row[value] for row in rows],
-                "config": {"displayNameFromDS": name},
-            },
+            {"name": "Value", "type": _kind(values), "values": values, "config": {"displayNameFromDS": name}},
         ],
     }
 
@@ -186,7 +213,7 @@ class Prometheus:
         answer = json.loads(get(f"{self._url}/api/v1/{call}", "", query=query, **times, **self._only))
         result = answer["data"]["result"]
         if target.get("format") == "table":
-            return [self._table(result)] if result else []
+            return [self._table(result, shown.end)] if result else []
         return [self._series(one, target["legendFormat"]) for one in result]
 
     @staticmethod
@@ -196,9 +223,10 @@ class Prometheus:
         return _frame(name, [(float(time) * 1000, float(value)) for time, value in points], 1)
 
     @staticmethod
-    def _table(result: list[Json]) -> Frame:
+    def _table(result: list[Json], time: float) -> Frame:
         labels = sorted({label for one in result for label in one["metric"]})
-        fields: list[Json] = [
+        fields: list[Json] = [{"name": "Time", "type": "time", "values": [round(time * 1000)] * len(result)}]
+        fields += [
             {"name": name, "type": "string", "values": [one["metric"].get(name, "") for one in result]}
             for name in labels
         ]
@@ -206,8 +234,9 @@ class Prometheus:
         return {"fields": fields}
 
     def options(self, variable: Json) -> list[str]:
-        selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()  # type: ignore[union-attr]
-        answer = json.loads(get(f"{self._url}/api/v1/label/{label}/values", "", **{"match[]": selector}, **self._only))
+        selector, label = re.fullmatch(r"label_values\((?:(.+), ?)?(\w+)\)", variable["query"]["query"]).groups()  # type: ignore[union-attr]
+        match = {"match[]": selector} if selector else {}
+        answer = json.loads(get(f"{self._url}/api/v1/label/{label}/values", "", **match, **self._only))
         values: list[str] = answer["data"]
         return values
 
@@ -215,47 +244,113 @@ class Prometheus:
 Database = Influx | Prometheus
 
 
-def variables(dashboard: Json, database: Database) -> dict[str, str | list[str]]:
+def variables(dashboard: Json, database: Database) -> dict[str, Value]:
     """Give the variables as they stand when the dashboard is opened for the first time."""
-    chosen: dict[str, str | list[str]] = {}
-    for variable in dashboard["templating"]["list"]:
-        if variable["type"] == "textbox":
-            chosen[variable["name"]] = variable["query"]
-        elif variable.get("includeAll"):
-            chosen[variable["name"]] = variable["allValue"]
-        elif variable["type"] == "query":
-            matches = {m[1] for o in database.options(variable) if (m := re.search(variable["regex"].strip("/"), o))}
-            descending = variable["sort"] == 2
-            chosen[variable["name"]] = next(iter(sorted(matches, reverse=descending)), "")
-    return chosen
+    found = choices(dashboard["templating"]["list"], database.options, {})
+    return {name: choice.value for name, choice in found.items()}
+
+
+def sections(dashboard: Json, view: View) -> list[Section]:
+    """Give the rows with their panels, from above to below, a repeated one for each value of its variable.
+
+    When the variable has no value a row is there once with an empty one, as in Grafana.
+    """
+    found = [Section(None, [])]
+    for panel in sorted(dashboard["panels"], key=lambda panel: (panel["gridPos"]["y"], panel["gridPos"]["x"])):
+        if panel["type"] == "row":
+            found.append(Section(panel, list(panel.get("panels", []))))
+        else:
+            found[-1].panels.append(panel)
+    return [repeated for section in found for repeated in _repeated(section, view)]
+
+
+def _repeated(section: Section, view: View) -> list[Section]:
+    name = (section.row or {}).get("repeat")
+    if not name:
+        return [section] if section.row or section.panels else []
+    chosen = view.variables[name]
+    if isinstance(chosen, str):  # one, or what stands for all of them
+        values = [option.value for option in view.choices[name].options] if name in view.choices else []
+        chosen = [chosen] if chosen in values or not values else values
+    return [replace(section, scoped={name: value}) for value in chosen or [""]]
 
 
 def show(dashboard: Json, database: Database, view: View) -> dict[str, Shown]:
-    """Ask for all panels; give them by their titles."""
-    shown = list(_ranges(panels(dashboard), view))
+    """Ask for all panels, those in collapsed rows too; give them by their titles, with the variables in them."""
+    shown = [one for _, panels in show_sections(dashboard, database, view) for one in panels]
+    by_title = {one.title: one for one in shown}
+    assert len(by_title) == len(shown), "two panels have one title"
+    return by_title
+
+
+def show_sections(
+    dashboard: Json, database: Database, view: View, *, collapsed: bool = True
+) -> list[tuple[Section, list[Shown]]]:
+    """Ask for the panels, row by row; those in collapsed rows when they are wanted."""
+    view = replace(view, choices=choices(dashboard["templating"]["list"], database.options, view.variables))
+    rows = sections(dashboard, view)
+    wanted = [section for section in rows if collapsed or not (section.row or {}).get("collapsed")]
+    pairs = [(section, panel) for section in wanted for panel in section.panels]
+    shown = list(_ranges(pairs, view))
     for one in shown:
-        for target in one.panel["targets"]:
-            query = one.fill(target.get("query") or target.get("expr"), view)
-            one.queries[target["refId"]] = query
-            frames = database.frames(target, query, one)
-            one.frames += frames
-            if _has_values(frames):
-                one.answered.add(target["refId"])
-    calls = [{"transformations": one.panel.get("transformations", []), "frames": one.frames} for one in shown]
+        _ask(one, database, view)
+    calls = [{"transformations": _transformations(one, view), "frames": one.answers} for one in shown]
     for one, frames in zip(shown, grafana(view.zone, calls), strict=True):
         one.frames = frames
-    return {one.panel["title"]: one for one in shown}
+    left = iter(shown)
+    return [(section, [next(left) for _ in section.panels] if section in wanted else []) for section in rows]
 
 
-def _ranges(all_panels: list[Json], view: View) -> Iterator[Shown]:
+def _ask(one: Shown, database: Database, view: View) -> None:
+    for target in one.panel["targets"]:
+        if target.get("hide"):
+            continue
+        letter = target["refId"]
+        names = {key: one.label(target[key], view) for key in ("alias", "legendFormat") if key in target}
+        query = one.fill(target.get("query") or target.get("expr"), view)
+        one.queries[letter] = query
+        frames = [frame | {"refId": letter} for frame in database.frames(target | names, query, one)]
+        one.answers += frames
+        if _has_values(frames):
+            one.answered.add(letter)
+    if isinstance(database, Prometheus):
+        _number_tables(one)
+
+
+def _number_tables(one: Shown) -> None:
+    """Tell the values of several tables apart, as the data source of Prometheus does."""
+    letters = {target["refId"] for target in one.panel["targets"] if target.get("format") == "table"}
+    tables = [frame for frame in one.answers if frame["refId"] in letters]
+    for frame in tables if len(tables) > 1 else []:
+        frame["fields"][-1]["name"] = f"Value #{frame['refId']}"
+
+
+def _transformations(one: Shown, view: View) -> list[Json]:
+    """Give a panel's transformations with the variables in their options."""
+
+    def filled(option: Any) -> Any:
+        if isinstance(option, str):
+            return one.label(option, view)
+        if isinstance(option, list):
+            return [filled(part) for part in option]
+        return {name: filled(part) for name, part in option.items()} if isinstance(option, dict) else option
+
+    return [filled(transformation) for transformation in one.panel.get("transformations", [])]
+
+
+def _ranges(pairs: list[tuple[Section, Json]], view: View) -> Iterator[Shown]:
     calls = [
         {
             "range": panel.get("timeFrom", view.since) if view.relative else view.since,
+            "shift": panel.get("timeShift"),
             "now": round(view.now * 1000),
             "points": panel.get("maxDataPoints", view.pixels),
             "lowest": panel.get("interval", "1ms"),
         }
-        for panel in all_panels
+        for _, panel in pairs
     ]
-    for panel, (start, end, step) in zip(all_panels, grafana(view.zone, calls), strict=True):
-        yield Shown(panel, start / 1000, end / 1000, step / 1000)
+    for (section, panel), (start, end, step) in zip(pairs, grafana(view.zone, calls), strict=True):
+        one = Shown(panel, start / 1000, end / 1000, step / 1000, scoped=section.scoped)
+        one.title = one.label(panel.get("title", ""), view, "text")
+        one.row = one.label((section.row or {}).get("title", ""), view, "text")
+        yield one
