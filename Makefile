@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack install uninstall test check bench fuzz atheris soak faults mutants dashboards docs clean
+.PHONY: demo stack install uninstall test check bench fuzz atheris soak faults mutants dashboards pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -79,6 +79,11 @@ mutants: $(VENV)/.mutants
 # The JSON in dashboards/, from its source.
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
+
+# build/pictures: the dashboards as people see them, drawn from the answers of real databases. Needs Node.js and Chromium.
+pictures: $(VENV)/.test
+	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
+		$(BIN)/python -m tests.pictures build/pictures
 
 # docs/commands.md, docs/fields.md and the README's table of meters, from the parser, the table and the countries.
 docs: $(VENV)/.installed

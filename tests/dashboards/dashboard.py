@@ -214,13 +214,17 @@ class Prometheus:
         result = answer["data"]["result"]
         if target.get("format") == "table":
             return [self._table(result, shown.end)] if result else []
-        return [self._series(one, target["legendFormat"]) for one in result]
+        step = round(shown.step * 1000) if target.get("range") else None
+        return [self._series(one, target["legendFormat"], step) for one in result]
 
     @staticmethod
-    def _series(one: Json, legend: str) -> Frame:
+    def _series(one: Json, legend: str, step_ms: int | None) -> Frame:
         name = re.sub(r"\{\{(\w+)\}\}", lambda match: str(one["metric"].get(match[1], "")), legend)
         points = one.get("values") or [one["value"]]
-        return _frame(name, [(float(time) * 1000, float(value)) for time, value in points], 1)
+        frame = _frame(name, [(float(time) * 1000, float(value)) for time, value in points], 1)
+        if step_ms:  # by it Grafana knows where a point is missing
+            frame["fields"][0]["config"] = {"interval": step_ms}
+        return frame
 
     @staticmethod
     def _table(result: list[Json], time: float) -> Frame:
@@ -246,8 +250,12 @@ Database = Influx | Prometheus
 
 def variables(dashboard: Json, database: Database) -> dict[str, Value]:
     """Give the variables as they stand when the dashboard is opened for the first time."""
-    found = choices(dashboard["templating"]["list"], database.options, {})
-    return {name: choice.value for name, choice in found.items()}
+    return {name: choice.value for name, choice in look_up(dashboard, database, {}).items()}
+
+
+def look_up(dashboard: Json, database: Database, given: Mapping[str, Value]) -> dict[str, Choice]:
+    """Give the variables with their options; those that ask for others are told what is given."""
+    return choices(dashboard["templating"]["list"], database.options, given)
 
 
 def sections(dashboard: Json, view: View) -> list[Section]:
@@ -287,7 +295,7 @@ def show_sections(
     dashboard: Json, database: Database, view: View, *, collapsed: bool = True
 ) -> list[tuple[Section, list[Shown]]]:
     """Ask for the panels, row by row; those in collapsed rows when they are wanted."""
-    view = replace(view, choices=choices(dashboard["templating"]["list"], database.options, view.variables))
+    view = view if view.choices else replace(view, choices=look_up(dashboard, database, view.variables))
     rows = sections(dashboard, view)
     wanted = [section for section in rows if collapsed or not (section.row or {}).get("collapsed")]
     pairs = [(section, panel) for section in wanted for panel in section.panels]

@@ -1,0 +1,105 @@
+// What is wrong with a picture, measured in the page: panels without data, text that is cut, labels over each other.
+
+const SLACK = 1.5; // px: text is measured in fractions, boxes are not
+
+// What has been written onto each canvas since it was last cleared: the text, and the corners of its box.
+const written = new Map();
+const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+  const list = written.get(this.canvas) ?? [];
+  written.set(this.canvas, [...list, { text: String(text), corners: corners(this, String(text), x, y) }]);
+  return fillText.call(this, text, x, y, ...more);
+};
+CanvasRenderingContext2D.prototype.clearRect = function (x, y, width, height) {
+  if (x <= 0 && y <= 0 && width >= this.canvas.width && height >= this.canvas.height) written.delete(this.canvas);
+  return clearRect.call(this, x, y, width, height);
+};
+
+function corners(context, text, x, y) {
+  const { actualBoundingBoxLeft: left, actualBoundingBoxRight: right, actualBoundingBoxAscent: up, actualBoundingBoxDescent: down } =
+    context.measureText(text);
+  const matrix = context.getTransform();
+  return [[x - left, y - up], [x + right, y - up], [x + right, y + down], [x - left, y + down]].map(([x, y]) => {
+    const point = matrix.transformPoint({ x, y });
+    return [point.x, point.y];
+  });
+}
+
+// Whether two boxes, which may be turned, share more than a hair: no line along an edge separates them.
+function overlap(a, b) {
+  const axes = [a, b].flatMap((box) => [0, 1].map((n) => [box[n + 1][0] - box[n][0], box[n + 1][1] - box[n][1]]));
+  return axes.every(([x, y]) => {
+    const length = Math.hypot(x, y);
+    if (!length) return true;
+    const [one, other] = [a, b].map((box) => box.map(([px, py]) => (px * x + py * y) / length));
+    return Math.min(Math.max(...one), Math.max(...other)) - Math.max(Math.min(...one), Math.min(...other)) > SLACK;
+  });
+}
+
+function onCanvases() {
+  const found = [];
+  for (const [canvas, texts] of written) {
+    if (!canvas.isConnected) continue;
+    const panel = owner(canvas);
+    const pairs = [];
+    texts.forEach(({ text, corners: box }, number) => {
+      const [xs, ys] = [box.map(([x]) => x), box.map(([, y]) => y)];
+      const outside = Math.min(...xs) < -SLACK || Math.min(...ys) < -SLACK || Math.max(...xs) > canvas.width + SLACK || Math.max(...ys) > canvas.height + SLACK;
+      if (outside) found.push({ kind: "cut", panel, text });
+      const other = texts.slice(number + 1).find((one) => overlap(box, one.corners));
+      if (other) pairs.push(`${text} / ${other.text}`);
+    });
+    if (pairs.length) found.push({ kind: "overlap", panel, text: `${pairs[0]} (${pairs.length} times)` });
+  }
+  return found;
+}
+
+const owner = (node) => {
+  const element = node.closest("[data-panel], [data-row]");
+  return element?.dataset.panel ?? element?.dataset.row ?? "";
+};
+
+// The nearest box around a text that hides what does not fit, if any; at the end that of the panel itself.
+function isCut(text) {
+  const range = document.createRange();
+  range.selectNodeContents(text);
+  const rect = range.getBoundingClientRect();
+  if (!rect.width) return false;
+  for (let box = text.parentElement; box && box !== document.body; box = box.parentElement) {
+    const style = getComputedStyle(box);
+    const ends = box.dataset.panel !== undefined || box.dataset.row !== undefined;
+    if (style.display === "inline" && !ends) continue;
+    const hides = (overflow) => ends || overflow !== "visible";
+    const edge = box.getBoundingClientRect();
+    if (hides(style.overflowX) && (rect.left < edge.left - SLACK || rect.right > edge.right + SLACK)) return true;
+    if (hides(style.overflowX) && style.overflowX !== "visible" && box === text.parentElement && box.scrollWidth > box.clientWidth + 1) return true;
+    if (hides(style.overflowY) && (rect.top < edge.top - SLACK - 2 || rect.bottom > edge.bottom + SLACK + 2)) return true;
+    if (ends) return false;
+  }
+  return rect.left < -SLACK || rect.right > document.documentElement.clientWidth + SLACK;
+}
+
+function texts() {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const { currentNode: node } = walker;
+    const style = getComputedStyle(node.parentElement);
+    const isSeen = style.visibility !== "hidden" && !["SCRIPT", "STYLE", "TITLE"].includes(node.parentElement.tagName);
+    if (node.data.trim() && isSeen) found.push(node);
+  }
+  return found;
+}
+
+function findings() {
+  const cut = texts().filter(isCut).map((node) => ({ kind: "cut", panel: owner(node.parentElement), text: node.data.trim() }));
+  const empty = [...document.querySelectorAll("[data-empty]")].map((one) => ({ kind: "no data", panel: owner(one), text: one.dataset.empty }));
+  const valueless = [...document.querySelectorAll("[data-value='No data']")].map((one) => ({ kind: "no data", panel: owner(one), text: one.textContent }));
+  const icons = [...document.querySelectorAll("svg")].filter((one) => !one.childElementCount).map((one) => ({ kind: "icon", panel: owner(one), text: one.id }));
+  const loaded = ["400", "500"].filter((weight) => ![...document.fonts].some((font) => font.family.includes("Inter") && font.weight === weight && font.status === "loaded"));
+  const fonts = loaded.map((weight) => ({ kind: "font", panel: "", text: `Inter ${weight}` }));
+  return [...cut, ...empty, ...valueless, ...onCanvases(), ...icons, ...fonts];
+}
+
+module.exports = { findings };
