@@ -1,7 +1,8 @@
 // Draws dashboards in a browser: lines of JSON on stdin, a line of JSON on stdout for each.
 //
 // {"width": px, "theme": "dark" | "light", "now": ms, "zone": "Europe/Amsterdam", "file": PNG, …}: tests/pictures/pictures.py has the rest.
-// Answer: {"findings": [{"kind", "panel", "text"}]}. Environment: P1_CHROMIUM, the browser; P1_PAGE, the folder of the bundle.
+// Answer: {"findings": [{"kind", "panel", "text"}]}. Environment: P1_CHROMIUM, the browser; P1_PAGE, the folder of the bundle;
+// P1_WITHOUT, what the paths of files begin with that the page is to miss.
 
 const { createServer } = require("node:http");
 const { readFile, writeFile } = require("node:fs/promises");
@@ -26,6 +27,7 @@ const HTML = '<!doctype html><html><head><meta charset="utf-8"><link rel="icon" 
 async function serve(request, response) {
   const { pathname } = new URL(request.url, "http://localhost");
   try {
+    if (process.env.P1_WITHOUT && pathname.startsWith(process.env.P1_WITHOUT)) throw new Error("it is to be missed");
     const body = pathname === "/" ? HTML : await readFile(FILES[pathname] ?? path.join(IMAGES, path.normalize(pathname)));
     response.writeHead(200, { "content-type": KINDS[path.extname(pathname) || ".html"] ?? "application/octet-stream" }).end(body);
   } catch {

@@ -46,7 +46,10 @@ LOOKS: Final = {
 
 @dataclass(frozen=True)
 class House:
-    """A dashboard in front of a household's database, at a time (s); `variables` are those that somebody has set."""
+    """A dashboard in front of a household's database, at a time (s).
+
+    `variables` are those that somebody has set; `opened`: the collapsed rows are open.
+    """
 
     name: str
     dashboard: Json
@@ -54,14 +57,15 @@ class House:
     now: float
     variables: dict[str, Value]
     zone: str = "Europe/Amsterdam"
+    opened: bool = False
 
 
 @dataclass(frozen=True)
 class Finding:
     """What is wrong with a picture.
 
-    The kind is `no data`, `cut` (a text or a label that is not whole), `overlap` (two labels), `icon`, `font`,
-    `console`, `exception` or `request`; `panel` is a title, empty for the page as a whole.
+    The kind is `no data`, `cut` (a text or a label that is not whole), `small` (a text under 10 px), `overlap` (two
+    labels), `icon`, `font`, `console`, `exception` or `request`; `panel` is a title, empty for the page as a whole.
     """
 
     kind: str
@@ -145,9 +149,11 @@ def answered(house: House, points: int) -> Json:
         "now": round(house.now * 1000),
         "range": dashboard["time"],
         "refresh": dashboard.get("refresh", ""),
+        "links": [{key: link[key] for key in ("title", "type")} for link in dashboard.get("links", [])],
         "variables": bar,
         "rows": [
-            _row(section, shown, view) for section, shown in show_sections(dashboard, database, view, collapsed=False)
+            _row(section, shown, view) | ({"collapsed": False} if house.opened else {})
+            for section, shown in show_sections(dashboard, database, view, collapsed=house.opened)
         ],
     }
 

@@ -5,12 +5,14 @@ const uPlot = require("uplot");
 const data = require("@grafana/data");
 const ui = require("@grafana/ui");
 
+const FONT = 12; // px, of axes
 const DEFAULTS = {
   barWidth: 0.97,
   groupWidth: 0.7,
   barRadius: 0,
   stacking: "none",
   orientation: "auto",
+  showValue: "auto",
   xTickLabelRotation: 0,
   xTickLabelSpacing: 0,
   xTickLabelMaxLength: 0,
@@ -20,8 +22,7 @@ const DEFAULTS = {
 function BarChart({ one, width, height }) {
   const theme = ui.useTheme2();
   const options = { ...DEFAULTS, ...one.panel.options, legend: { ...DEFAULTS.legend, ...one.panel.options?.legend } };
-  const horizontal = options.orientation === "horizontal" || (options.orientation === "auto" && width < height);
-  if (horizontal) throw new Error("bar charts that lie on their side are not drawn; say that the orientation is vertical");
+  refuse(options, width, height);
   if (one.series.length > 1) throw new Error(`the bar chart has ${one.series.length} frames, and Grafana shows one`);
   const [frame] = one.series;
   const { config, values, aligned } = React.useMemo(() => prepare(frame, options, theme), [frame]);
@@ -31,6 +32,16 @@ function BarChart({ one, width, height }) {
       {(vizWidth, vizHeight) => <ui.UPlotChart config={config} data={values} width={vizWidth} height={vizHeight} />}
     </ui.VizLayout>
   );
+}
+
+// What Grafana draws and this file does not has to be noticed.
+function refuse(options, width, height) {
+  const { orientation, showValue, colorByField } = options;
+  if (orientation === "horizontal" || (orientation === "auto" && width < height)) {
+    throw new Error("bar charts that lie on their side are not drawn; say that the orientation is vertical");
+  }
+  if (showValue !== "never") throw new Error("values at bars are not drawn; say that showValue is never");
+  if (colorByField) throw new Error("bars that have their colours by another field are not drawn");
 }
 
 function prepare(frame, options, theme) {
@@ -114,6 +125,9 @@ function addAxes(config, x, bars, options, theme) {
     const limit = options.xTickLabelMaxLength;
     return limit && text.length > limit ? `${text.slice(0, limit)}...` : text;
   };
+  const rotation = options.xTickLabelRotation;
+  const labels = x.values.map(label);
+  if (rotation) config.setPadding(endsOfLabels(labels, rotation));
   config.addScale({ scaleKey: "x", isTime: false, orientation: 0, direction: 1, range: () => [-0.5, last + 0.5] });
   config.addAxis({
     scaleKey: "x",
@@ -121,12 +135,12 @@ function addAxes(config, x, bars, options, theme) {
     placement: x.config.custom?.axisPlacement === "hidden" ? "hidden" : "bottom",
     label: x.config.custom?.axisLabel,
     splits: () => x.values.map((_, index) => index),
-    values: (u, splits) => splits.map((number) => (isLabelled(u, number, last, options.xTickLabelSpacing) ? label(x.values[number]) : null)),
+    values: (u, splits) => splits.map((number) => (isLabelled(u, number, last, options.xTickLabelSpacing) ? labels[number] : null)),
     space: 0,
     grid: { show: false },
     ticks: { show: false },
-    tickLabelRotation: options.xTickLabelRotation * -1,
-    ...(options.xTickLabelRotation ? { size: rotatedSize(x.values.map(label), options.xTickLabelRotation) } : {}),
+    tickLabelRotation: -rotation,
+    ...(rotation ? { size: heightOfLabels(labels, rotation) } : {}),
     theme,
   });
   if (!bars.length) return;
@@ -167,9 +181,18 @@ function isLabelled(u, number, last, spacing) {
   return (spacing > 0 ? number : last - number) % each === 0;
 }
 
-function rotatedSize(labels, degrees) {
-  const widest = Math.max(...labels.map((text) => ui.measureText(text, 12).width));
-  return Math.ceil(Math.abs(Math.sin((degrees * Math.PI) / 180)) * widest + 12 * Math.abs(Math.cos((degrees * Math.PI) / 180)) + 10);
+const wide = (text) => ui.measureText(text, FONT).width;
+const radians = (degrees) => (Math.abs(degrees) * Math.PI) / 180;
+
+function heightOfLabels(labels, rotation) {
+  const angle = radians(rotation);
+  return Math.ceil(Math.sin(angle) * Math.max(...labels.map(wide)) + Math.cos(angle) * FONT + 10);
+}
+
+// A label that is turned begins, or ends, beside its bar: the first one, or the last, has to have room there.
+function endsOfLabels(labels, rotation) {
+  const beside = (text) => Math.cos(radians(rotation)) * wide(text);
+  return [FONT, rotation > 0 ? beside(labels.at(-1)) : 0, 0, rotation < 0 ? beside(labels[0]) : 0];
 }
 
 module.exports = { BarChart };

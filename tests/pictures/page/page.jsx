@@ -27,7 +27,7 @@ class Boundary extends React.Component {
   }
 }
 
-function Bar({ variables, range, refresh }) {
+function Bar({ variables, range, refresh, links }) {
   const theme = ui.useTheme2();
   const box = { height: 32, lineHeight: "30px", padding: "0 8px", border: `1px solid ${theme.components.input.borderColor}`, borderRadius: 2, whiteSpace: "nowrap" };
   const label = { ...box, background: theme.colors.background.secondary, borderColor: "transparent", fontSize: 12, fontWeight: 500 };
@@ -40,7 +40,14 @@ function Bar({ variables, range, refresh }) {
           <div style={value}>{one.text}</div>
         </div>
       ))}
-      <div style={{ ...label, marginLeft: "auto" }}>{data.rangeUtil.describeTimeRange(range)}{refresh ? ` ⟳ ${refresh}` : ""}</div>
+      <div style={{ flexGrow: 1 }} />
+      {links.map((link) => (
+        <div key={link.title} style={{ ...label, display: "flex", alignItems: "center", gap: 4 }}>
+          <ui.Icon name={link.type === "dashboards" ? "apps" : "external-link-alt"} size="sm" />
+          <span>{link.title}</span>
+        </div>
+      ))}
+      <div style={label}>{data.rangeUtil.describeTimeRange(range)}{refresh ? ` ⟳ ${refresh}` : ""}</div>
     </div>
   );
 }
@@ -76,14 +83,14 @@ function Framed({ one, width, height }) {
   );
 }
 
-function Dashboard({ variables, range, refresh, rows, kiosk, width }) {
+function Dashboard({ variables, range, refresh, links, rows, kiosk, width }) {
   const { places, height } = place(rows, width - 2 * EDGE);
   return (
     <div style={{ padding: EDGE, width }}>
-      {!kiosk && <Bar variables={variables} range={range} refresh={refresh} />}
+      {!kiosk && <Bar variables={variables} range={range} refresh={refresh} links={links} />}
       <div style={{ position: "relative", height }}>
         {places.map(({ row, one, ...at }, number) => (
-          <div key={number} style={{ position: "absolute", ...at }} data-panel={row ? undefined : one.title} data-row={row ? row.title : undefined}>
+          <div key={number} style={{ position: "absolute", ...at }} {...(row ? { "data-row": row.title } : { "data-panel": one.title, "data-type": one.panel.type })}>
             {row ? <Row {...row} /> : <Framed one={one} width={at.width} height={at.height} />}
           </div>
         ))}
@@ -119,7 +126,7 @@ function quiet() {
 // What is drawn onto a canvas, or measured to find its place, needs the font before.
 async function fonts(root, theme) {
   flushSync(() => root.render(<ThemeContext theme={theme}><ui.GlobalStyles /></ThemeContext>));
-  await Promise.all(["400 14px Inter", "500 14px Inter"].map((font) => document.fonts.load(font, "Ag€³")));
+  await Promise.allSettled(["400 14px Inter", "500 14px Inter"].map((font) => document.fonts.load(font, "Ag€³")));
 }
 
 // Draws a dashboard (tests/pictures/pictures.py says what is in it) and gives what is wrong with the picture.

@@ -28,6 +28,12 @@ function displays(one, theme, sparkline) {
   });
 }
 
+// Marks a number that is not there.
+function emptiness({ display, field }) {
+  const isEmpty = Number.isNaN(display.numeric) && ["", "No data", field.noValue].includes(display.text);
+  return isEmpty ? { "data-empty": display.text || display.title } : {};
+}
+
 function Stat({ one, width, height }) {
   const theme = useTheme2();
   const options = {
@@ -41,7 +47,7 @@ function Stat({ one, width, height }) {
   };
   const values = displays(one, theme, options.graphMode !== "none");
   const draw = ({ value, width, height, alignmentFactors, count }) => (
-    <div data-value={value.display.text} style={{ width, height }}>
+    <div {...emptiness(value)} style={{ width, height }}>
       <ui.BigValue
         value={value.display}
         count={count}
@@ -89,7 +95,7 @@ function BarGauge({ one, width, height }) {
   const manual = options.sizing === "manual";
   const values = displays(one, theme, false);
   const draw = ({ value, width, height, alignmentFactors, orientation, count }) => (
-    <div data-value={value.display.text}>
+    <div {...emptiness(value)}>
       <ui.BarGauge
         value={value.display}
         field={value.field}
