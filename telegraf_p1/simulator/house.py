@@ -96,7 +96,8 @@ class House:
     def _neighbours_dv(self, now: int) -> float:
         """Give by how much the street's voltage falls: its people cook at the same time, and do the rest at any."""
         evening = 1 - (((now + self._offset_s) % _DAY_S - _DINNER_S) / _COOKING_S) ** 2
-        return 24 * max(0.0, evening) + 6 * math.sin(now / 1130) + 4 * math.sin(now / 410)
+        others = 5 * math.sin(now / 830) * math.sin(now / 4700) + 5 * math.sin(now / 2900) * math.sin(now / 11000)
+        return 24 * max(0.0, evening) + others
 
     def _begin_hour(self, now: int) -> None:
         """Look at the clock: which tariff, which day and which month it is."""
