@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack install uninstall test check bench fuzz atheris soak faults mutants dashboards pictures docs clean
+.PHONY: demo stack install uninstall test check bench bench-dashboards fuzz atheris soak faults mutants dashboards pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -50,6 +50,11 @@ bench:
 	cd build/bench && venv/bin/python ../../benchmarks/many_meters.py >mqtt.txt
 	$(BENCH) scripts/write-performance
 
+# What each panel takes with a telegram a second behind it: a year of them, which are loaded once and kept (half an hour).
+bench-dashboards: DAYS ?= 365
+bench-dashboards: $(VENV)/.test
+	P1_GRAFANA=$${P1_GRAFANA:-$$(scripts/install-grafana-data)} $(BIN)/python -m benchmarks.dashboards --days $(DAYS)
+
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz 10000000
@@ -80,10 +85,11 @@ mutants: $(VENV)/.mutants
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
 
-# build/pictures: the dashboards as people see them, drawn from the answers of real databases. Needs Node.js and Chromium.
+# build/pictures: the dashboards as people see them, drawn from the answers of real databases. Needs Node.js, Chromium, influxd and
+# VictoriaMetrics. make pictures ONLY="belgium phone-390" draws what you name.
 pictures: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
-		$(BIN)/python -m tests.pictures build/pictures
+		$(BIN)/python -m tests.pictures build/pictures $(ONLY)
 
 # docs/commands.md, docs/fields.md and the README's table of meters, from the parser, the table and the countries.
 docs: $(VENV)/.installed

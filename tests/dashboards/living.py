@@ -45,7 +45,7 @@ class Home:
 
 
 HOMES: Final = (
-    Home("netherlands", "nl-5.0", 8, Equipment(), has_more=True),
+    Home("netherlands", "nl-5.0", 8, Equipment(car_w=11_000, car_phases=3), has_more=True),
     Home("belgium", "be", 11, Equipment(solar_w=4600, car_w=0)),
     Home("germany", "de", 3, Equipment(solar_w=8400, car_w=11_000, car_phases=3, has_heat_pump=True)),
     Home("warmth", "heat", 4, Equipment(solar_w=0, car_w=0)),
@@ -121,7 +121,7 @@ def _measured(home: Home) -> Iterator[tuple[str, Record]]:
         last = now
         meter.live(now)
         if home.has_more and now % (_SUN_S if now > NOW - _PRICES_DAYS * _DAY_S else _QUARTER_S) == 0:
-            power, energy = Decimal(meter.solar_w), Decimal(sun_ws // 3_600_000)
+            power, energy = Decimal(meter.solar_w), Decimal(sun_ws // 3600) / 1000
             yield "inverter", Record({"name": "roof"}, {"power_w": power, "energy_kwh": energy}, now * 10**9, [])
         if now < NOW - 2 * _DAY_S and now % _QUARTER_S:
             continue
