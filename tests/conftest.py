@@ -17,9 +17,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 # With these a file is an integration test: real programs at work, or the plugin as a process.
-REAL_PARTS = tuple(
-    HERE / place for place in ("integration", "faults", "dashboards/test_dashboards.py", "dashboards/test_alerts.py")
-)
+DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py")
+REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / name for name in DASHBOARDS))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,78 +1,120 @@
-"""Writes the JSON of both dashboards: `python -m dashboards.source`."""
+"""Writes the JSON of the dashboards: `python -m dashboards.source`."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row, TextBoxVariable
+from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableHide, VariableModel, VariableOption
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, GridPos, RowPanel
 
 from dashboards.source.influxql import InfluxQL
-from dashboards.source.panels import rows
+from dashboards.source.looks import Panel
 from dashboards.source.promql import PromQL
+from dashboards.source.rows import Row, rows, rows_without_electricity
+from dashboards.source.settings import variables
 from dashboards.source.store import Store
 
 FOLDER: Final = Path(__file__).parent.parent
-STORES: Final[dict[str, Store]] = {"grafana-influxql.json": InfluxQL(), "grafana-promql.json": PromQL()}
-
-# Name, label, value, whether it is shown above the panels (Lithuania and Hungary have more than two tariffs).
-_TEXTS: Final = (
-    ("tariff_1", "Name of tariff 1", "Low (NL), day (BE)", True),
-    ("tariff_2", "Name of tariff 2", "Normal (NL), night (BE)", True),
-    ("tariff_3", "Name of tariff 3", "Tariff 3", False),
-    ("tariff_4", "Name of tariff 4", "Tariff 4", False),
-    ("price_1", "Price of a kWh, tariff 1 (or all)", "0.25", True),
-    ("price_2", "Price, tariff 2", "0.27", True),
-    ("price_3", "Price, tariff 3", "0.25", False),
-    ("price_4", "Price, tariff 4", "0.25", False),
-    ("price_export", "Price, exported kWh", "0.05", True),
-    ("price_gas", "Price of a m³ of gas", "1.20", True),
-    ("gas_kwh", "kWh in a m³ of gas", "9.77", True),
-)
+_COLUMNS: Final = 24
 
 
-def build(store: Store) -> str:
-    """Give the JSON of the dashboard for a store."""
+class Kind(NamedTuple):
+    """A kind of home that has a dashboard, in a store's language."""
+
+    store: Store
+    suffix: str
+    title: str
+    description: str
+    rows: Callable[[Store], list[Row]]
+
+
+_STORES: Final[dict[str, Store]] = {"influxql": InfluxQL(), "promql": PromQL()}
+# Each dashboard's file.
+DASHBOARDS: Final = {
+    f"grafana-{name}{kind.suffix}.json": kind
+    for name, store in _STORES.items()
+    for kind in (
+        Kind(store, "", "Smart meter", "Electricity, gas, water and heat from the P1 port.", rows),
+        Kind(store, "-heat", "Heat meter", "Heat, gas or water alone from the P1 port.", rows_without_electricity),
+    )
+}
+
+
+def build(kind: Kind) -> str:
+    """Give the JSON of a dashboard."""
+    store = kind.store
+    panels = list(_placed(kind.rows(store)))
     dashboard = (
-        Dashboard(f"Smart meter (telegraf_p1, {store.name})")
-        .uid(store.uid)
-        .description("Electricity, gas, water and heat from the P1 port. Days begin at the browser's midnight.")
+        Dashboard(f"{kind.title} (telegraf_p1, {store.name})")
+        .uid(f"{store.uid}{kind.suffix}")
+        .description(f"{kind.description} Days begin at the browser's midnight. Prices and names: Settings, Variables.")
         .tags(["telegraf_p1", "p1", "dsmr"])
         .timezone("browser")
         .time("now-24h", "now")
         .refresh("1m")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .editable()
-        .variables([*store.variables(), *_texts()])
+        .variables([*_used(store.variables(), panels), *variables(_json(panels))])
+        .build()
     )
-    number = 0
-    for title, collapsed, panels in rows(store):
-        number += 1
-        row = Row(title).id(number)
-        for panel in panels:
+    dashboard.panels = panels
+    return _json(dashboard) + "\n"
+
+
+def _used(
+    variables_: list[Builder[model.VariableModel]], panels: list[model.Panel | RowPanel]
+) -> Iterator[Builder[model.VariableModel]]:
+    """Leave out the variables that neither panels nor other variables use."""
+    text = _json([*panels, *(variable.build() for variable in variables_)])
+    for variable in variables_:
+        name = variable.build().name
+        if f"${name}" in text or f"${{{name}}}" in text:
+            yield variable
+
+
+def _json(content: object) -> str:
+    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(content)
+
+
+def _placed(rows_: list[Row]) -> Iterator[model.Panel | RowPanel]:
+    """Give the panels with their numbers and places, as the dashboard's JSON has them."""
+    number = top = 0
+    for row in rows_:
+        header = None
+        if row.title:
             number += 1
-            panel.build().id_val = number
-            if collapsed:
-                row.with_panel(panel)
-        dashboard.with_row(row)
-        for panel in () if collapsed else panels:
-            dashboard.with_panel(panel)
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(dashboard.build()) + "\n"
+            repeat = "medium" if row.repeats else None
+            at = GridPos(x=0, y=top, w=_COLUMNS, h=1)
+            header = RowPanel(title=row.title, id_val=number, grid_pos=at, collapsed=row.collapsed, repeat=repeat)
+            top += 1
+            yield header
+        heights = [top] * _COLUMNS
+        for panel in row.panels:
+            number += 1
+            built = _put(panel, number, heights)
+            if header and row.collapsed:  # Grafana wants those inside of their row
+                header.panels.append(built)
+            else:
+                yield built
+        if not row.collapsed:
+            top = max(heights)
 
 
-def _texts() -> list[Builder[VariableModel]]:
-    return [
-        TextBoxVariable(name)
-        .label(label)
-        .default_value(value)
-        .current(VariableOption(text=value, value=value))
-        .options([VariableOption(selected=True, text=value, value=value)])
-        .hide(VariableHide.DONT_HIDE if shown else VariableHide.HIDE_VARIABLE)
-        for name, label, value, shown in _TEXTS
-    ]
+def _put(panel: Panel, number: int, heights: list[int]) -> model.Panel:
+    """Put a panel as high as it fits, and as far to the left; `heights` is where each column is free from."""
+    built = panel.build()
+    built.id_val = number
+    size = built.grid_pos or GridPos(w=_COLUMNS // 2, h=8)
+    width, height = size.w, size.h
+    y, x = min((max(heights[x : x + width]), x) for x in range(_COLUMNS - width + 1))
+    heights[x : x + width] = [y + height] * width
+    built.grid_pos = GridPos(x=x, y=y, w=width, h=height)
+    return built
 
 
 if __name__ == "__main__":
-    for name, store in STORES.items():
-        (FOLDER / name).write_text(build(store))
+    for name, kind in DASHBOARDS.items():
+        (FOLDER / name).write_text(build(kind))

@@ -1,25 +1,36 @@
 """The queries for InfluxDB 1, 2 (through a DBRP mapping) and 3, in InfluxQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from grafana_foundation_sdk.builders.dashboard import DatasourceVariable, QueryVariable
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models.dashboard import (
-    DataSourceRef,
-    DataTransformerConfig,
-    VariableHide,
-    VariableModel,
-    VariableRefresh,
-    VariableSort,
-)
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableModel, VariableSort
 
-from dashboards.source.store import Mean, Part, Shape, meters
+from dashboards.source.store import (
+    HOUR_S,
+    LOAD,
+    QUARTER_S,
+    Direction,
+    Mean,
+    Part,
+    Shape,
+    filled_by_database,
+    media,
+    meters,
+)
 
 _METER: Final = '"meter" =~ /^$meter$/'
 _WHERE: Final = f"WHERE {_METER} AND $timeFilter"
+_UNTIL: Final = "time <= ${__to}ms"
+_HISTORY: Final = '"${policy}"."p1${history}"'
+_LASTS: Final = 'non_negative_difference(last("{}"))'
+_FIRSTS: Final = 'non_negative_difference(first("{}"))'
+_POWER: Final = 'non_negative_derivative(first("{}"), 1h)'
+_SOLAR: Final = 'mean("${solar_field}") * ${solar_kw}'
+_SOLAR_FROM: Final = 'FROM "${solar_measurement}" WHERE $timeFilter GROUP BY'
 
 
 @dataclass
@@ -59,45 +70,93 @@ class InfluxQL:
     name = "InfluxDB"
     uid = "telegraf-p1-influxql"
     datasource = DataSourceRef(type_val="influxdb", uid="${database}")
+    year_step = "1h"
 
     def variables(self) -> list[Builder[VariableModel]]:
+        # An empty policy is the default one. A measurement that is there has a series: "p1_history,meter=…".
+        there = 'SHOW SERIES FROM "${policy}"."p1_history" LIMIT 1'
         return [
             DatasourceVariable("database").label("Database").type("influxdb"),
             meters(self.datasource, 'SHOW TAG VALUES FROM "p1" WITH KEY = "meter"'),
+            self._filled("policy", "SHOW RETENTION POLICIES", "/^history$/"),
+            self._filled("history", there, "/^p1(_history),?/"),
+            media(self.datasource, f"SHOW FIELD KEYS FROM {_HISTORY}", ""),
+            filled_by_database(
+                "load", self.datasource, 'SHOW FIELD KEYS FROM "p1"', VariableSort.ALPHABETICAL_ASC
+            ).regex(f"/^{LOAD}$/"),
             self._registers("import"),
             self._registers("export"),
         ]
 
-    def _registers(self, direction: str) -> QueryVariable:
+    def _filled(self, name: str, query: str, regex: str) -> QueryVariable:
+        return filled_by_database(name, self.datasource, query, VariableSort.ALPHABETICAL_DESC).regex(regex)
+
+    def _registers(self, direction: Direction) -> QueryVariable:
         """Give the variable that is "t" when there are fields energy_import_t1_kwh and so on, else "k" of ..._kwh.
 
         The descending order puts "t" first, and the first is chosen.
         """
-        variable = QueryVariable(f"{direction}_registers").hide(VariableHide.HIDE_VARIABLE).datasource(self.datasource)
-        variable = variable.query('SHOW FIELD KEYS FROM "p1"').regex(f"/^energy_{direction}_(t|k)/")
-        return variable.refresh(VariableRefresh.ON_DASHBOARD_LOAD).sort(VariableSort.ALPHABETICAL_DESC)
+        regex = f"/^energy_{direction}_(t|k)/"
+        return self._filled(f"{direction}_registers", f"SHOW FIELD KEYS FROM {_HISTORY}", regex)
 
     def query(self, text: str, name: str, shape: Shape, letter: str) -> Builder[Dataquery]:
         return _TargetBuilder(_Target(text, name, shape, letter, self.datasource))
 
-    def now(self, parts: Sequence[Part]) -> str:
-        return f'SELECT sum("v") FROM {self._each("last", parts)} WHERE $timeFilter'
+    def now(self, parts: Sequence[Part], *, above_zero: bool | None = None) -> str:
+        newest = f'SELECT sum("v") AS "v" FROM {self._each("last", parts)} WHERE $timeFilter'
+        if above_zero is None:
+            return newest
+        value, condition = ('"v"', ">= 0") if above_zero else ('-1 * "v"', "< 0")
+        return f'SELECT {value} FROM ({newest}) WHERE "v" {condition} AND $timeFilter'
 
-    def curve(self, parts: Sequence[Part]) -> str:
-        sources = self._each("mean", parts, "time(${__interval}), ")
-        return f'SELECT sum("v") FROM {sources} WHERE $timeFilter GROUP BY time(${{__interval}}) fill(null)'
+    def curve(self, parts: Sequence[Part], *, to_join: bool = False) -> str:
+        sources, fill = self._each("mean", parts, "time(${__interval}), "), "none" if to_join else "null"
+        return f'SELECT sum("v") FROM {sources} WHERE $timeFilter GROUP BY time(${{__interval}}) fill({fill})'
 
-    def extreme(self, field: str, mean: Mean) -> str:
-        return f'SELECT {mean}("{field}") FROM "p1" {_WHERE} GROUP BY time(${{__interval}}) fill(null)'
+    def extreme(self, fields: Sequence[str], mean: Mean) -> str:
+        each = ", ".join(
+            f'(SELECT {mean}("{field}") AS "v" FROM "p1" {_WHERE} GROUP BY time(${{__interval}}) fill(none))'
+            for field in fields
+        )
+        return f'SELECT {mean}("v") FROM {each} WHERE $timeFilter GROUP BY time(${{__interval}}) fill(null)'
 
     def used(self, parts: Sequence[Part]) -> str:
-        return f'SELECT sum("v") FROM {self._growth(parts)} WHERE $timeFilter'
+        # From the last telegram of five minutes to that of the next, which is several times faster than from one
+        # telegram to the next. Five minutes end with the telegram of their last second; the first ones are before the
+        # range, so that nothing of it is lost.
+        sums = []
+        for delay_s, some in _groups(parts):
+            span = f"{_since(delay_s - 299)} AND {_UNTIL}"
+            sources = ", ".join(_growth(part, '"p1"', _LASTS, "5m, 1s", span, _column(part)) for part in some)
+            sums.append(_summed(_asked(some), sources, delay_s + 1, "5m, 1s"))
+        return f'SELECT sum("v") FROM {", ".join(sums)} WHERE {_since(-299)} AND {_UNTIL}'
 
-    def hourly(self, parts: Sequence[Part]) -> str:
-        # Five minutes end with the telegram of their last second, so they begin a second after the full minute.
-        delay_s = parts[0].delay_s
-        sources = self._growth(parts, "time(5m, 1s)")
-        return f'SELECT sum("v") FROM {sources} WHERE {_span(delay_s)} GROUP BY time(1h, {delay_s}s) fill(none)'
+    def used_in_quarters(self, parts: Sequence[Part]) -> str:
+        return _used_in(parts, "15m", QUARTER_S)
+
+    def used_in_hours(self, parts: Sequence[Part]) -> str:
+        return _used_in(parts, "1h", HOUR_S)
+
+    def hourly(self, parts: Sequence[Part], *, of_medium: bool = False, step: str = "1h") -> str:
+        # What a quarter has used is known at its end: an hour has those that end from a quarter past on. The outer
+        # query gives it the time at which it began.
+        hours = [
+            _summed(
+                _asked(some, of_medium=of_medium),
+                _pieces(some, "15m", of_medium=of_medium),
+                delay_s + QUARTER_S,
+                f"{step}, {QUARTER_S + delay_s}s",
+            )
+            for delay_s, some in _groups(parts)
+        ]
+        return f'SELECT sum("v") FROM {", ".join(hours)} WHERE $timeFilter GROUP BY time({step}) fill(none)'
+
+    def power_in_quarters(self, parts: Sequence[Part], how: Literal["highest", "standby"]) -> str:
+        # In kW, as the growth in an hour: a night without a reader is no quarter with its energy.
+        powers = ", ".join(_growth(part, _HISTORY, _POWER, "15m", "$timeFilter", "v") for part in parts)
+        quarters = _summed("v", powers, QUARTER_S, "15m")
+        value, condition = ('max("v")', "") if how == "highest" else ('percentile("v", 5)', '"v" > 0 AND ')
+        return f"SELECT {value} FROM {quarters} WHERE {condition}$timeFilter"
 
     def quarters(self, field: str) -> str:
         return f'SELECT last("{field}") FROM "p1" {_WHERE} GROUP BY time(15m) fill(none)'
@@ -105,14 +164,16 @@ class InfluxQL:
     def latest(self, field: str, factor: str = "1") -> str:
         return f'SELECT last("{field}"){_times(factor)} FROM "p1" {_WHERE}'
 
-    def readings(self, pattern: str) -> str:
-        return f'SELECT last(/^{pattern}$/) FROM "p1" {_WHERE} GROUP BY "meter"'
+    def hourly_highest(self, field: str, least: float = 0) -> str:
+        # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
+        group = f"GROUP BY time(1h, {QUARTER_S}s) fill(none)"
+        values = [f'max("{field}")', *([f'max("{field}") * 0 + {least}'] if least else [])]
+        where = f"WHERE {_METER} AND {_span(QUARTER_S)}"
+        sources = ", ".join(f'(SELECT {value} AS "v" FROM {_HISTORY} {where} {group})' for value in values)
+        return f'SELECT max("v") FROM {sources} WHERE $timeFilter GROUP BY time(1h) fill(none)'
 
-    def readings_table(self) -> list[DataTransformerConfig]:
-        return [
-            DataTransformerConfig(id_val="renameByRegex", options={"regex": "^last_(.+)$", "renamePattern": "$1"}),
-            DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}}),
-        ]
+    def constant(self, text: str, field: str) -> str:
+        return f'SELECT last("{field}") * 0 + {text} FROM "p1" {_WHERE}'
 
     def age(self) -> tuple[str, str]:
         # InfluxQL cannot subtract times; Grafana shows the time of the answer as "2 seconds ago".
@@ -133,8 +194,22 @@ class InfluxQL:
         newest = 'SELECT last(/^rejected_/) FROM "p1_stats" WHERE $timeFilter GROUP BY "source"'
         return f"SELECT sum(/rejected_/) FROM ({newest}) WHERE $timeFilter"
 
-    def total(self, direction: Literal["import", "export"]) -> str:
+    def total(self, direction: Direction) -> str:
         return f"energy_{direction}_${{{direction}_registers}}wh"
+
+    def produced(self) -> str:
+        return f"SELECT {_SOLAR} {_SOLAR_FROM} time(${{__interval}}) fill(null)"
+
+    def produced_energy(self, *, hourly: bool = False) -> str:
+        group = " GROUP BY time(1h) fill(none)" if hourly else ""
+        quarters = f'SELECT {_SOLAR} / 4 AS "v" {_SOLAR_FROM} time(15m) fill(none)'
+        # InfluxDB gives nothing at all when the first quarter begins before the range of the outer query.
+        return f'SELECT sum("v") FROM ({quarters}) WHERE {_since(-QUARTER_S)} AND {_UNTIL}{group}'
+
+    def price(self) -> str:
+        return (
+            'SELECT mean("${price_field}") FROM "${price_measurement}" WHERE $timeFilter GROUP BY time(1h) fill(none)'
+        )
 
     @staticmethod
     def _each(function: str, parts: Sequence[Part], interval: str = "") -> str:
@@ -145,24 +220,63 @@ class InfluxQL:
             for part in parts
         )
 
-    @staticmethod
-    def _growth(parts: Sequence[Part], piece: str = "") -> str:
-        """Give the sources of what counters have grown by, each meter for itself.
 
-        From telegram to telegram; or from the last one of a piece of time to the last of the next. That is several
-        times faster, and loses no more than the first piece of a meter's life.
-        """
-        value, group, fill = ('last("{}")', f"{piece}, ", " fill(none)") if piece else ('"{}"', "", "")
-        return ", ".join(
-            f"(SELECT non_negative_difference({value.format(part.field)}){_times(part.factor)} "
-            f'AS "v" FROM "p1" WHERE {_METER} AND {_span(part.delay_s)} GROUP BY {group}"meter"{fill})'
-            for part in parts
-        )
+def _groups(parts: Sequence[Part]) -> Iterator[tuple[int, list[Part]]]:
+    """Give the parts that can be asked for together, with how much later they are."""
+    for delay_s, unit in sorted({(part.delay_s, part.unit) for part in parts}):
+        yield delay_s, [part for part in parts if (part.delay_s, part.unit) == (delay_s, unit)]
+
+
+def _used_in(parts: Sequence[Part], piece: str, piece_s: int) -> str:
+    sums = [_summed(_asked(some), _pieces(some, piece), delay_s + piece_s, piece) for delay_s, some in _groups(parts)]
+    return f'SELECT sum("v") FROM {", ".join(sums)} WHERE $timeFilter'
+
+
+def _pieces(parts: Sequence[Part], piece: str, *, of_medium: bool = False) -> str:
+    """Give the sources of what counters have grown by in each piece of time, at its end.
+
+    A part that is there for one choice only has this choice in the name of its column: who asks for the column of what
+    is chosen (`_asked`) gets that one, and the database does not look at the others.
+    """
+    return ", ".join(
+        _growth(part, _HISTORY, _FIRSTS, piece, _span(part.delay_s), _column(part, of_medium=of_medium))
+        for part in parts
+    )
+
+
+def _column(part: Part, *, of_medium: bool = False) -> str:
+    return (part.medium if of_medium else "v") + (f"_{part.unit}" if part.unit else "")
+
+
+def _asked(parts: Sequence[Part], *, of_medium: bool = False) -> str:
+    return ("${medium}" if of_medium else "v") + ("_${gas_unit}" if parts[0].unit else "")
+
+
+def _growth(part: Part, measurement: str, growth: str, piece: str, span: str, name: str) -> str:
+    """Give the source of what a counter has grown by, from one piece of time to the next, each meter for itself."""
+    return (
+        f"(SELECT {growth.format(part.field)}{_times(part.factor)} "
+        f'AS "{name}" FROM {measurement} WHERE {_METER} AND {span} GROUP BY time({piece}), "meter" fill(none))'
+    )
+
+
+def _summed(name: str, sources: str, since_s: int, piece: str) -> str:
+    """Give the source of the sums of growths in pieces of time, from a second of the range on.
+
+    This has to be the begin of the second piece: InfluxDB reads a piece more than it is asked for, when there is one,
+    and gives a growth from it, too.
+    """
+    where = f"WHERE {_since(since_s)} AND {_UNTIL}"
+    return f'(SELECT sum("{name}") AS "v" FROM {sources} {where} GROUP BY time({piece}) fill(none))'
+
+
+def _since(seconds: int) -> str:
+    return f"time >= ${{__from}}ms {'-' if seconds < 0 else '+'} {abs(seconds)}s"
 
 
 def _span(delay_s: int) -> str:
     """Give the range of the panel; it begins later for what is late, or there would be a piece of the day before."""
-    return f"time >= ${{__from}}ms + {delay_s}s AND time <= ${{__to}}ms" if delay_s else "$timeFilter"
+    return f"{_since(delay_s)} AND {_UNTIL}" if delay_s else "$timeFilter"
 
 
 def _times(factor: str) -> str:

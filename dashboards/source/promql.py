@@ -11,24 +11,49 @@ from grafana_foundation_sdk.builders.dashboard import DatasourceVariable
 from grafana_foundation_sdk.builders.prometheus import Dataquery as PrometheusQuery
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models.dashboard import (
-    DataSourceRef,
-    DataTransformerConfig,
-    VariableModel,
-)
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableModel, VariableSort
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.source.store import Mean, Part, Shape, meters
+from dashboards.source.store import (
+    HOUR_S,
+    LOAD,
+    QUARTER_S,
+    Direction,
+    Mean,
+    Part,
+    Shape,
+    filled_by_database,
+    media,
+    meters,
+)
 
 # How long a reading counts when no newer one has come.
 _MEMORY: Final = "7d"
+_SECONDS: Final = {"1h": HOUR_S, "2h": 2 * HOUR_S}
 
 # For meters without tariffs: others send it beside the tariffs' registers, or not at all.
 _TOTALS: Final = ("energy_import_kwh", "energy_export_kwh")
+_NAMES: Final[dict[str, object]] = {"query": 'label_values({__name__=~"p1_.+"}, __name__)', "refId": "names"}
+_SOLAR: Final = "${solar_measurement}_${solar_field}"
+_PRICE: Final = "${price_measurement}_${price_field}"
 
 
 def _series(field: str) -> str:
     return f'p1_{field}{{meter=~"$meter"}}'
+
+
+def _chosen(part: Part, *, history: bool, of_medium: bool = False) -> str:
+    """Give the readings of a part if it is what is chosen: by more names that its series has to have, or not.
+
+    Of `p1_history` if there is one, and of p1 else.
+    """
+    prefix = "p1${history}_" if history else "p1_"
+    matchers = [f'__name__="{prefix}{part.field}"']
+    if of_medium:
+        matchers.append(f'__name__=~"{prefix}${{medium}}_[a-z0-9_]+"')
+    if part.unit:
+        matchers.append(f'__name__{"=" if part.unit == "m3" else "!="}"{prefix}{part.medium}_${{gas_unit}}"')
+    return f'{{{",".join(matchers)},meter=~"$meter"}}'
 
 
 # One of them is in every telegram.
@@ -41,11 +66,16 @@ class PromQL:
     name = "Prometheus"
     uid = "telegraf-p1-promql"
     datasource = DataSourceRef(type_val="prometheus", uid="${database}")
+    year_step = "2h"
 
     def variables(self) -> list[Builder[VariableModel]]:
+        history = filled_by_database("history", self.datasource, _NAMES, VariableSort.ALPHABETICAL_DESC)
         return [
             DatasourceVariable("database").label("Database").type("prometheus"),
             meters(self.datasource, {"query": 'label_values({__name__=~"p1_.+"}, meter)', "refId": "meter"}),
+            history.regex("/^p1(_history)_/"),
+            media(self.datasource, _NAMES, "p1_"),
+            filled_by_database("load", self.datasource, _NAMES, VariableSort.ALPHABETICAL_ASC).regex(f"/^p1_{LOAD}$/"),
         ]
 
     def query(self, text: str, name: str, shape: Shape, letter: str) -> Builder[Dataquery]:
@@ -60,23 +90,52 @@ class PromQL:
             return target.range()
         return target.instant().format(PromQueryFormat.TABLE if shape == "table" else PromQueryFormat.TIME_SERIES)
 
-    def now(self, parts: Sequence[Part]) -> str:
-        return _sum([f"{_newest(part.field, '5m')}{_times(part.factor)}" for part in parts])
+    def now(self, parts: Sequence[Part], *, above_zero: bool | None = None) -> str:
+        newest = _sum([f"{_newest(_series(part.field), '5m')}{_times(part.factor)}" for part in parts])
+        if above_zero is None:
+            return newest
+        return f"{newest} >= 0" if above_zero else f"-1 * ({newest} < 0)"
 
-    def curve(self, parts: Sequence[Part]) -> str:
+    def curve(self, parts: Sequence[Part], *, to_join: bool = False) -> str:
+        del to_join  # there never is one
         means = [f"max by (meter) (avg_over_time({_series(part.field)}[$__rate_interval]))" for part in parts]
         return _sum([f"{mean}{_times(part.factor)}" for mean, part in zip(means, parts, strict=True)])
 
-    def extreme(self, field: str, mean: Mean) -> str:
+    def extreme(self, fields: Sequence[str], mean: Mean) -> str:
         function = "avg" if mean == "mean" else mean
-        return f"{function}({function}_over_time({_series(field)}[$__rate_interval]))"
+        names = f'{{__name__=~"p1_({"|".join(fields)})",meter=~"$meter"}}' if len(fields) > 1 else _series(fields[0])
+        return f"{function}({function}_over_time({names}[$__rate_interval]))"
 
     def used(self, parts: Sequence[Part]) -> str:
-        start = " @ ${__from:date:seconds}"
-        return _sum([_growth(part, "${__range_s}s", begin=f"{start}{_later(part.delay_s)}") for part in parts])
+        terms = []
+        for part in parts:
+            series = _chosen(part, history=False)
+            start = f" @ ${{__from:date:seconds}}{_later(part.delay_s)}"
+            before = _newest(series, _MEMORY, start)
+            terms.append(_growth(part, series, _newest(series, "${__range_s}s"), before, "${__range_s}s"))
+        return _sum(terms)
 
-    def hourly(self, parts: Sequence[Part]) -> str:
-        return _sum([_growth(p, "1h", _later(p.delay_s), _later(p.delay_s + 3600)) for p in parts])
+    def used_in_quarters(self, parts: Sequence[Part]) -> str:
+        terms = []
+        for part in parts:
+            series = _chosen(part, history=True)
+            before = _at(series, part.delay_s, " @ ${__from:date:seconds}")
+            terms.append(_growth(part, series, _newest(series, "${__range_s}s"), before, "${__range_s}s"))
+        return _sum(terms)
+
+    def used_in_hours(self, parts: Sequence[Part]) -> str:
+        return self.used_in_quarters(parts)
+
+    def hourly(self, parts: Sequence[Part], *, of_medium: bool = False, step: str = "1h") -> str:
+        grown = _sum([_grown(p, _chosen(p, history=True, of_medium=of_medium), step, _SECONDS[step]) for p in parts])
+        # A longer step may begin in the hour before the range, which is another year.
+        return grown if step == "1h" else f"{grown} and on () (vector(time()) >= ${{__from:date:seconds}})"
+
+    def power_in_quarters(self, parts: Sequence[Part], how: Literal["highest", "standby"]) -> str:
+        quarters = f"{_sum([_grown_in_quarter(part) for part in parts])} * 4"
+        if how == "highest":
+            return f"max_over_time(({quarters})[${{__range_s}}s:15m])"
+        return f"quantile_over_time(0.05, ({quarters} > 0)[${{__range_s}}s:15m])"
 
     def quarters(self, field: str) -> str:
         # A quarter has the telegrams from its first second on, up to the next one's: 899 s after it.
@@ -85,21 +144,13 @@ class PromQL:
     def latest(self, field: str, factor: str = "1") -> str:
         return f"max(last_over_time({_series(field)}[1h])){_times(factor)}"
 
-    def readings(self, pattern: str) -> str:
-        series = f'{{__name__=~"p1_{pattern}",meter=~"$meter"}}'
-        newest = f"max by (__name__, meter) (last_over_time({series}[$__range]))"
-        # A meter without an identifier would have no row.
-        return f'label_replace({newest}, "meter", "-", "meter", "")'
+    def hourly_highest(self, field: str, least: float = 0) -> str:
+        # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
+        highest = f"max(max_over_time({_chosen(Part(field), history=True)}[1h]{_later(HOUR_S + QUARTER_S - 1)}))"
+        return f"clamp_min({highest}, {least})" if least else highest
 
-    def readings_table(self) -> list[DataTransformerConfig]:
-        matrix = {"columnField": "__name__", "rowField": "meter", "valueField": "Value", "emptyValue": "null"}
-        return [
-            DataTransformerConfig(id_val="groupingToMatrix", options=matrix),
-            DataTransformerConfig(id_val="renameByRegex", options={"regex": "^p1_(.+)$", "renamePattern": "$1"}),
-            DataTransformerConfig(
-                id_val="renameByRegex", options={"regex": r"^meter\\__name__$", "renamePattern": "meter"}
-            ),
-        ]
+    def constant(self, text: str, field: str) -> str:
+        return f"vector({text}) and on () count(last_over_time({_series(field)}[5m]))"
 
     def age(self) -> tuple[str, str]:
         # To the second while telegrams come; to the minute when the last one is up to a week old.
@@ -123,8 +174,21 @@ class PromQL:
     def rejected_by_cause(self) -> str:
         return 'sum by (__name__) ({__name__=~"p1_stats_rejected_.+"})'
 
-    def total(self, direction: Literal["import", "export"]) -> str:
+    def total(self, direction: Direction) -> str:
         return f"energy_{direction}_kwh"
+
+    def produced(self) -> str:
+        # An inverter may be silent at night.
+        return (
+            f"sum(avg_over_time({_SOLAR}[$__rate_interval])) * ${{solar_kw}} or sum(last_over_time({_SOLAR}[1d])) * 0"
+        )
+
+    def produced_energy(self, *, hourly: bool = False) -> str:
+        window = f"[1h:15m]{_later(HOUR_S)}" if hourly else "[${__range_s}s:15m]"
+        return f"sum_over_time((sum(avg_over_time({_SOLAR}[15m])) * ${{solar_kw}} / 4){window})"
+
+    def price(self) -> str:
+        return f"avg(avg_over_time({_PRICE}[1h]{_later(HOUR_S - 1)}))"
 
 
 def _sum(terms: Sequence[str]) -> str:
@@ -136,19 +200,45 @@ def _sum(terms: Sequence[str]) -> str:
     return f"sum({' or '.join(labelled)})"
 
 
-def _newest(field: str, window: str, end: str = "") -> str:
+def _newest(series: str, window: str, end: str = "") -> str:
     """Give the newest value of each meter; the same meter may come with several labels, such as `host`."""
-    return f"max by (meter) (last_over_time({_series(field)}[{window}]{end}))"
+    return f"max by (meter) (last_over_time({series}[{window}]{end}))"
 
 
-def _growth(part: Part, window: str, begin: str = "", end: str = "") -> str:
-    """Give what a counter has grown by in a window; `begin` and `end` are the offsets of its two ends."""
-    first = f"min by (meter) (min_over_time({_series(part.field)}[{window}]{end}))"  # of a meter new in this window
-    before = f"({_newest(part.field, _MEMORY, begin)} or {first})"
-    growth = f"clamp_min({_newest(part.field, window, end)} - {before}, 0)"
+def _first(series: str, later_s: int, end: str = "") -> str:
+    """Give the first reading of a quarter that begins so much later."""
+    return f"min by (meter) (min_over_time({series}[15m]{end}{_later(later_s + QUARTER_S - 1)}))"
+
+
+def _at(series: str, later_s: int, end: str = "") -> str:
+    """Give the same; without one the newest before it."""
+    return f"({_first(series, later_s, end)} or {_newest(series, _MEMORY, f'{end}{_later(later_s)}')})"
+
+
+def _grown(part: Part, series: str, window: str, window_s: int) -> str:
+    """Give what a counter has grown by in the window that begins at each point."""
+    late = part.delay_s
+    return _growth(part, series, _at(series, late + window_s), _at(series, late), window, late + window_s)
+
+
+def _grown_in_quarter(part: Part) -> str:
+    """Give what a counter has grown by in the quarter that begins at each point, if it was read then and at its end.
+
+    Else a night without a reader would be one quarter with its energy.
+    """
+    series = _chosen(part, history=True)
+    return _growth(part, series, _first(series, QUARTER_S), _first(series, 0), "15m", QUARTER_S)
+
+
+def _growth(part: Part, series: str, newest: str, before: str, window: str, end_s: int = 0) -> str:
+    """Give what a counter has grown by from one reading to another, in a window that ends so much later."""
+    first = f"min by (meter) (min_over_time({series}[{window}]{_later(end_s)}))"  # of a meter new in this window
+    growth = f"clamp_min({newest} - ({before} or {first}), 0)"
     if part.field in _TOTALS:
-        tariff = _series(part.field.replace("_kwh", "_t1_kwh"))
-        growth = f"({growth} unless on (meter) last_over_time({tariff}[{window}]{end}))"
+        # Wherever there is a newest reading of the total, there is one of the tariff.
+        tariff = series.replace("_kwh", "_t1_kwh")
+        reach = f"[{_MEMORY}]{_later(end_s + QUARTER_S - 1)}" if end_s else f"[{window}]"
+        growth = f"({growth} unless on (meter) last_over_time({tariff}{reach}))"
     return growth + _times(part.factor)
 
 

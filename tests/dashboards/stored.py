@@ -5,19 +5,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
-from tests.dashboards.dashboard import Database, Influx, Prometheus, Shown, View, load, show, variables
-from tests.dashboards.household import Household, households
+from tests.dashboards.dashboard import Database, Influx, Prometheus, Shown, View, load, panels, show, variables
+from tests.dashboards.household import Household, households, others
 from tests.dashboards.oracle import GAS_KWH, PRICES
 from tests.helpers.databases import Influx as InfluxServer
-from tests.helpers.databases import influxdb2, send, victoria_metrics
+from tests.helpers.databases import get, influxdb2, send, victoria_metrics
 from tests.helpers.programs import PLUGIN, wait_until
 from tests.helpers.telegraf import telegraf
 
@@ -25,11 +26,12 @@ from tests.helpers.telegraf import telegraf
 STORES: Final = {"influxdb": "influxql", "influxdb2": "influxql", "victoria-metrics": "promql"}
 # The household whose telegrams come over a network.
 BRIDGED: Final = "warmth"
+# Databases that tests write a few lines into: buckets have to be there.
+SMALL: Final = ("thin", "thin/history", "years")
 _SET: Final = {
     **{f"tariff_{n}": f"name {n}" for n in range(1, 5)},
     **{f"price_{n}": str(PRICES[f"t{n}"]) for n in range(1, 5)},
-    "price_export": str(PRICES["export"]),
-    "price_gas": str(PRICES["gas"]),
+    **{f"price_{name}": str(PRICES[name]) for name in ("export", "gas", "water", "hot_water", "heat", "cooling")},
     "gas_kwh": str(GAS_KWH),
 }
 
@@ -54,31 +56,64 @@ class Stored:
             return Influx(url, household, token)
         return Prometheus(self.victoria_metrics, household)
 
-    def write(self, store: str, database: str, lines: list[str]) -> None:
-        """Write lines into a database of a store."""
+    def write(self, store: str, database: str, lines: list[str], policy: str = "") -> None:
+        """Write lines into a database of a store, or into a retention policy of it other than the default one."""
         if store == "influxdb2":
             url, token = self.influxdb2
-            call = f"{url}/api/v2/write?org=home&bucket={database}"
+            bucket = f"{database}/{policy}" if policy else database
+            call = f"{url}/api/v2/write?org=home&bucket={quote(bucket, safe='')}"
         else:
             url, token = (self.influxdb if store == "influxdb" else self.victoria_metrics), ""
-            call = f"{url}/write?db={database}"
+            call = f"{url}/write?db={database}&rp={policy}"
             if store == "influxdb":
-                send(f"{url}/query?q=CREATE+DATABASE+{database}", b"")
+                wait_until(lambda: self._has_created(database, policy), f"the database {database}")
         send(call, "\n".join(lines).encode(), token)
+        if store == "victoria-metrics":
+            get(f"{url}/internal/force_flush")
 
-    def show(self, store: str, household: str, now: float, since_s: float = 86400, **more: Any) -> dict[str, Shown]:
-        """Open the dashboard of a store at a time, with a range; a query that fails is an error.
+    def _has_created(self, database: str, policy: str) -> bool:
+        statements = f"CREATE DATABASE {database}"
+        if policy:
+            statements += f'; CREATE RETENTION POLICY "{policy}" ON {database} DURATION INF REPLICATION 1'
+        send(f"{self.influxdb}/query?q={quote(statements)}", b"")
+        return database in Influx(self.influxdb, database).options({"query": "SHOW DATABASES"})
 
-        `more` are variables, and what View knows.
+    def show(
+        self,
+        store: str,
+        household: str,
+        now: float,
+        since_s: float = 86400,
+        titles: Collection[str] = (),
+        kind: str = "",
+        **more: Any,
+    ) -> dict[str, Shown]:
+        """Open a dashboard of a store at a time, with a range; a query that fails is an error.
+
+        `titles` are the panels to ask for, as they stand in the JSON, or all; `more` are variables, and what View
+        knows. The panels come by their titles with the variables in them.
         """
-        dashboard, database = load(f"grafana-{STORES[store]}.json"), self.database(store, household)
+        dashboard, database = load(f"grafana-{STORES[store]}{kind}.json"), self.database(store, household)
+        if titles:
+            _keep_panels(dashboard, titles)
         looks = {name: more.pop(name) for name in ("relative", "pixels") if name in more}
         view = View(now, variables(dashboard, database) | _SET | more, since=f"now-{since_s:.0f}s", **looks)
         shown = show(dashboard, database, view)
-        self.drawn.setdefault(store, set()).update(title for title, one in shown.items() if one.draws)
-        answered = {(title, letter) for title, one in shown.items() for letter in one.answered}
-        self.answered.setdefault(store, set()).update(answered)
+        for one in shown.values():
+            title = one.panel["title"]
+            self.answered.setdefault(store, set()).update((title, letter) for letter in one.answered)
+            if one.draws:
+                self.drawn.setdefault(store, set()).add(title)
         return shown
+
+
+def _keep_panels(dashboard: dict[str, Any], titles: Collection[str]) -> None:
+    there = {panel["title"] for panel in panels(dashboard)}
+    assert there >= set(titles), set(titles) - there
+    for row in dashboard["panels"]:
+        row["panels"] = [panel for panel in row.get("panels", []) if panel["title"] in titles]
+    kept = [one for one in dashboard["panels"] if one["type"] == "row" or one["title"] in titles]
+    dashboard["panels"] = kept
 
 
 @contextmanager
@@ -90,7 +125,7 @@ def stored_households(folder: Path) -> Iterator[Stored]:
         influx.start()
         running.callback(influx.stop)
         (folder / "influxdb2").mkdir()
-        second = running.enter_context(influxdb2(folder / "influxdb2", *(home.name for home in homes)))
+        second = running.enter_context(influxdb2(folder / "influxdb2", *(home.name for home in homes), *SMALL))
         victoria = running.enter_context(victoria_metrics(folder, "-retentionPeriod=10y"))
         counted = partial(influx.query, "SELECT last(bytes) FROM p1_stats", BRIDGED)
         wires: dict[str, Fifo | Bridge] = {
@@ -98,7 +133,8 @@ def stored_households(folder: Path) -> Iterator[Stored]:
         }
         wires |= {BRIDGED: Bridge(running, counted)}
         config = folder / "telegraf.conf"
-        config.write_text(_config({name: wire.source for name, wire in wires.items()}, influx.url, second, victoria))
+        commands = [(home.name, [wires[home.name].source, *_options(home)]) for home in homes]
+        config.write_text(_config(dict(commands), influx.url, second, victoria))
         running.enter_context(telegraf(config))
         threads = [threading.Thread(target=wires[home.name].feed, args=(home,)) for home in homes]
         for thread in threads:
@@ -106,6 +142,9 @@ def stored_households(folder: Path) -> Iterator[Stored]:
         for thread in threads:
             thread.join(600)
         found = Stored(influx.url, second, victoria, {home.name: home for home in homes}, time.time())
+        for name in [home.name for home in homes if home.others]:
+            for store in STORES:
+                found.write(store, name, [*others()])
         wait_until(lambda: _everything_is_stored(found), "the last telegrams in all databases", 300)
         yield found
 
@@ -130,23 +169,24 @@ _OUTPUTS = """
 """
 
 
-def _config(sources: dict[str, str], influxdb: str, second: tuple[str, str], victoria: str) -> str:
+def _config(commands: dict[str, list[str]], influxdb: str, second: tuple[str, str], victoria: str) -> str:
     inputs = [
         "[[inputs.execd]]\n"
-        f"  command = {json.dumps([*PLUGIN, 'run', source, *_options(name)])}\n"
+        f"  command = {json.dumps([*PLUGIN, 'run', *command])}\n"
         '  signal = "none"\n'
         '  data_format = "influx"\n'
         f'  tags = {{ home = "{name}" }}\n'
-        for name, source in sources.items()
+        for name, command in commands.items()
     ]
     agent = '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n  metric_batch_size = 5000\n'
     outputs = _OUTPUTS.format(influxdb=influxdb, victoria=victoria, influxdb2=second[0], token=second[1])
     return f"{agent}  metric_buffer_limit = 1000000\n{''.join(inputs)}{outputs}"
 
 
-def _options(name: str) -> list[str]:
+def _options(home: Household) -> list[str]:
     stats = ["--stats", "1s"]
-    return {"netherlands": stats, BRIDGED: stats, "lithuania": ["--timezone", "Europe/Vilnius"]}.get(name, [])
+    some = {"netherlands": stats, BRIDGED: stats, "lithuania": ["--timezone", "Europe/Vilnius"]}
+    return [*some.get(home.name, []), *(["--history", "15m"] if home.history else [])]
 
 
 class Fifo:

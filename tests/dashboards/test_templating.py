@@ -125,6 +125,34 @@ def test_an_unknown_variable_is_an_error_in_a_query_and_stays_elsewhere() -> Non
     assert put_in("$1 ${gone:text}", {}, strict=False) == "$1 ${gone:text}"
 
 
+class Shows(Influx):
+    """An InfluxDB that answers with one row of its own."""
+
+    def __init__(self, *row: object) -> None:
+        super().__init__("", "")
+        self._row = [*row]
+
+    def _series(self, query: str) -> list[dict[str, Any]]:
+        del query
+        return [{"columns": [], "values": [self._row]}]
+
+
+@pytest.mark.parametrize(
+    ("query", "row", "expected"),
+    [
+        ('SHOW FIELD KEYS FROM "p1"', ("gas_m3", "float"), "gas_m3"),
+        ("SHOW RETENTION POLICIES", ("history", "0s", "168h0m0s", 1, False), "history"),
+        ('SHOW TAG VALUES FROM "p1" WITH KEY = "meter"', ("meter", "E0047"), "E0047"),
+        ("SHOW MEASUREMENTS", ("p1_history",), "p1_history"),
+        ('SELECT last("gas_m3") FROM "p1"', (1000, 2.5), "2.5"),
+    ],
+)
+def test_influxdb_gives_the_column_of_an_answer_that_grafana_takes(
+    query: str, row: tuple[object, ...], expected: str
+) -> None:
+    assert Shows(*row).options({"query": query}) == [expected]
+
+
 def _dashboard(**more: Any) -> dict[str, Any]:
     target = {
         "refId": "A",

@@ -1,4 +1,4 @@
-// Runs calls into Grafana's own library: JSON on stdin, JSON on stdout.
+// Runs calls into Grafana's own library: a line of JSON on stdin, a line on stdout, until stdin ends.
 //
 // {"calls": [
 //   {"range": "now-30d/d", "shift": "1y" or null, "now": ms, "points": 1000, "lowest": "10s"},
@@ -7,6 +7,7 @@
 
 globalThis.window = globalThis; // it looks for settings there
 const grafana = require("@grafana/data");
+const readline = require("node:readline");
 const { firstValueFrom } = require("rxjs");
 
 const transformers = new Map(
@@ -44,16 +45,15 @@ async function transform({ transformations, frames }) {
 }
 
 async function main() {
-  let text = "";
-  for await (const piece of process.stdin) text += piece;
-  const { calls } = JSON.parse(text);
   // The zone is the browser's, which is TZ; that of the user's profile must not matter.
   grafana.setTimeZoneResolver(() => "Pacific/Auckland");
-  const answers = [];
-  for (const call of calls) {
-    answers.push(await (call.range ? range(call) : transform(call)));
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const answers = [];
+    for (const call of JSON.parse(line).calls) {
+      answers.push(await (call.range ? range(call) : transform(call)));
+    }
+    process.stdout.write(JSON.stringify(answers) + "\n");
   }
-  process.stdout.write(JSON.stringify(answers));
 }
 
 main();

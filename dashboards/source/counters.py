@@ -1,0 +1,68 @@
+"""What a house uses, by name, and what it costs: the counters to add up."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from dashboards.source.store import TARIFFS, Medium, Part, Store, energy
+
+# A heat meter tells GJ or kWh.
+_GJ_IN_KWH: Final = "0.0036"
+
+# What a house may use beside electricity: its name, and its counters. Gas is there in the unit that is chosen.
+OTHERS: Final[tuple[tuple[str, tuple[Part, ...]], ...]] = (
+    ("Gas, m³", (Part("gas_m3", medium="gas", unit="m3"),)),
+    ("Gas, kWh", (Part("gas_m3", "${gas_kwh}", medium="gas", unit="kwh"),)),
+    ("Water", (Part("water_m3", medium="water"),)),
+    ("Hot water", (Part("hot_water_m3", medium="hot_water"),)),
+    ("Heat", (Part("heat_gj", medium="heat"), Part("heat_kwh", _GJ_IN_KWH, medium="heat"))),
+    ("Cooling", (Part("cooling_gj", medium="cooling"), Part("cooling_kwh", _GJ_IN_KWH, medium="cooling"))),
+)
+# A price below zero is a fee; "--0.05" would begin a comment in InfluxQL.
+_SOLD: Final = "-1 * ${price_export}"
+
+# A medium has one of these fields; its price is that of the first one's unit.
+_PRICED: Final[dict[Medium, tuple[tuple[str, str], ...]]] = {
+    "gas": (("m3", ""),),
+    "water": (("m3", ""),),
+    "hot_water": (("m3", ""),),
+    "heat": (("gj", ""), ("kwh", f" * {_GJ_IN_KWH}")),
+    "cooling": (("gj", ""), ("kwh", f" * {_GJ_IN_KWH}")),
+}
+
+Parts = dict[str, Sequence[Part]]
+
+
+def used(store: Store) -> Parts:
+    """Give what a house has used, by name."""
+    return {"Import": energy(store, "import"), "Export": energy(store, "export"), **dict(OTHERS)}
+
+
+def used_by_tariff(store: Store) -> Parts:
+    """Give the same with each tariff for itself, and with export below zero, so that it can be stacked."""
+    tariffs = {_tariff(part): [part] for part in energy(store, "import")}
+    return {**tariffs, "Export": energy(store, "export", "-1"), **dict(OTHERS)}
+
+
+def costs(store: Store) -> Parts:
+    """Give what that costs; a meter without tariffs has the price of the first."""
+    tariffs: Parts = {
+        _tariff(part): [Part(part.field, f"${{price_{_tariff(part).replace('All', 'T1')[1:]}}}")]
+        for part in energy(store, "import")
+    }
+    others: Parts = {
+        medium.capitalize().replace("_", " "): [
+            Part(f"{medium}_{unit}", f"${{price_{medium}}}{factor}", medium) for unit, factor in units
+        ]
+        for medium, units in _PRICED.items()
+    }
+    return {**tariffs, "Export": energy(store, "export", _SOLD), **others}
+
+
+def _tariff(part: Part) -> str:
+    """Give the name of an import register: T1 to T4, or All."""
+    return next((tariff.upper() for tariff in TARIFFS if tariff in part.field), "All")
+
+
+def together(parts: Parts) -> list[Part]:
+    """Give the parts of all names, to be added up."""
+    return [part for some in parts.values() for part in some]

@@ -1,0 +1,166 @@
+"""The panels of the rows that are open: what most people look at."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from grafana_foundation_sdk.builders import bargauge, stat
+from grafana_foundation_sdk.models.common import (
+    BarGaugeNamePlacement,
+    BigValueColorMode,
+)
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
+from dashboards.source import counters, looks, palette
+from dashboards.source.looks import (
+    Panel,
+    Target,
+    bars,
+    curve,
+    gauges,
+    hours_of_days,
+    legend_with,
+    limits,
+    listed,
+    no_legend,
+    number,
+    readings,
+    steps,
+    years,
+)
+from dashboards.source.store import PHASES, TARIFFS, Part, Store, energy
+
+_MINUTES_OF_A_DAY: Final = 1440
+
+
+def overview(store: Store) -> list[Panel]:
+    """Give what fills the first screen."""
+    return [*_now(store), *totals(store, _extremes(store)), *_power(store), _against_fuse(store)]
+
+
+def _now(store: Store) -> list[Panel]:
+    """Show the power of the last telegram: import or export, whichever it is."""
+    net = [Part("power_import_kw"), Part("power_export_kw", "-1")]
+    ways = [("Import", store.now(net, above_zero=True)), ("Export", store.now(net, above_zero=False))]
+    power = number(store, "Power now", ways, palette.KW, "5m").color_mode(BigValueColorMode.BACKGROUND)
+    return [power.no_value("no telegram for 5 minutes").span(6)]
+
+
+def _against_fuse(store: Store) -> bargauge.Panel:
+    """Show the current of each phase beside the main fuse; of a meter that tells none its power beside three phases.
+
+    The variable `load` is current or power. The fields of the other one are not there.
+    """
+    phases = [(phase.upper(), f"${{load}}_{phase}_a") for phase in PHASES]
+    power = "${load}_import_kw"
+    targets = [
+        *((name, store.now([Part(field)])) for name, field in phases),
+        ("Fuse", store.constant("${fuse}", phases[0][1])),
+        ("Import", store.now([Part(power)])),
+        ("Connection", store.constant("${fuse} * 3 * 0.23", power)),
+    ]
+    load = limits((None, palette.GREEN), (80, palette.WARNING), (100, palette.ALARM), percent=True)
+    panel = gauges(store, "Load against the fuse", targets, "suffix: A").name_placement(BarGaugeNamePlacement.LEFT)
+    grey = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": palette.NEUTRAL})
+    in_kw = DynamicConfigValue("unit", palette.KW)
+    panel = panel.override_by_name("Fuse", [grey]).override_by_name("Import", [in_kw])
+    panel = panel.override_by_name("Connection", [grey, in_kw]).thresholds(load)
+    return panel.time_from("5m").hide_time_override(hide_time_override=True).height(10).span(6)
+
+
+def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
+    """List what was used today, until this time yesterday, and in the time that is chosen."""
+    used = _with_cost(store, store.used)
+    chosen = listed(store, "In the chosen time", [*_with_cost(store, store.used_in_quarters), *extremes]).description(
+        "In whole quarters of an hour. Standby: of the quarters without export a twentieth need less."
+    )
+    return [
+        listed(store, "Today", used, since="now/d").height(8).span(6),
+        listed(store, "Yesterday, until this time", used, since="now/d").time_shift("1d").height(8).span(6),
+        chosen.height(8).span(6),
+    ]
+
+
+def _extremes(store: Store) -> list[Target]:
+    """Give what tells of a house beside its sums: the highest quarter, and what it needs at night."""
+    power = energy(store, "import")
+    # A quarter with export, in which the sun has covered a part of the use, comes out far below zero.
+    without_sun = [*power, *energy(store, "export", "-1000000")]
+    return [
+        ("Standby", store.power_in_quarters(without_sun, "standby")),
+        ("15-minute peak", store.power_in_quarters(power, "highest")),
+    ]
+
+
+def _with_cost(store: Store, ask: Callable[[Sequence[Part]], str]) -> list[Target]:
+    """Ask for all that a house has used, and for what that costs."""
+    parts = {**counters.used(store), "Cost": counters.together(counters.costs(store))}
+    return [(name, ask(some)) for name, some in parts.items()]
+
+
+def _power(store: Store) -> list[Panel]:
+    """Draw the last hour, and the power of the time that is chosen."""
+    targets = [("Import", store.curve([Part("power_import_kw")])), ("Export", store.curve([Part("power_export_kw")]))]
+    last_hour = (
+        curve(store, "The last hour", palette.KW, targets)
+        .time_from("1h")
+        .height(4)
+        .span(6)
+        .hide_time_override(hide_time_override=True)
+    )
+    power = curve(store, "Power", palette.KW, targets).legend(legend_with("lastNotNull", "max", "mean"))
+    # Of as many points at any width of the panel: the highest of other means would be another one.
+    power = power.max_data_points(_MINUTES_OF_A_DAY).span(18).height(10).fill_opacity(25)
+    return [
+        last_hour.override_by_name("Export", looks.BELOW_ZERO).legend(no_legend()),
+        power.override_by_name("Export", looks.BELOW_ZERO),
+    ]
+
+
+def by_medium(store: Store) -> list[Panel]:
+    """Give the panels that are there for each medium; what they ask for another one has no answer."""
+
+    def hourly(parts: counters.Parts) -> list[Target]:
+        return [(name, store.hourly(some, of_medium=True)) for name, some in parts.items()]
+
+    everything = [*energy(store, "import"), *(part for _, parts in counters.OTHERS for part in parts)]
+    whole = {"Import": energy(store, "import"), "Export": energy(store, "export", "-1"), **dict(counters.OTHERS)}
+    # So small that they would be 0.00 in most hours: in thousandths.
+    small = ("water", "hot_water", "heat", "cooling")
+    fine = [replace(part, factor=f"1000 * {part.factor}") if part.medium in small else part for part in everything]
+    used = ("Used", store.hourly(fine, of_medium=True))
+    in_years = ("Used", store.hourly(everything, of_medium=True, step=store.year_step))
+    return [
+        bars(store, "Per day: $medium", "", hourly(counters.used_by_tariff(store)), "day"),
+        bars(store, "Cost per day: $medium, $currency", "none", hourly(counters.costs(store)), "day").decimals(2),
+        steps(store, "Per hour: $medium", "", hourly(whole), "1h"),
+        years(store, "Per month: $medium", in_years),
+        hours_of_days(store, "By hour and day: $medium", used).description(
+            "Import in kWh, gas as chosen, water and hot water in litres, heat and cooling in MJ."
+        ),
+    ]
+
+
+def months(store: Store) -> list[Panel]:
+    """List this month, as many days of the last one, and a year; draw what the months cost."""
+    costs = [(name, store.hourly(parts)) for name, parts in counters.costs(store).items()]
+    used = _with_cost(store, store.used_in_quarters)
+    return [
+        listed(store, "This month", used, since="now/M").height(7).span(8),
+        listed(store, "Same days of last month", used, since="now/M").time_shift("1M").height(7).span(8),
+        listed(store, "The last 365 days", _with_cost(store, store.used_in_hours), since="365d").height(7).span(8),
+        bars(store, "Cost per month, $currency", "none", costs, "month").decimals(2).span(24),
+    ]
+
+
+def readings_of_the_meter(store: Store) -> list[Panel]:
+    """List the readings as the display of the meter shows them."""
+    ways = ("import", "export")
+    registers = [
+        (f"{way.capitalize()}, {tariff.upper()}", f"energy_{way}_{tariff}_kwh") for way in ways for tariff in TARIFFS
+    ]
+    totals = [(f"{way.capitalize()}, total", f"energy_{way}_kwh") for way in ways]
+    electricity = [(name, store.latest(field)) for name, field in [*registers, *totals]]
+    others = [(name, store.latest(parts[0].field)) for name, parts in counters.OTHERS if name != "Gas, kWh"]
+    panel = readings(store, "Readings of the meter", [*electricity, *others], palette.KWH, 3)
+    return [panel.description("The newest ones. Of several meters choose one above.")]
