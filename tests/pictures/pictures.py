@@ -64,8 +64,9 @@ class House:
 class Finding:
     """What is wrong with a picture.
 
-    The kind is `no data`, `cut` (a text or a label that is not whole), `small` (a text under 10 px), `overlap` (two
-    labels), `icon`, `font`, `console`, `exception` or `request`; `panel` is a title, empty for the page as a whole.
+    The kind is `no data`, `cut` (a text or a label that is not whole), `scrolls` (a table has more than is seen; once a
+    panel), `small` (a text under 10 px, the smallest of a panel), `overlap` (two labels), `icon`, `font`, `console`,
+    `exception` or `request`; `panel` is a title, empty for the page as a whole.
     """
 
     kind: str

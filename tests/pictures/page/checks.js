@@ -69,24 +69,40 @@ const owner = (node) => {
   return element?.dataset.panel ?? element?.dataset.row ?? "";
 };
 
-// The nearest box around a text that hides what does not fit, if any; at the end that of the panel itself.
-function isCut(text) {
+// What the boxes around a text do to it, up to the panel itself: "cut" it, have it come when one "scrolls", or nothing. One
+// expects it of tables, and not of a legend.
+function hiddenBy(text) {
   const range = document.createRange();
   range.selectNodeContents(text);
   const rect = range.getBoundingClientRect();
-  if (!rect.width) return false;
+  if (!rect.width) return null;
   for (let box = text.parentElement; box && box !== document.body; box = box.parentElement) {
     const style = getComputedStyle(box);
     const ends = box.dataset.panel !== undefined || box.dataset.row !== undefined;
     if (style.display === "inline" && !ends) continue;
-    const hides = (overflow) => ends || overflow !== "visible";
     const edge = box.getBoundingClientRect();
-    if (hides(style.overflowX) && (rect.left < edge.left - SLACK || rect.right > edge.right + SLACK)) return true;
-    if (hides(style.overflowX) && style.overflowX !== "visible" && box === text.parentElement && box.scrollWidth > box.clientWidth + 1) return true;
-    if (hides(style.overflowY) && (rect.top < edge.top - SLACK - 2 || rect.bottom > edge.bottom + SLACK + 2)) return true;
-    if (ends) return false;
+    const wide = rect.left < edge.left - SLACK || rect.right > edge.right + SLACK;
+    const tall = rect.top < edge.top - SLACK - 2 || rect.bottom > edge.bottom + SLACK + 2;
+    const dotted = box === text.parentElement && style.overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1;
+    if (dotted || (wide && (ends || style.overflowX !== "visible"))) return scrolls(box, style.overflowX) ? "scrolls" : "cut";
+    if (tall && (ends || style.overflowY !== "visible")) return scrolls(box, style.overflowY) ? "scrolls" : "cut";
+    if (ends) return null;
   }
-  return rect.left < -SLACK || rect.right > document.documentElement.clientWidth + SLACK;
+  const outside = rect.left < -SLACK || rect.right > document.documentElement.clientWidth + SLACK;
+  return outside ? "cut" : null;
+}
+
+const scrolls = (box, overflow) => box.closest("[data-type='table']") && (overflow === "auto" || overflow === "scroll");
+
+// Gives the texts that are not whole; of a box that scrolls the first one for all.
+function hidden(nodes) {
+  const found = nodes.map((node) => ({ kind: hiddenBy(node), panel: owner(node.parentElement), text: node.data.trim() }));
+  const first = new Set();
+  return found.filter(({ kind, panel }) => {
+    const again = first.has(panel);
+    if (kind === "scrolls") first.add(panel);
+    return kind === "cut" || (kind === "scrolls" && !again);
+  });
 }
 
 function texts() {
@@ -101,17 +117,24 @@ function texts() {
   return found;
 }
 
-const isSmall = (node) => parseFloat(getComputedStyle(node.parentElement).fontSize) < LEGIBLE;
+// Gives the smallest text of each panel that has one too small.
+function small(nodes) {
+  const found = new Map();
+  for (const node of nodes) {
+    const size = parseFloat(getComputedStyle(node.parentElement).fontSize);
+    const panel = owner(node.parentElement);
+    if (size < LEGIBLE && size < (found.get(panel)?.size ?? LEGIBLE)) found.set(panel, { size, text: node.data.trim() });
+  }
+  return [...found].map(([panel, { size, text }]) => ({ kind: "small", panel, text: `${text} (${size.toFixed(1)} px)` }));
+}
 
 function findings() {
   const seen = texts();
-  const small = seen.filter(isSmall).map((node) => ({ kind: "small", panel: owner(node.parentElement), text: node.data.trim() }));
-  const cut = seen.filter(isCut).map((node) => ({ kind: "cut", panel: owner(node.parentElement), text: node.data.trim() }));
   const empty = [...document.querySelectorAll("[data-empty]")].map((one) => ({ kind: "no data", panel: owner(one), text: one.dataset.empty }));
   const icons = [...document.querySelectorAll("svg")].filter((one) => !one.childElementCount).map((one) => ({ kind: "icon", panel: owner(one), text: one.id }));
   const loaded = ["400", "500"].filter((weight) => ![...document.fonts].some((font) => font.family.includes("Inter") && font.weight === weight && font.status === "loaded"));
   const fonts = loaded.map((weight) => ({ kind: "font", panel: "", text: `Inter ${weight}` }));
-  return [...cut, ...small, ...empty, ...onCanvases(), ...icons, ...fonts];
+  return [...hidden(seen), ...small(seen), ...empty, ...onCanvases(), ...icons, ...fonts];
 }
 
 module.exports = { findings };
