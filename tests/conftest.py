@@ -16,8 +16,8 @@ pytest_plugins = ("tests.helpers.fixtures",)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
-# With these a file is an integration test: real programs at work, or the plugin as a process.
-DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py")
+# With these a file is an integration test: real programs at work, the plugin as a process, or years of a house.
+DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py", "test_living.py")
 REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / name for name in DASHBOARDS))
 
 
