@@ -25,6 +25,8 @@ from dashboards.source.looks import (
 )
 from dashboards.source.store import PHASES, Part, Store, energy
 
+_NO_INVERTER: Final = "no measurement of an inverter: Settings, Variables"
+
 # What the mean of the month peaks counts at least, in the Flemish capacity tariff.
 _LEAST_PEAK_KW: Final = 2.5
 
@@ -65,7 +67,7 @@ def capacity(store: Store) -> list[Panel]:
     against = [
         ("These 15 minutes so far", store.latest("power_import_quarter_kw")),
         ("Peak of this month", store.latest(peak)),
-        ("Mean of 12 full months", store.latest("power_import_year_peak_average_kw")),
+        ("Mean of the full months", store.latest("power_import_year_peak_average_kw")),
     ]
     least = (asked, store.hourly_highest(peak, _LEAST_PEAK_KW))
     rule = f"A month counts with its highest quarter, and with {_LEAST_PEAK_KW} kW at least."
@@ -103,7 +105,7 @@ def solar(store: Store) -> list[Panel]:
     per_day = bars(store, "Solar energy per day", palette.KWH, energies, "day")
     power = looks.looking(curve(store, "Solar power and use", palette.KW, powers), ["House"]).span(24).height(10)
     return [
-        number(store, "Solar energy produced", [("Solar", store.produced_energy())]).span(8),
+        number(store, "Solar energy produced", [("Solar", store.produced_energy())]).no_value(_NO_INVERTER).span(8),
         _solar_shares(store).span(16),
         power.interval("5m")
         .override_by_name("Export", looks.BELOW_ZERO)
@@ -130,7 +132,7 @@ def _solar_shares(store: Store) -> stat.Panel:
         looks.calculated(consumption, "Own", "/", "Solar"),
         looks.calculated(sufficiency, "Own", "/", "Use"),
     ]
-    panel = number(store, "Solar energy used at home", sums, "percentunit").decimals(0)
+    panel = number(store, "Solar energy used at home", sums, "percentunit").decimals(0).no_value(_NO_INVERTER)
     panel = panel.transformations([looks.beside(), *shares, looks.only(consumption, sufficiency)])
     return panel.color_scheme(looks.plain(palette.GREEN)).description(
         f"{consumption}: of what was produced. {sufficiency}: of what the house has used."
@@ -185,7 +187,7 @@ def health(store: Store) -> list[Panel]:
         steps(store, "Rejected and reconnects per minute", "none", events, "1m").description(needs_stats),
         readings(
             store, "Power failures", [(name, store.latest(field)) for name, field in failures], "none", 0
-        ).no_value("The meter counts none."),
+        ).no_value("The meter tells no such counts."),
         *(
             [listing(store, "Message of the supplier", message).time_from("30d").no_value("no message")]
             if message

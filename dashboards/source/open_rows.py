@@ -61,6 +61,7 @@ def _against_fuse(store: Store) -> bargauge.Panel:
     ]
     load = limits((None, palette.GREEN), (80, palette.WARNING), (100, palette.ALARM), percent=True)
     panel = gauges(store, "Load against the fuse", targets, "suffix: A").name_placement(BarGaugeNamePlacement.LEFT)
+    panel = panel.decimals(1).description("Now, in either direction. Without currents: power against three phases.")
     grey = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": palette.NEUTRAL})
     in_kw = DynamicConfigValue("unit", palette.KW)
     panel = panel.override_by_name("Fuse", [grey]).override_by_name("Import", [in_kw])
@@ -75,7 +76,12 @@ def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
         "In whole quarters of an hour. Standby: of the quarters without export a twentieth need less."
     )
     return [
-        listed(store, "Today", used, since="now/d").height(8).span(6),
+        listed(store, "Today", used, since="now/d")
+        .height(8)
+        .span(6)
+        .description(
+            "The cost is that of what was used, less what was exported: without fixed costs and capacity tariff."
+        ),
         listed(store, "Yesterday, until this time", used, since="now/d").time_shift("1d").height(8).span(6),
         chosen.height(8).span(6),
     ]

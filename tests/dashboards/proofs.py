@@ -206,7 +206,7 @@ def _against_the_peaks(oracle: Oracle, shown: Shown) -> Expected:
         "Peak of this month": oracle.last(_POWER, within),
     }
     if found["Peak of this month"]:
-        found["Mean of 12 full months"] = {"": oracle.mean_of_month_peaks()}
+        found["Mean of the full months"] = {"": oracle.mean_of_month_peaks()}
     return found
 
 
