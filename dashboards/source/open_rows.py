@@ -140,7 +140,7 @@ def by_medium(store: Store) -> list[Panel]:
         bars(store, "Per day: $medium", "", hourly(counters.used_by_tariff(store)), "day"),
         bars(store, "Cost per day: $medium, $currency", "none", hourly(counters.costs(store)), "day").decimals(2),
         steps(store, "Per hour: $medium", "", hourly(whole), "1h"),
-        years(store, "Per month: $medium", in_years),
+        years(store, "Per month: $medium", in_years).description("Import, in the units of the panels beside it."),
         hours_of_days(store, "By hour and day: $medium", used).description(
             "Import in kWh, gas as chosen, water and hot water in litres, heat and cooling in MJ."
         ),
