@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from dashboards.source.store import TARIFFS, Medium, Part, Store, energy
+from dashboards.source.store import TARIFFS, Part, Store, energy
 
 # A heat meter tells GJ or kWh.
 _GJ_IN_KWH: Final = "0.0036"
@@ -19,15 +19,6 @@ OTHERS: Final[tuple[tuple[str, tuple[Part, ...]], ...]] = (
 )
 # A price below zero is a fee; "--0.05" would begin a comment in InfluxQL.
 _SOLD: Final = "-1 * ${price_export}"
-
-# A medium has one of these fields; its price is that of the first one's unit.
-_PRICED: Final[dict[Medium, tuple[tuple[str, str], ...]]] = {
-    "gas": (("m3", ""),),
-    "water": (("m3", ""),),
-    "hot_water": (("m3", ""),),
-    "heat": (("gj", ""), ("kwh", f" * {_GJ_IN_KWH}")),
-    "cooling": (("gj", ""), ("kwh", f" * {_GJ_IN_KWH}")),
-}
 
 Parts = dict[str, Sequence[Part]]
 
@@ -49,11 +40,11 @@ def costs(store: Store) -> Parts:
         _tariff(part): [Part(part.field, f"${{price_{_tariff(part).replace('All', 'T1')[1:]}}}")]
         for part in energy(store, "import")
     }
+    # The price is that of the unit in which the medium is shown; gas has one for a m³, however it is shown.
     others: Parts = {
-        medium.capitalize().replace("_", " "): [
-            Part(f"{medium}_{unit}", f"${{price_{medium}}}{factor}", medium) for unit, factor in units
-        ]
-        for medium, units in _PRICED.items()
+        name.partition(",")[0]: [Part(p.field, f"${{price_{p.medium}}}{p.times}", p.medium) for p in parts]
+        for name, parts in OTHERS
+        if name != "Gas, kWh"
     }
     return {**tariffs, "Export": energy(store, "export", _SOLD), **others}
 

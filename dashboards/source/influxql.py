@@ -11,13 +11,13 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableModel
 
 from dashboards.source.store import (
     HOUR_S,
-    LOAD,
     QUARTER_S,
     Direction,
     Mean,
     Part,
     Shape,
     filled_by_database,
+    load,
     media,
     meters,
 )
@@ -81,9 +81,7 @@ class InfluxQL:
             self._filled("policy", "SHOW RETENTION POLICIES", "/^history$/"),
             self._filled("history", there, "/^p1(_history),?/"),
             media(self.datasource, f"SHOW FIELD KEYS FROM {_HISTORY}", ""),
-            filled_by_database(
-                "load", self.datasource, 'SHOW FIELD KEYS FROM "p1"', VariableSort.ALPHABETICAL_ASC
-            ).regex(f"/^{LOAD}$/"),
+            load(self.datasource, 'SHOW FIELD KEYS FROM "p1"', ""),
             self._registers("import"),
             self._registers("export"),
         ]
@@ -161,8 +159,8 @@ class InfluxQL:
     def quarters(self, field: str) -> str:
         return f'SELECT last("{field}") FROM "p1" {_WHERE} GROUP BY time(15m) fill(none)'
 
-    def latest(self, field: str, factor: str = "1") -> str:
-        return f'SELECT last("{field}"){_times(factor)} FROM "p1" {_WHERE}'
+    def latest(self, field: str) -> str:
+        return f'SELECT last("{field}") FROM "p1" {_WHERE}'
 
     def hourly_highest(self, field: str, least: float = 0) -> str:
         # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
@@ -215,7 +213,7 @@ class InfluxQL:
     def _each(function: str, parts: Sequence[Part], interval: str = "") -> str:
         fill = " fill(none)" if interval else ""
         return ", ".join(
-            f'(SELECT {function}("{part.field}"){_times(part.factor)} '
+            f'(SELECT {function}("{part.field}"){part.times} '
             f'AS "v" FROM "p1" {_WHERE} GROUP BY {interval}"meter"{fill})'
             for part in parts
         )
@@ -255,7 +253,7 @@ def _asked(parts: Sequence[Part], *, of_medium: bool = False) -> str:
 def _growth(part: Part, measurement: str, growth: str, piece: str, span: str, name: str) -> str:
     """Give the source of what a counter has grown by, from one piece of time to the next, each meter for itself."""
     return (
-        f"(SELECT {growth.format(part.field)}{_times(part.factor)} "
+        f"(SELECT {growth.format(part.field)}{part.times} "
         f'AS "{name}" FROM {measurement} WHERE {_METER} AND {span} GROUP BY time({piece}), "meter" fill(none))'
     )
 
@@ -277,7 +275,3 @@ def _since(seconds: int) -> str:
 def _span(delay_s: int) -> str:
     """Give the range of the panel; it begins later for what is late, or there would be a piece of the day before."""
     return f"{_since(delay_s)} AND {_UNTIL}" if delay_s else "$timeFilter"
-
-
-def _times(factor: str) -> str:
-    return "" if factor == "1" else f" * {factor}"

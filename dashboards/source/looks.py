@@ -66,7 +66,7 @@ _LABEL: Final[dict[Period, str]] = {"day": "dd D", "month": "MMM YYYY"}
 _HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
 
 # Grafana asks for as many points as a panel has pixels, and 13 months have more hours. Prometheus gives 11000 at most.
-MANY_POINTS: Final = 11000
+_MANY_POINTS: Final = 11000
 
 
 def number(store: Store, title: str, targets: Sequence[Target], unit: str = "", since: str | None = None) -> stat.Panel:
@@ -77,7 +77,7 @@ def number(store: Store, title: str, targets: Sequence[Target], unit: str = "", 
     panel = _asked(stat.Panel().title(title), store, targets, "latest", unit)
     panel = panel.height(4).graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE)
     panel = panel.text_mode(BigValueTextMode.VALUE_AND_NAME).wide_layout(False).reduce_options(_last()).no_value("-")
-    return _without_times(panel.time_from(since)) if since else panel
+    return without_times(panel.time_from(since)) if since else panel
 
 
 def listed(store: Store, title: str, targets: Sequence[Target], since: str | None = None) -> stat.Panel:
@@ -113,7 +113,7 @@ def curve(store: Store, title: str, unit: str, targets: Sequence[Target]) -> tim
 
 def steps(store: Store, title: str, unit: str, targets: Sequence[Target], step: str) -> timeseries.Panel:
     """Draw a bar, from zero on, for each step of time of the dashboard's range."""
-    panel = curve(store, title, unit, targets).interval(step).max_data_points(MANY_POINTS).axis_soft_min(0)
+    panel = curve(store, title, unit, targets).interval(step).max_data_points(_MANY_POINTS).axis_soft_min(0)
     return panel.draw_style(GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
 
 
@@ -122,14 +122,15 @@ def bars(store: Store, title: str, unit: str, targets: Sequence[Target], period:
     panel = _asked(barchart.Panel().title(title), store, targets, "series", unit).transformations(
         [joined(), *in_periods(period, [name for name, _ in targets])]
     )
-    panel = panel.time_from(_SINCE[period]).interval("1h").max_data_points(MANY_POINTS)
-    return _bars(panel).x_field("Time").x_tick_label_spacing(60).stacking(StackingMode.NORMAL)
+    return (
+        _bars(_of_hours(panel, _SINCE[period])).x_field("Time").x_tick_label_spacing(60).stacking(StackingMode.NORMAL)
+    )
 
 
 def years(store: Store, title: str, target: Target) -> barchart.Panel:
     """Draw the months of this year beside those of the last one."""
     panel = _asked(barchart.Panel().title(title), store, [target], "series", "none")
-    panel = panel.time_from("now-1y/y").interval(store.year_step).max_data_points(MANY_POINTS)
+    panel = _of_hours(panel, "now-1y/y", store.year_step)
     # "01" sorts as it should, "Jan" does not.
     months = [_transform("sortBy", sort=[{"field": "Month"}]), *_shown_as("Month", "MM", "MMM")]
     names = [rename("^${__to:date:YYYY}$", "This year"), rename(r"^\d{4}$", "Last year")]
@@ -141,7 +142,7 @@ def years(store: Store, title: str, target: Target) -> barchart.Panel:
 def hours_of_days(store: Store, title: str, target: Target) -> table.Panel:
     """Show a table with a row for each day and a column for each hour, coloured by what was used."""
     panel = _asked(table.Panel().title(title), store, [target], "series", "none")
-    panel = panel.time_from("now-13d/d").interval("1h").max_data_points(MANY_POINTS)
+    panel = _of_hours(panel, "now-13d/d")
     # A database that begins in the afternoon would have the morning of the next day in the last columns.
     order = _transform("organize", indexByName={name: n for n, name in enumerate(["Day", *_HOURS])})
     days = _shown_as("Day", _KEY["day"], _LABEL["day"])
@@ -159,7 +160,7 @@ def hours_of_days(store: Store, title: str, target: Target) -> table.Panel:
     panel = panel.mappings([to_come, nothing]).decimals(1).min(0).color_scheme(shades).cell_options(background)
     day = [DynamicConfigValue("custom.width", 64), DynamicConfigValue("custom.cellOptions", {"type": "auto"})]
     panel = panel.override_by_name("Day", day).min_width(40).align(FieldTextAlignment.CENTER)
-    return _without_times(panel.cell_height(TableCellHeight.SM).height(16).span(24))
+    return panel.cell_height(TableCellHeight.SM).height(16).span(24)
 
 
 def listing(store: Store, title: str, query: str) -> table.Panel:
@@ -174,7 +175,7 @@ def listing(store: Store, title: str, query: str) -> table.Panel:
 def peaks_of_months(store: Store, title: str, targets: Sequence[Target]) -> table.Panel:
     """Show a row for each of twelve months, with the highest value of each target."""
     panel = _asked(table.Panel().title(title), store, targets, "series", palette.KW)
-    panel = _without_times(panel.time_from(_SINCE["month"]).interval("1h").max_data_points(MANY_POINTS)).decimals(2)
+    panel = _of_hours(panel, _SINCE["month"]).decimals(2)
     return panel.transformations(
         [joined(), *in_periods("month", [name for name, _ in targets], "max"), rename("^Time$", "Month")]
     ).align(FieldTextAlignment.AUTO)
@@ -183,7 +184,7 @@ def peaks_of_months(store: Store, title: str, targets: Sequence[Target]) -> tabl
 def mean_of_months(store: Store, title: str, target: Target) -> stat.Panel:
     """Show the mean of the highest values of twelve months."""
     panel = _asked(stat.Panel().title(title), store, [target], "series", palette.KW)
-    panel = _without_times(panel.time_from(_SINCE["month"]).interval("1h").max_data_points(MANY_POINTS)).decimals(2)
+    panel = _of_hours(panel, _SINCE["month"]).decimals(2)
     panel = panel.reduce_options(ReduceDataOptions().calcs(["mean"])).graph_mode(BigValueGraphMode.NONE)
     return panel.transformations(in_periods("month", [target[0]], "max")).text_mode(BigValueTextMode.VALUE)
 
@@ -202,11 +203,6 @@ def dashed_lines() -> GraphThresholdsStyleConfig:
 def plain(colour: str) -> FieldColor:
     """Give one colour for all."""
     return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour)
-
-
-def by_limits() -> FieldColor:
-    """Let the thresholds say the colour."""
-    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
 
 
 def no_legend() -> VizLegendOptions:
@@ -246,15 +242,19 @@ def looking(panel: _Panel, names: Sequence[str], *, units: bool = False, decimal
     return panel
 
 
-def _without_times(panel: _Panel) -> _Panel:
+def without_times(panel: _Panel) -> _Panel:
     """Leave out "Last 30 days" beside a title that says it, or above an axis that does."""
     return panel.hide_time_override(hide_time_override=True)
 
 
+def _of_hours(panel: _Panel, since: str, step: str = "1h") -> _Panel:
+    """Give a panel a time of its own, and each hour of it."""
+    return without_times(panel.time_from(since).interval(step).max_data_points(_MANY_POINTS))
+
+
 def _bars(panel: barchart.Panel) -> barchart.Panel:
     panel = panel.show_value(VisibilityMode.NEVER).legend(_legend()).line_width(0).fill_opacity(85).axis_soft_min(0)
-    panel = _without_times(panel.bar_width(0.85))
-    return panel.tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    return panel.bar_width(0.85).tooltip(VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
 
 
 def joined() -> DataTransformerConfig:

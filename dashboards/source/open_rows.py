@@ -66,7 +66,7 @@ def _against_fuse(store: Store) -> bargauge.Panel:
     in_kw = DynamicConfigValue("unit", palette.KW)
     panel = panel.override_by_name("Fuse", [grey]).override_by_name("Import", [in_kw])
     panel = panel.override_by_name("Connection", [grey, in_kw]).thresholds(load)
-    return panel.time_from("5m").hide_time_override(hide_time_override=True).height(10).span(6)
+    return looks.without_times(panel.time_from("5m")).height(10).span(6)
 
 
 def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
@@ -107,18 +107,12 @@ def _with_cost(store: Store, ask: Callable[[Sequence[Part]], str]) -> list[Targe
 def _power(store: Store) -> list[Panel]:
     """Draw the last hour, and the power of the time that is chosen."""
     targets = [("Import", store.curve([Part("power_import_kw")])), ("Export", store.curve([Part("power_export_kw")]))]
-    last_hour = (
-        curve(store, "The last hour", palette.KW, targets)
-        .time_from("1h")
-        .height(4)
-        .span(6)
-        .hide_time_override(hide_time_override=True)
-    )
+    last_hour = looks.without_times(curve(store, "The last hour", palette.KW, targets).time_from("1h"))
     power = curve(store, "Power", palette.KW, targets).legend(legend_with("lastNotNull", "max", "mean"))
     # Of as many points at any width of the panel: the highest of other means would be another one.
     power = power.max_data_points(_MINUTES_OF_A_DAY).span(18).height(10).fill_opacity(25)
     return [
-        last_hour.override_by_name("Export", looks.BELOW_ZERO).legend(no_legend()),
+        last_hour.override_by_name("Export", looks.BELOW_ZERO).legend(no_legend()).height(4).span(6),
         power.override_by_name("Export", looks.BELOW_ZERO),
     ]
 
@@ -130,7 +124,7 @@ def by_medium(store: Store) -> list[Panel]:
         return [(name, store.hourly(some, of_medium=True)) for name, some in parts.items()]
 
     everything = [*energy(store, "import"), *(part for _, parts in counters.OTHERS for part in parts)]
-    whole = {"Import": energy(store, "import"), "Export": energy(store, "export", "-1"), **dict(counters.OTHERS)}
+    whole = counters.used(store) | {"Export": energy(store, "export", "-1")}
     # So small that they would be 0.00 in most hours: in thousandths.
     small = ("water", "hot_water", "heat", "cooling")
     fine = [replace(part, factor=f"1000 * {part.factor}") if part.medium in small else part for part in everything]

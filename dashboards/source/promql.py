@@ -16,13 +16,13 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.source.store import (
     HOUR_S,
-    LOAD,
     QUARTER_S,
     Direction,
     Mean,
     Part,
     Shape,
     filled_by_database,
+    load,
     media,
     meters,
 )
@@ -75,7 +75,7 @@ class PromQL:
             meters(self.datasource, {"query": 'label_values({__name__=~"p1_.+"}, meter)', "refId": "meter"}),
             history.regex("/^p1(_history)_/"),
             media(self.datasource, _NAMES, "p1_"),
-            filled_by_database("load", self.datasource, _NAMES, VariableSort.ALPHABETICAL_ASC).regex(f"/^p1_{LOAD}$/"),
+            load(self.datasource, _NAMES, "p1_"),
         ]
 
     def query(self, text: str, name: str, shape: Shape, letter: str) -> Builder[Dataquery]:
@@ -91,7 +91,7 @@ class PromQL:
         return target.instant().format(PromQueryFormat.TABLE if shape == "table" else PromQueryFormat.TIME_SERIES)
 
     def now(self, parts: Sequence[Part], *, above_zero: bool | None = None) -> str:
-        newest = _sum([f"{_newest(_series(part.field), '5m')}{_times(part.factor)}" for part in parts])
+        newest = _sum([f"{_newest(_series(part.field), '5m')}{part.times}" for part in parts])
         if above_zero is None:
             return newest
         return f"{newest} >= 0" if above_zero else f"-1 * ({newest} < 0)"
@@ -99,7 +99,7 @@ class PromQL:
     def curve(self, parts: Sequence[Part], *, to_join: bool = False) -> str:
         del to_join  # there never is one
         means = [f"max by (meter) (avg_over_time({_series(part.field)}[$__rate_interval]))" for part in parts]
-        return _sum([f"{mean}{_times(part.factor)}" for mean, part in zip(means, parts, strict=True)])
+        return _sum([f"{mean}{part.times}" for mean, part in zip(means, parts, strict=True)])
 
     def extreme(self, fields: Sequence[str], mean: Mean) -> str:
         function = "avg" if mean == "mean" else mean
@@ -107,21 +107,10 @@ class PromQL:
         return f"{function}({function}_over_time({names}[$__rate_interval]))"
 
     def used(self, parts: Sequence[Part]) -> str:
-        terms = []
-        for part in parts:
-            series = _chosen(part, history=False)
-            start = f" @ ${{__from:date:seconds}}{_later(part.delay_s)}"
-            before = _newest(series, _MEMORY, start)
-            terms.append(_growth(part, series, _newest(series, "${__range_s}s"), before, "${__range_s}s"))
-        return _sum(terms)
+        return _sum([_used(part, history=False) for part in parts])
 
     def used_in_quarters(self, parts: Sequence[Part]) -> str:
-        terms = []
-        for part in parts:
-            series = _chosen(part, history=True)
-            before = _at(series, part.delay_s, " @ ${__from:date:seconds}")
-            terms.append(_growth(part, series, _newest(series, "${__range_s}s"), before, "${__range_s}s"))
-        return _sum(terms)
+        return _sum([_used(part, history=True) for part in parts])
 
     def used_in_hours(self, parts: Sequence[Part]) -> str:
         return self.used_in_quarters(parts)
@@ -141,8 +130,8 @@ class PromQL:
         # A quarter has the telegrams from its first second on, up to the next one's: 899 s after it.
         return f"max(last_over_time({_series(field)}[15m] offset -899s))"
 
-    def latest(self, field: str, factor: str = "1") -> str:
-        return f"max(last_over_time({_series(field)}[1h])){_times(factor)}"
+    def latest(self, field: str) -> str:
+        return f"max(last_over_time({_series(field)}[1h]))"
 
     def hourly_highest(self, field: str, least: float = 0) -> str:
         # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
@@ -215,6 +204,14 @@ def _at(series: str, later_s: int, end: str = "") -> str:
     return f"({_first(series, later_s, end)} or {_newest(series, _MEMORY, f'{end}{_later(later_s)}')})"
 
 
+def _used(part: Part, *, history: bool) -> str:
+    """Give what a counter has grown by in the range, from its begin or from the first quarter in it."""
+    series, window, start = _chosen(part, history=history), "${__range_s}s", " @ ${__from:date:seconds}"
+    at_begin = _newest(series, _MEMORY, f"{start}{_later(part.delay_s)}")
+    before = _at(series, part.delay_s, start) if history else at_begin
+    return _growth(part, series, _newest(series, window), before, window)
+
+
 def _grown(part: Part, series: str, window: str, window_s: int) -> str:
     """Give what a counter has grown by in the window that begins at each point."""
     late = part.delay_s
@@ -239,12 +236,8 @@ def _growth(part: Part, series: str, newest: str, before: str, window: str, end_
         tariff = series.replace("_kwh", "_t1_kwh")
         reach = f"[{_MEMORY}]{_later(end_s + QUARTER_S - 1)}" if end_s else f"[{window}]"
         growth = f"({growth} unless on (meter) last_over_time({tariff}{reach}))"
-    return growth + _times(part.factor)
+    return growth + part.times
 
 
 def _later(seconds: int) -> str:
     return f" offset -{seconds}s" if seconds else ""
-
-
-def _times(factor: str) -> str:
-    return "" if factor == "1" else f" * {factor}"

@@ -34,9 +34,6 @@ _MBUS_DELAY_S: Final = QUARTER_S
 Medium = Literal["energy", "gas", "water", "hot_water", "heat", "cooling"]
 MEDIA: Final[tuple[Medium, ...]] = ("energy", "gas", "water", "hot_water", "heat", "cooling")
 
-# The variable `load` is "current" for a meter that tells currents, else "power".
-LOAD: Final = "(current|power)_(?:l1_a|import_kw)"
-
 Direction = Literal["import", "export"]
 Shape = Literal["series", "latest", "table"]
 Mean = Literal["mean", "min", "max"]
@@ -57,7 +54,12 @@ class Part:
     @property
     def delay_s(self) -> int:
         """How much later than the hours of the day those of the field begin and end."""
-        return 0 if self.field.startswith(("energy", "power")) else _MBUS_DELAY_S
+        return 0 if self.medium == "energy" else _MBUS_DELAY_S
+
+    @property
+    def times(self) -> str:
+        """How a query multiplies with the factor."""
+        return "" if self.factor == "1" else f" * {self.factor}"
 
 
 class Store(Protocol):
@@ -108,7 +110,7 @@ class Store(Protocol):
     def quarters(self, field: str) -> str:
         """Ask for the last value in each quarter of an hour."""
 
-    def latest(self, field: str, factor: str = "1") -> str:
+    def latest(self, field: str) -> str:
         """Ask for the newest value."""
 
     def hourly_highest(self, field: str, least: float = 0) -> str:
@@ -163,6 +165,12 @@ def media(datasource: DataSourceRef, query: str | dict[str, object], prefix: str
     variable = filled_by_database("medium", datasource, query, VariableSort.ALPHABETICAL_ASC).regex(regex)
     everything = VariableOption(selected=True, text=["All"], value=["$__all"])
     return variable.multi(True).include_all(True).current(everything)
+
+
+def load(datasource: DataSourceRef, query: str | dict[str, object], prefix: str) -> QueryVariable:
+    """Give the variable `load`: "current" for a meter that tells currents, else "power"."""
+    variable = filled_by_database("load", datasource, query, VariableSort.ALPHABETICAL_ASC)
+    return variable.regex(f"/^{prefix}(current|power)_(?:l1_a|import_kw)$/")
 
 
 def filled_by_database(

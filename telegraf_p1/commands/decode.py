@@ -36,7 +36,6 @@ def main(chosen: argparse.Namespace) -> int:
     """Write the records of all files; one that cannot be read ends it."""
     from telegraf_p1 import lineproto, loop
     from telegraf_p1.interpreter import Interpreter
-    from telegraf_p1.outputs.history import History
     from telegraf_p1.outputs.stdout import lines
     from telegraf_p1.sources.file import Recording
 
@@ -49,6 +48,8 @@ def main(chosen: argparse.Namespace) -> int:
     as_text = lineproto.as_json if chosen.json else lineproto.line
     outputs = [lines(write, understood.mapping, as_text)]
     if history_s:
+        from telegraf_p1.outputs.history import History
+
         outputs.append(History(history_s, write, understood.mapping, as_text).output)
     accepted = rejected = 0
     for name in chosen.files:

@@ -33,10 +33,8 @@ class History:
         self._write, self._mapping, self._as_text = write, mapping, as_text
         self._firsts = Firsts(seconds, mapping.measurement)
         self._is_wanted = lru_cache(_REMEMBERED)(mapping.rows.is_of_history)
-        self._names = [lineproto.before_fields(name)[:-1].encode() for name in self._own_and_history()]
-
-    def _own_and_history(self) -> tuple[str, str]:
-        return self._mapping.measurement, _history(self._mapping.measurement)
+        own = mapping.measurement
+        self._names = [lineproto.before_fields(name)[:-1].encode() for name in (own, _history(own))]
 
     def output(self, records: Sequence[Record]) -> None:
         """Write what is the first of its period."""

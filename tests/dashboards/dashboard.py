@@ -128,6 +128,14 @@ class Shown:
         known = {**view.variables, **self.scoped, **self._built_in(view)}
         return put_in(text, known, self._texts(view), form, strict=False)
 
+    def labelled(self, part: Any, view: View) -> Any:
+        """Put the variables into all texts of a part of a panel."""
+        if isinstance(part, str):
+            return self.label(part, view)
+        if isinstance(part, list):
+            return [self.labelled(each, view) for each in part]
+        return {name: self.labelled(each, view) for name, each in part.items()} if isinstance(part, dict) else part
+
     def _texts(self, view: View) -> dict[str, str]:
         values = {**view.variables, **self.scoped}
         return {name: written(choice, values[name]) for name, choice in view.choices.items()}
@@ -324,7 +332,10 @@ def show_sections(
     shown = list(_ranges(pairs, view))
     for one in shown:
         _ask(one, database, view)
-    calls = [{"transformations": _transformations(one, view), "frames": one.answers} for one in shown]
+    calls = [
+        {"transformations": one.labelled(one.panel.get("transformations", []), view), "frames": one.answers}
+        for one in shown
+    ]
     for one, frames in zip(shown, grafana(view.zone, calls), strict=True):
         one.frames = frames
     left = iter(shown)
@@ -353,19 +364,6 @@ def _number_tables(one: Shown) -> None:
     tables = [frame for frame in one.answers if frame["refId"] in letters]
     for frame in tables if len(tables) > 1 else []:
         frame["fields"][-1]["name"] = f"Value #{frame['refId']}"
-
-
-def _transformations(one: Shown, view: View) -> list[Json]:
-    """Give a panel's transformations with the variables in their options."""
-
-    def filled(option: Any) -> Any:
-        if isinstance(option, str):
-            return one.label(option, view)
-        if isinstance(option, list):
-            return [filled(part) for part in option]
-        return {name: filled(part) for name, part in option.items()} if isinstance(option, dict) else option
-
-    return [filled(transformation) for transformation in one.panel.get("transformations", [])]
 
 
 def _ranges(pairs: list[tuple[Section, Json]], view: View) -> Iterator[Shown]:

@@ -173,14 +173,7 @@ def _row(section: Section, shown: list[Shown], view: View) -> Json:
 
 def _drawn(one: Shown, view: View) -> Json:
     """Give a panel with the variables in it, and the frames that its queries gave."""
-
-    def filled(part: Any) -> Any:
-        if isinstance(part, str):
-            return one.label(part, view)
-        if isinstance(part, list):
-            return [filled(each) for each in part]
-        return {name: filled(each) for name, each in part.items()} if isinstance(part, dict) else part
-
-    panel = filled({name: part for name, part in one.panel.items() if name not in ("targets", "datasource")})
+    shown = {name: part for name, part in one.panel.items() if name not in ("targets", "datasource")}
+    panel = one.labelled(shown, view)
     edges = {"from": one.start * 1000, "to": one.end * 1000}
     return {"title": one.title, "panel": panel, "frames": one.answers, **edges}

@@ -66,17 +66,21 @@ function Stat({ one, width, height }) {
     </div>
   );
   return (
+    <Repeated one={one} values={values} draw={draw} width={width} height={height} itemSpacing={3} orientation={options.orientation} />
+  );
+}
+
+// One drawing for each value, beside or below each other.
+function Repeated({ one, values, draw, ...more }) {
+  return (
     <ui.VizRepeater
       getValues={() => values}
       getAlignmentFactors={data.getDisplayValueAlignmentFactors}
       renderValue={draw}
-      width={width}
-      height={height}
-      itemSpacing={3}
       source={one.series}
       renderCounter={0}
       autoGrid
-      orientation={options.orientation}
+      {...more}
     />
   );
 }
@@ -115,15 +119,12 @@ function BarGauge({ one, width, height }) {
     </div>
   );
   return (
-    <ui.VizRepeater
-      getValues={() => values}
-      getAlignmentFactors={data.getDisplayValueAlignmentFactors}
-      renderValue={draw}
+    <Repeated
+      one={one}
+      values={values}
+      draw={draw}
       width={width}
       height={height}
-      source={one.series}
-      renderCounter={0}
-      autoGrid
       itemSpacing={10}
       minVizWidth={manual ? options.minVizWidth : 8}
       minVizHeight={manual ? options.minVizHeight : 16}
