@@ -88,7 +88,7 @@ def price(time: int) -> float:
     return round(0.2 - 0.25 * sin(time % 86400 / 86400 * pi) + time // 3600 % 5 / 100, 4)
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)  # each log is itself alone, so it can be a key
 class Log:
     """What the telegrams of one meter said, in columns."""
 

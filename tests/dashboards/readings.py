@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import isnan
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from tests.dashboards.household import Log
 
@@ -36,30 +37,31 @@ def delay(field: str) -> int:
     return 0 if field.startswith("energy") else _MBUS_DELAY_S
 
 
-_remembered: dict[tuple[int, str, bool], Readings] = {}
+# By the log itself, not by its id(): another log may get the address of one that is gone.
+_remembered: WeakKeyDictionary[Log, dict[tuple[str, bool], Readings]] = WeakKeyDictionary()
 
 
 def all_readings(log: Log, field: str) -> Readings:
-    key = (id(log), field, False)
-    if key not in _remembered:
+    remembered, key = _remembered.setdefault(log, {}), (field, False)
+    if key not in remembered:
         pairs = [
             (time, value)
             for time, value in zip(log.times, log.columns.get(field, ()), strict=False)
             if not isnan(value)
         ]
-        _remembered[key] = Readings([time for time, _ in pairs], [value for _, value in pairs])
-    return _remembered[key]
+        remembered[key] = Readings([time for time, _ in pairs], [value for _, value in pairs])
+    return remembered[key]
 
 
 def first_readings(log: Log, field: str) -> Readings:
     """Give the first reading of each quarter of an hour."""
-    key = (id(log), field, True)
-    if key not in _remembered:
+    remembered, key = _remembered.setdefault(log, {}), (field, True)
+    if key not in remembered:
         first: dict[int, tuple[int, float]] = {}
         for time, value in zip(*all_readings(log, field), strict=True):
             first.setdefault(time // QUARTER_S, (time, value))
-        _remembered[key] = Readings([time for time, _ in first.values()], [value for _, value in first.values()])
-    return _remembered[key]
+        remembered[key] = Readings([time for time, _ in first.values()], [value for _, value in first.values()])
+    return remembered[key]
 
 
 def _in_range(readings: Readings, start: float, end: float, piece_s: int) -> list[tuple[int, float]]:
