@@ -94,6 +94,10 @@ MAY_KNOW = {
     "outputs.history": "lineproto outputs.mapping outputs.periods record",
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
+    # telegrams that go on as they came
+    "forward": "",
+    "forward.letter": "",
+    "forward.target": "forward.letter",
     # simulated meters
     "simulator": "",
     "simulator.weather": "",
@@ -169,6 +173,7 @@ PURE += [
     "sources.line_search",
     "sources.p0_protocol",
     "outputs.mapping",
+    "forward.letter",
 ]
 OUTSIDE = {"socket", "time", "logging", "os", "sys", "io", "select", "threading", "subprocess", "pathlib", "serial"}
 
