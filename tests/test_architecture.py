@@ -27,6 +27,7 @@ MAY_KNOW = {
     "connect": "",
     "tls": "connect url",
     "mqtt_client": "connect tls",
+    "mqtt_broker": "mqtt_client mqtt_options",
     # bytes → a Telegram that may be believed, or why not
     "framer": "",
     "crc_without_c": "",
@@ -76,7 +77,7 @@ MAY_KNOW = {
     "sources.websocket": " sources.connection sources.envelope sources.events tls url",
     "sources.http_server": "sources.envelope sources.incoming",
     "sources.http_listen": "credentials sources.connection sources.envelope sources.events sources.http_server url",
-    "sources.mqtt": "mqtt_client mqtt_options sources.connection sources.envelope sources.events tls url",
+    "sources.mqtt": "mqtt_broker mqtt_client mqtt_options sources.connection sources.envelope sources.events tls url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
@@ -98,6 +99,8 @@ MAY_KNOW = {
     "forward": "",
     "forward.letter": "",
     "forward.target": "forward.letter",
+    "forward.spool": "forward.letter log url",
+    "forward.forwarder": "forward.letter forward.spool forward.target log",
     # simulated meters
     "simulator": "",
     "simulator.weather": "",

@@ -13,11 +13,8 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 """
 
 import errno
-import hashlib
 import math
-import os
 import re
-import socket
 import time
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -30,16 +27,15 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
 from telegraf_p1.mqtt_client import Client, ProtocolError
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
+from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, duration, options
 
-_CONNECT_S: Final = 10.0
-_KEEP_ALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 24 * 3600
 # Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
@@ -55,11 +51,8 @@ _LONGEST_HEAD: Final = 16 * 1024  # bytes of what stands before a payload, but f
 # Stand for a payload, so that they are compared with `is`.
 _UNREADABLE: Final = b"unreadable"
 _TOO_LONG: Final = b"too long"
-_ENOUGH: Final = 3  # times that the broker hangs up without an answer
 _QUICK_S: Final = 0.5
-_UNSUPPORTED_VERSION: Final = 0x84
 _SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # what 64 bits hold in ns
-_REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 
 
 def source(url: Url) -> Source:
@@ -81,17 +74,16 @@ def source(url: Url) -> Source:
     session_s = int(duration(url, "keep", keep, 0))
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
-    client_id = name or _client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
-    language = _Language()
+    own_id = name or client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
+    language = Language()
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, language, url.user, session_s, whom, *path)
+        broker = _Broker(own_id, language, url.user, session_s, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
             broker.close()
             raise
-        language.is_answered()
         return _Subscription(broker, member)
 
     return connect
@@ -136,7 +128,7 @@ class _Subscription(Connection):
                 if not self._broker.messages:
                     return [Pause(_LULL_S)]  # perhaps they can be acknowledged now
             else:
-                self._wait(min(left, _KEEP_ALIVE_S / 2))
+                self._wait(min(left, KEEP_ALIVE_S / 2))
         self._take_what_is_there()
         messages = self._broker.client.take()
         self._taken += [message.mid for message in messages if message.qos]
@@ -201,12 +193,6 @@ def _advice(topic: str) -> str:
 def _is_filter(topic: str) -> bool:
     levels = topic.split("/")
     return all(level in ("+", "#") or not set(level) & set("+#\0") for level in levels) and "#" not in levels[:-1]
-
-
-def _client_id(subscription: str) -> str:
-    """Give an id that is the same after a restart, and another one for another topic, computer or user."""
-    text = f"{socket.gethostname()} {os.getuid()} {subscription}"
-    return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class _Client(Client):
@@ -275,61 +261,18 @@ class _Client(Client):
         self.messages.append(message)
 
 
-class _Language:
-    """The version of MQTT that the broker is spoken to in: 5, or 3.1.1 with one that does not know it.
+class _Broker(Broker):
+    """A connection with a subscription."""
 
-    Some old brokers say nothing to MQTT 5 and just hang up; so does what is not up yet. So this has to come again and
-    again, and 5 is tried once more with each new connection.
-    """
-
-    def __init__(self) -> None:
-        self.version = MQTTProtocolVersion.MQTTv5
-        self._is_certain = False
-        self._unanswered = 0
-
-    def is_5(self) -> bool:
-        return self.version == MQTTProtocolVersion.MQTTv5
-
-    def is_answered(self) -> None:
-        """Say that the broker has answered."""
-        self._unanswered = 0
-        if not self.is_5() and not self._is_certain:
-            self.version, self._unanswered = MQTTProtocolVersion.MQTTv5, _ENOUGH - 1
-
-    def is_refused(self) -> OSError:
-        """Say that the broker knows no MQTT 5, in its own words."""
-        self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
-        return OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
-
-    def is_unanswered(self, *, may_be_tls: bool) -> OSError:
-        """Say that the broker has hung up without an answer; give what to say of it."""
-        self._unanswered += 1
-        text = "the broker hangs up without an answer"
-        text += ": is this its port for TLS? Write mqtts:// then" if may_be_tls else ""
-        if self._unanswered >= _ENOUGH:
-            self._unanswered = 0
-            self.version = MQTTProtocolVersion.MQTTv311 if self.is_5() else MQTTProtocolVersion.MQTTv5
-            text = f"{text}; it is spoken to in MQTT {'5' if self.is_5() else '3.1.1'} now"
-        return OSError(errno.EPROTONOSUPPORT, text)
-
-
-class _Broker:
-    """A connection; its callbacks run inside `wait`, so there is one thread."""
+    client: _Client
+    other = "another client with the same ?client=NAME"
 
     def __init__(
-        self, client_id: str, language: "_Language", user: str, session_s: int, whom: Trust | None, path: str = ""
+        self, client_id: str, language: Language, user: str, session_s: int, whom: Trust | None, path: str = ""
     ) -> None:
         self.topic = ""
-        self._language = language
-        self._user, self._session_s = user, session_s
-        self._may_be_tls = not whom and not path  # a WebSocket has said so before
-        self._subscribed = False
-        self._is_answered = False  # by a CONNACK
-        self.has_session = False  # whether the broker knew us, and may have kept messages
-        self._trouble: OSError | None = None
-        self._heard_at = time.monotonic()
-        self._was_deaf = False  # whether the broker heard nothing from us for long
-        self.client = _Client(
+        self._session_s = session_s
+        client = _Client(
             whom,
             quote(path),
             client_id=client_id,
@@ -338,11 +281,8 @@ class _Broker:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        if user:
-            self.client.username_pw_set(user, password())
-        self.client.on_connect = self._on_connect
-        self.client.on_subscribe = self._on_subscribe
-        self.client.on_disconnect = self._on_disconnect
+        super().__init__(client, language, user, may_be_tls=not whom and not path)  # a WebSocket has said so before
+        client.on_subscribe = self._on_subscribe
 
     @property
     def messages(self) -> list[mqtt.MQTTMessage]:
@@ -353,67 +293,27 @@ class _Broker:
         """Connect and subscribe, or raise OSError with the reason."""
         self.topic = topic
         session: dict[str, Any] = {}
-        if self._language.is_5():
+        if self.language.is_5():
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = self._session_s
             properties.ReceiveMaximum = _IN_FLIGHT
             properties.MaximumPacketSize = LARGEST  # the broker drops longer messages
             session = {"clean_start": not self._session_s, "properties": properties}
-        self.client.connect(*address, keepalive=_KEEP_ALIVE_S, **session)
-        end = time.monotonic() + _CONNECT_S
-        while not self._subscribed and not self.client.is_full():
-            if time.monotonic() > end:
-                raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
-            self.wait(1.0)
+        self.open(address, **session)
 
     def wait(self, seconds: float) -> None:
         """Wait for messages, keep the connection alive; raise OSError when it is lost, and no message is left."""
         try:
-            self._look(seconds)
+            self.look(seconds)
         except OSError:  # the next look will say it; what came is written first
-            if not self._subscribed or not self.messages:
+            if not self.is_ready or not self.messages:
                 raise
         if self.client.is_behind():
             raise OSError(errno.ENOBUFS, "the broker sends messages, and does not read that they are acknowledged")
 
-    def _look(self, seconds: float) -> None:
-        self._was_deaf = time.monotonic() - self._heard_at > _KEEP_ALIVE_S
-        try:
-            result = self.client.loop(seconds)
-        except OSError:
-            raise
-        except ProtocolError as error:
-            raise (OSError(errno.EPROTO, str(error)) if self._is_answered else self._unanswered()) from None
-        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
-            raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
-        self._heard_at = time.monotonic()
-        if self._trouble:
-            raise self._trouble
-        if result != mqtt.MQTT_ERR_SUCCESS:
-            raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
-
-    def _unanswered(self) -> OSError:
-        return self._language.is_unanswered(may_be_tls=self._may_be_tls)
-
-    def close(self) -> None:
-        """Disconnect; the session, and what waits in it, stays with the broker."""
-        client = self.client
-        client.disconnect()
-        # They know us and we know the client: without them its sockets are closed now, not at some later time.
-        client.on_connect = client.on_subscribe = client.on_disconnect = None
-
-    def _on_connect(
-        self, _client: mqtt.Client, _data: object, flags: mqtt.ConnectFlags, reason: ReasonCode, *_: object
-    ) -> None:
-        self._is_answered, self.has_session = True, flags.session_present
-        if reason.value == _UNSUPPORTED_VERSION:
-            self._trouble = self._language.is_refused()
-        elif reason.value in _REFUSED:
-            who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
-            self._trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
-        elif reason.is_failure:
-            self._trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
-        elif self._language.is_5():
+    def greeted(self, _properties: Properties | None) -> None:
+        """Subscribe."""
+        if self.language.is_5():
             # Retained messages are wanted with a new subscription only, not with each connection.
             self.client.subscribe(self.topic, options=SubscribeOptions(qos=1, retainHandling=1))
         else:
@@ -422,19 +322,6 @@ class _Broker:
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], *_: object
     ) -> None:
-        self._subscribed = True
+        self.is_ready = True
         if any(reason.is_failure for reason in reasons):
-            self._trouble = OSError(errno.EACCES, f"the broker refuses the topic {self.topic!r}: {reasons[0]}")
-
-    def _on_disconnect(
-        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object
-    ) -> None:
-        if not self._trouble and not self._is_answered:
-            self._trouble = self._unanswered()
-        elif not self._trouble:
-            text = f"the broker has closed the connection: {reason}"
-            if self._was_deaf:
-                text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
-            elif self._subscribed and reason.getName() in ("Unspecified error", "Session taken over"):
-                text += " (another client with the same ?client=NAME, if this comes again and again)"
-            self._trouble = OSError(errno.ECONNRESET, text)
+            self.trouble = OSError(errno.EACCES, f"the broker refuses the topic {self.topic!r}: {reasons[0]}")

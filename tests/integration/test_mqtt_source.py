@@ -778,7 +778,7 @@ def test_a_frame_that_breaks_the_rules_is_named(frame: bytes) -> None:
 
 
 def test_frames_without_anything_in_them_keep_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telegraf_p1.sources.mqtt._CONNECT_S", 0.5)
+    monkeypatch.setattr("telegraf_p1.mqtt_broker._CONNECT_S", 0.5)
 
     def serve(client: ServerConnection) -> None:
         client.recv()

@@ -1,0 +1,361 @@
+"""What lies between a meter and a target: letters go on at once, or by way of the disk, and in order.
+
+While the target takes them and nothing waits on disk, letters live in memory until they are acknowledged. What is not
+within seconds, and all that the target does not take, is written to disk; and so is what comes after it, until the disk
+is empty again. Rows are deleted once their letters are acknowledged, many at once. A letter may arrive twice (after a
+power cut, or when an acknowledgement was lost), and never out of order the first time.
+
+One thread does it all: the others, that bring letters and acknowledgements, put into its inbox what it has to do. So
+nothing is locked, and a signal that ends the main thread's work finds everything whole.
+"""
+
+import queue
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.forward.spool import Row, Spool
+from telegraf_p1.forward.target import Target
+from telegraf_p1.log import Log
+
+_PATIENCE_S: Final = 2.0  # for an acknowledgement, until a letter is written to disk
+_MOST_HELD: Final = 2000  # letters that the target takes more slowly than they come are written to disk, too
+_AT_ONCE: Final = 500  # rows that are read, or deleted
+_DELETE_S: Final = 0.5
+_DISK_AGAIN_S: Final = 10.0
+# While the disk takes nothing.
+_MOST_IN_MEMORY: Final = 16 * 1024 * 1024
+_A_LETTER: Final = 500  # bytes beside its telegram, about
+_MOST_JOBS: Final = 1000
+_SAY_AGAIN_S: Final = 60.0
+_LAST_WORD_S: Final = 0.5  # for acknowledgements, at the end
+_LAST_WRITE_S: Final = 3.0
+_MOMENT_S: Final = 0.01
+
+
+class _Held:
+    """A letter in memory: `place` counts those that came, `row` is its number on disk once it is there."""
+
+    __slots__ = ("is_sent", "letter", "place", "row", "since")
+
+    def __init__(self, letter: Letter, place: int, since: float) -> None:
+        self.letter, self.place, self.since = letter, place, since
+        self.is_sent = False
+        self.row = 0
+
+
+class Forwarder:
+    """Takes letters and sees that they arrive."""
+
+    def __init__(self, target: Target, spool: Spool, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take what letters go to, and where they wait; the spool is this one's from now on. `clock` gives s."""
+        self._target, self._spool, self._log, self._clock = target, spool, log, clock
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
+        self._bug: BaseException | None = None
+        # What the main thread knows, and what it is told.
+        self._given = 0  # letters
+        self._safe = 0  # as many of them as have arrived, are on disk, or were dropped and counted
+        self._is_all_delivered = False
+        # The rest is the forwarder's own.
+        self._place = 0  # of the last letter that came
+        self._held: OrderedDict[int, _Held] = OrderedDict()  # by place: what is in memory alone
+        self._held_bytes = 0
+        self._unsent: deque[_Held] = deque()  # of those
+        self._ahead: deque[Row] = deque()  # read from disk, and not sent
+        self._read = 0  # number of the last row that was read since the target is there
+        self._last_row = 0
+        self._attempt = 0
+        self._flying: dict[int, _Held | int] = {}  # by attempt: a row by its number
+        self._arrived: set[int] = set()  # rows to delete
+        self._arrived_at = 0.0
+        self._is_there = self._is_started = self._is_prepared = False  # prepared: what is on disk is known
+        self._closes_at = 0.0
+        self._disk_at = 0.0  # when the disk is tried again
+        self._dropped = 0  # letters that neither disk nor memory had room for
+        self._said_dropped = 0
+        self._say_at = 0.0
+        self._waited = 0  # letters that came by way of the disk
+
+    # What the main thread calls.
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def accept(self, letters: Sequence[Letter]) -> None:
+        """Take letters, in order."""
+        self._complain()
+        while self._inbox.qsize() > _MOST_JOBS and not self._bug:
+            time.sleep(_MOMENT_S)
+        self._given += len(letters)
+        self._inbox.put(partial(self._take, letters))
+
+    def flush(self, seconds: float | None) -> bool:
+        """Wait until all letters have arrived or are on disk, so many seconds (None: for ever); say whether they are.
+
+        The main thread looks again and again, since a signal may end it at any moment, also with a lock in its hand.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        moment = 0.0005
+        while self._safe < self._given:
+            self._complain()
+            if end is not None and time.monotonic() > end:
+                return False
+            time.sleep(moment)
+            moment = min(2 * moment, _MOMENT_S)
+        return True
+
+    def deliver(self) -> None:
+        """Wait until all letters have arrived, also what waited on disk before."""
+        self._inbox.put(lambda: None)
+        while not (self._safe >= self._given and self._is_all_delivered):
+            self._complain()
+            time.sleep(_MOMENT_S)
+
+    def close(self) -> None:
+        """Write to disk what has not arrived, and end the connection; it takes a second, or some on a slow disk."""
+        self._inbox.put(self._begin_to_close)
+        if self._thread.is_alive():
+            self._thread.join(_LAST_WORD_S + _LAST_WRITE_S)
+
+    def _complain(self) -> None:
+        if self._bug:
+            raise self._bug
+
+    # What the target calls, from any thread.
+
+    def there(self) -> None:
+        """Send letters from now on."""
+        self._inbox.put(partial(self._change, is_there=True))
+
+    def gone(self) -> None:
+        """Keep what was not acknowledged."""
+        self._inbox.put(partial(self._change, is_there=False))
+
+    def acknowledged(self, numbers: Iterable[int]) -> None:
+        """Forget what has arrived."""
+        self._inbox.put(partial(self._forget, tuple(numbers)))
+
+    # What the thread does.
+
+    def _run(self) -> None:
+        try:
+            while not self._closes_at or (self._is_awaited() and self._clock() < self._closes_at):
+                self.step(self._wait())
+            self._save()
+            self._delete()
+        except Exception as error:  # noqa: BLE001  the main thread raises it
+            self._bug = error
+        finally:
+            self._target.close()
+            self._spool.close()
+
+    def _prepare(self) -> None:
+        try:
+            self._last_row = self._spool.last()
+            if count := self._spool.count() if self._last_row else 0:
+                self._log.info(f"{count} telegrams wait on disk, and are sent first")
+            self._is_prepared = True
+        except OSError as error:
+            self._disk_fails(error)
+
+    def step(self, seconds: float) -> None:
+        """Wait for something to do, and do all that there is."""
+        try:
+            self._inbox.get(timeout=seconds)()
+            for _ in range(_MOST_JOBS):
+                self._inbox.get_nowait()()
+        except queue.Empty:
+            pass
+        if not self._is_prepared and self._is_due(self._disk_at):
+            self._prepare()
+        self._start()
+        self._send()
+        if self._has_to_save():
+            self._save()
+        if len(self._arrived) >= _AT_ONCE or (self._arrived and self._is_due(self._arrived_at + _DELETE_S)):
+            self._delete()
+        while self._held_bytes > _MOST_IN_MEMORY:
+            self._drop(next(iter(self._held.values())))
+            self._dropped += 1
+        self._say_dropped()
+        self._is_all_delivered = not (self._held or self._flying or self._has_rows() or self._arrived)
+        self._safe = next(iter(self._held.values())).place - 1 if self._held else self._place
+
+    def _wait(self) -> float:
+        """Give the s until there is something to do without being told."""
+        due = [_PATIENCE_S if self._is_prepared else max(0.0, self._disk_at - self._clock())]
+        now = self._clock()
+        if self._arrived:
+            due.append(self._arrived_at + _DELETE_S - now)
+        if self._held:
+            due.append(max(next(iter(self._held.values())).since + _PATIENCE_S, self._disk_at) - now)
+        if self._closes_at:
+            due.append(self._closes_at - now)
+        return max(0.0, min(due))
+
+    def _take(self, letters: Sequence[Letter]) -> None:
+        now = self._clock()
+        for letter in letters:
+            self._place += 1
+            held = _Held(letter, self._place, now)
+            self._held[held.place] = held
+            self._held_bytes += len(letter.telegram) + _A_LETTER
+            self._unsent.append(held)
+
+    def _change(self, *, is_there: bool) -> None:
+        if not is_there:
+            self._flying.clear()
+            self._ahead.clear()
+            self._read = 0
+            for held in self._held.values():
+                held.is_sent = False
+            self._unsent = deque(self._held.values())
+        self._is_there = is_there
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            flown = self._flying.pop(number, None)
+            if isinstance(flown, _Held) and not flown.row:
+                self._drop(flown)
+            elif flown:
+                if not self._arrived:
+                    self._arrived_at = self._clock()
+                self._arrived.add(flown.row if isinstance(flown, _Held) else flown)
+                self._waited += isinstance(flown, int)
+
+    def _drop(self, held: _Held) -> None:
+        if self._held.pop(held.place, None):
+            self._held_bytes -= len(held.letter.telegram) + _A_LETTER
+
+    def _start(self) -> None:
+        """Start the target, once it is known what it has to know."""
+        if self._is_started:
+            return
+        meter = ""
+        if self._target.needs_meter:
+            rows = self._rows(0, 1) if self._has_rows() else []
+            letter = rows[0].letter if rows else next((held.letter for held in self._held.values()), None)
+            if letter is None:
+                return
+            meter = letter.meter
+        self._is_started = True
+        self._target.start(self, meter)
+
+    def _has_rows(self) -> bool:
+        """Whether letters on disk have not been sent."""
+        return bool(self._ahead) or self._read < self._last_row
+
+    def _send(self) -> None:
+        """Send what the target takes: what is on disk first."""
+        if not self._is_there or (self._closes_at and self._has_rows()):
+            return
+        while self._has_rows() and self._is_due(self._disk_at):
+            if not self._ahead:
+                self._read_ahead()
+            while self._ahead:
+                if not self._fly(self._ahead[0].letter, self._ahead[0].number):
+                    return
+                self._ahead.popleft()
+        while self._unsent:
+            held = self._unsent[0]
+            if held.place in self._held and not self._fly(held.letter, held):
+                return
+            held.is_sent = True
+            self._unsent.popleft()
+
+    def _fly(self, letter: Letter, what: _Held | int) -> bool:
+        if not self._target.send(self._attempt + 1, letter):
+            return False
+        self._attempt += 1
+        self._flying[self._attempt] = what
+        return True
+
+    def _read_ahead(self) -> None:
+        rows = self._rows(self._read, _AT_ONCE)
+        if rows:
+            self._read = rows[-1].number
+            self._ahead.extend(row for row in rows if row.number not in self._arrived)
+        elif self._is_due(self._disk_at):  # they were put aside, or dropped
+            self._read = self._last_row
+
+    def _rows(self, number: int, most: int) -> list[Row]:
+        try:
+            return self._spool.after(number, most)
+        except OSError as error:
+            self._disk_fails(error)
+            return []
+
+    def _has_to_save(self) -> bool:
+        if not self._held or not self._is_prepared or not self._is_due(self._disk_at):
+            return False
+        oldest = next(iter(self._held.values()))
+        return (
+            not self._is_there
+            or self._has_rows()
+            or len(self._held) > _MOST_HELD
+            or self._is_due(oldest.since + _PATIENCE_S)
+        )
+
+    def _save(self) -> None:
+        """Write to disk what is in memory alone; what the disk does not take stays there, as far as there is room."""
+        if not self._held:
+            return
+        waiting, had_rows = list(self._held.values()), self._has_rows()
+        try:
+            numbers = self._spool.append(held.letter for held in waiting)
+        except OSError as error:
+            self._disk_fails(error)
+            return
+        for held, number in zip(waiting, numbers, strict=False):
+            held.row = self._last_row = number
+            if held.is_sent and not had_rows:
+                self._read = number
+            self._drop(held)
+        self._unsent = deque(held for held in self._held.values() if not held.is_sent)
+
+    def _delete(self) -> None:
+        """Delete from disk what has arrived."""
+        try:
+            if self._arrived:
+                self._spool.delete(self._arrived)
+        except OSError as error:
+            self._disk_fails(error)
+            self._arrived_at = self._clock() + _DISK_AGAIN_S
+            return
+        self._arrived.clear()
+        if self._waited and not self._has_rows() and not any(isinstance(what, int) for what in self._flying.values()):
+            self._log.info_for("waited", f"{self._waited} telegrams that had waited on disk have arrived")
+            self._waited = 0
+            self._spool.shrink()
+
+    def _disk_fails(self, error: OSError) -> None:
+        self._disk_at = self._clock() + _DISK_AGAIN_S
+        self._log.error_for(
+            "queue fails",
+            f"queue {error.strerror or error}; telegrams that cannot be sent wait in memory, and are lost if this ends",
+        )
+
+    def _say_dropped(self) -> None:
+        dropped = self._dropped + self._spool.dropped - self._said_dropped
+        if dropped and self._is_due(self._say_at):
+            self._log.warning(
+                f"the queue is full: the oldest telegrams were dropped, {dropped} of them; see --queue-size"
+            )
+            self._said_dropped += dropped
+            self._say_at = self._clock() + _SAY_AGAIN_S
+
+    def _is_awaited(self) -> bool:
+        """Whether an acknowledgement would spare a letter the way to the disk."""
+        return self._is_there and any(held.is_sent for held in self._held.values())
+
+    def _begin_to_close(self) -> None:
+        self._closes_at = self._clock() + _LAST_WORD_S
+
+    def _is_due(self, at: float) -> bool:
+        return self._clock() >= at

@@ -1,0 +1,257 @@
+"""The queue on disk: letters in order, in a SQLite database that survives a power cut and takes so many bytes at most.
+
+What `append` has written is safe: it is synced before it returns. One process has the database, as long as it lives.
+A disk that is full or read-only is an OSError, and may come right. A database that is damaged, or none of ours, is put
+aside under another name: nobody could go on with it, and it would end us at each start.
+"""
+
+import contextlib
+import errno
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.log import Log
+from telegraf_p1.url import UsageError
+
+T = TypeVar("T")
+
+LEAST: Final = 1024 * 1024  # bytes: less is no queue
+_OURS: Final = 0x70315F71  # `p1_q`, in the head of the file
+_VERSION: Final = 1
+_PAGE: Final = 4096  # bytes
+_LOG_SHARE: Final = 8  # this part of the room is for the log that SQLite writes first
+_ROW: Final = 40  # bytes of a row beside the telegram and the meter, or somewhat less
+_AT_ONCE: Final = 1000  # rows in one transaction, and no more bytes than
+_LOG_AT_ONCE: Final = 4  # this part of the log
+_DROPPED_SHARE: Final = 64  # this part of the letters goes when there is no more room: one by one would cost more
+_ANOTHER_S: Final = 2.0  # for another process to end that is just ending
+_TABLE: Final = """CREATE TABLE IF NOT EXISTS letters (
+    number INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, meter TEXT NOT NULL, telegram BLOB NOT NULL
+)"""
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MAY_COME_RIGHT: Final = {
+    sqlite3.SQLITE_FULL: (errno.ENOSPC, "the disk is full"),
+    sqlite3.SQLITE_READONLY: (errno.EROFS, "it may not be written to"),
+    sqlite3.SQLITE_CANTOPEN: (errno.EACCES, "it cannot be opened"),
+    sqlite3.SQLITE_PERM: (errno.EACCES, "it cannot be opened"),
+    sqlite3.SQLITE_IOERR: (errno.EIO, "the disk does not do what it is asked"),
+    sqlite3.SQLITE_NOMEM: (errno.ENOMEM, "there is no memory left"),
+    sqlite3.SQLITE_BUSY: (errno.EBUSY, "another process has it"),
+    sqlite3.SQLITE_LOCKED: (errno.EBUSY, "another process has it"),
+}
+
+
+class Row(NamedTuple):
+    """A letter on disk, and its number there; a later letter has a greater one."""
+
+    number: int
+    letter: Letter
+
+
+class _DamagedError(Exception):
+    """A database that nobody can go on with; the text says why."""
+
+
+class Spool:
+    """Letters on disk; one thread at a time may use it."""
+
+    def __init__(self, path: Path, most_bytes: int, log: Log) -> None:
+        """Prepare; nothing is opened yet."""
+        self.dropped = 0  # letters that went without having arrived
+        self._path, self._log = path, log
+        self._most_pages = most_bytes * (_LOG_SHARE - 1) // _LOG_SHARE // _PAGE
+        self._log_pages = most_bytes // _LOG_SHARE // _PAGE // 2
+        self._bytes_at_once = self._log_pages * _PAGE // _LOG_AT_ONCE
+        self._opened: sqlite3.Connection | None = None
+        self._last = 0  # number that was given: none is given twice, also when the database is put aside
+
+    def open(self) -> None:
+        """Open the database or make it; raise UsageError when another process has it, OSError when it cannot be."""
+        self._do(lambda _database: None)
+
+    def append(self, letters: Iterable[Letter]) -> list[int]:
+        """Write letters behind the others; give the numbers of the first that are safe, or raise OSError if none is."""
+        numbers: list[int] = []
+        rows: list[tuple[int, int, str, bytes]] = []
+        room = self._bytes_at_once
+        try:
+            for letter in letters:
+                data = zlib.compress(letter.telegram)
+                self._last += 1
+                rows.append((self._last, letter.received_ns, letter.meter, data))
+                room -= len(data) + len(letter.meter) + _ROW
+                if room < 0 or len(rows) >= _AT_ONCE:
+                    numbers += self._append(rows)
+                    rows, room = [], self._bytes_at_once
+            return numbers + (self._append(rows) if rows else [])
+        except OSError:
+            if not numbers:
+                raise
+            return numbers
+
+    def _append(self, rows: Sequence[tuple[int, int, str, bytes]]) -> list[int]:
+        needed = sum(len(data) + len(meter) + _ROW for _, _, meter, data in rows) // _PAGE + 2
+
+        def insert(database: sqlite3.Connection) -> int:
+            dropped = self._make_room(database, needed)
+            database.executemany("INSERT INTO letters VALUES (?, ?, ?, ?)", rows)
+            return dropped
+
+        self.dropped += self._do(insert, is_written=True)
+        return [row[0] for row in rows]
+
+    def _make_room(self, database: sqlite3.Connection, needed: int) -> int:
+        """Let the oldest go until there is room for so many pages; give how many letters that were."""
+        dropped = 0
+        while _pages(database) + needed > self._most_pages:
+            (count,) = database.execute("SELECT count(*) / ? + 1 FROM letters", (_DROPPED_SHARE,)).fetchone()
+            gone = database.execute(
+                "DELETE FROM letters WHERE number IN (SELECT number FROM letters ORDER BY number LIMIT ?)", (count,)
+            ).rowcount
+            if not gone:
+                break
+            dropped += gone
+        return dropped
+
+    def after(self, number: int, most: int) -> list[Row]:
+        """Give the first letters behind a number; raise OSError when they cannot be read now."""
+        select = "SELECT number, meter, telegram, received_ns FROM letters WHERE number > ? ORDER BY number LIMIT ?"
+        rows = self._do(lambda database: database.execute(select, (number, most)).fetchall())
+        found: list[Row] = []
+        damaged: list[int] = []
+        for own, meter, data, received_ns in rows:
+            try:
+                found.append(Row(own, Letter(meter, zlib.decompress(data), received_ns)))
+            except zlib.error:
+                damaged.append(own)
+        if damaged:
+            self.dropped += len(damaged)
+            self.delete(damaged)
+            return found or self.after(damaged[-1], most)
+        return found
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Forget letters that have arrived; raise OSError when they stay."""
+        rows = [(number,) for number in numbers]
+        delete = "DELETE FROM letters WHERE number = ?"
+        self._do(lambda database: database.executemany(delete, rows), is_written=True)
+
+    def last(self) -> int:
+        """Give the number of the last letter that waits, 0 without one."""
+        select = "SELECT coalesce(max(number), 0) FROM letters"
+        return int(self._do(lambda database: database.execute(select).fetchone()[0]))
+
+    def count(self) -> int:
+        """Count the letters that wait: some ms, or seconds on a slow card."""
+        return int(self._do(lambda database: database.execute("SELECT count(*) FROM letters").fetchone()[0]))
+
+    def shrink(self) -> None:
+        """Give back the room that an empty queue has no need for."""
+
+        def vacuum(database: sqlite3.Connection) -> None:
+            if database.execute("PRAGMA page_count").fetchone()[0] > self._log_pages:
+                database.execute("VACUUM")
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        with contextlib.suppress(OSError):
+            self._do(vacuum)
+
+    def close(self) -> None:
+        """Close it; what waits is there at the next start."""
+        opened, self._opened = self._opened, None
+        if opened:
+            with contextlib.suppress(sqlite3.Error):
+                opened.close()
+
+    def _do(self, action: Callable[[sqlite3.Connection], T], *, is_written: bool = False) -> T:
+        """Do something with the database, at once and for good if it is written; a damaged one gives way to a new one.
+
+        Raise OSError for what may come right.
+        """
+        try:
+            return self._tried(action, is_written=is_written)
+        except _DamagedError as error:
+            self._put_aside(str(error))
+        try:
+            return self._tried(action, is_written=is_written)
+        except _DamagedError as error:
+            raise OSError(errno.EIO, f"{self._path}: {error}") from None
+
+    def _tried(self, action: Callable[[sqlite3.Connection], T], *, is_written: bool) -> T:
+        try:
+            self._opened = self._opened or self._connected()
+            if not is_written:
+                return action(self._opened)
+            self._opened.execute("BEGIN IMMEDIATE")
+            result = action(self._opened)
+            self._opened.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self.close()  # which takes back what was begun
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGED:
+                raise _DamagedError(str(error)) from None
+            if code and code not in _MAY_COME_RIGHT:
+                raise
+            number, text = _MAY_COME_RIGHT.get(code, (errno.EIO, str(error)))
+            raise OSError(number, f"{self._path}: {text}") from None
+        except _DamagedError:
+            self.close()
+            raise
+        return result
+
+    def _connected(self) -> sqlite3.Connection:
+        """Open the database, alone; make it if it is not there."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = sqlite3.connect(self._path, timeout=_ANOTHER_S, isolation_level=None, check_same_thread=False)
+        try:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute(f"PRAGMA page_size = {_PAGE}")
+            self._begin(database)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute(f"PRAGMA wal_autocheckpoint = {self._log_pages}")
+            database.execute(f"PRAGMA journal_size_limit = {self._log_pages * _PAGE}")
+            self._last = max(self._last, *database.execute("SELECT coalesce(max(number), 0) FROM letters").fetchone())
+        except BaseException as error:
+            database.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+                raise UsageError(f"--queue {self._path}: another process has it: name another file here") from None
+            raise
+        return database
+
+    def _begin(self, database: sqlite3.Connection) -> None:
+        """Lock the database for this process, and look whose it is."""
+        database.execute("BEGIN EXCLUSIVE")
+        owner, version = (
+            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            database.execute(_TABLE)
+            database.execute(f"PRAGMA application_id = {_OURS}")
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        elif owner != _OURS:
+            raise _DamagedError("it is a database of another program")
+        elif version != _VERSION:
+            raise _DamagedError("a newer version of telegraf-p1 has made it")
+        database.execute("COMMIT")
+
+    def _put_aside(self, reason: str) -> None:
+        """Make way for a new database; the last one that was put aside is kept, so that they do not fill the disk."""
+        aside = self._path.with_name(f"{self._path.name}.aside")
+        self._log.error_for(
+            "queue aside", f"queue {self._path}: {reason}; it is put aside as {aside} and a new one begun"
+        )
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self._path}{ending}").replace(f"{aside}{ending}")
+
+
+def _pages(database: sqlite3.Connection) -> int:
+    """Count the pages that hold something."""
+    pages, free = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+    return int(pages - free)

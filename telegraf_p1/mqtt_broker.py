@@ -1,0 +1,169 @@
+"""A connection to an MQTT broker, in one thread: how it is greeted, what it answers, and why it went.
+
+The source and the target that forwards have it in common. `--publish` has not: it lets paho's thread connect, since
+nothing waits for what it publishes.
+"""
+
+import errno
+import hashlib
+import os
+import socket
+import time
+from typing import Any, Final
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from telegraf_p1.mqtt_client import Client, ProtocolError
+from telegraf_p1.mqtt_options import PASSWORD, password
+
+KEEP_ALIVE_S: Final = 30
+_CONNECT_S: Final = 10.0
+_ENOUGH: Final = 3  # times that the broker hangs up without an answer
+_UNSUPPORTED_VERSION: Final = 0x84
+_REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
+
+
+def client_id(what: str) -> str:
+    """Give an id that is the same after a restart, and another one for another use, computer or user."""
+    text = f"{socket.gethostname()} {os.getuid()} {what}"
+    return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Language:
+    """The version of MQTT that the broker is spoken to in: 5, or 3.1.1 with one that does not know it.
+
+    Some old brokers say nothing to MQTT 5 and just hang up; so does what is not up yet. So this has to come again and
+    again, and 5 is tried once more with each new connection.
+    """
+
+    def __init__(self) -> None:
+        self.version = MQTTProtocolVersion.MQTTv5
+        self._is_certain = False
+        self._unanswered = 0
+
+    def is_5(self) -> bool:
+        """Whether it is MQTT 5."""
+        return self.version == MQTTProtocolVersion.MQTTv5
+
+    def is_answered(self) -> None:
+        """Say that the broker has answered."""
+        self._unanswered = 0
+        if not self.is_5() and not self._is_certain:
+            self.version, self._unanswered = MQTTProtocolVersion.MQTTv5, _ENOUGH - 1
+
+    def is_refused(self) -> OSError:
+        """Say that the broker knows no MQTT 5, in its own words."""
+        self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
+        return OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
+
+    def is_unanswered(self, *, may_be_tls: bool) -> OSError:
+        """Say that the broker has hung up without an answer; give what to say of it."""
+        self._unanswered += 1
+        text = "the broker hangs up without an answer"
+        text += ": is this its port for TLS? Write mqtts:// then" if may_be_tls else ""
+        if self._unanswered >= _ENOUGH:
+            self._unanswered = 0
+            self.version = MQTTProtocolVersion.MQTTv311 if self.is_5() else MQTTProtocolVersion.MQTTv5
+            text = f"{text}; it is spoken to in MQTT {'5' if self.is_5() else '3.1.1'} now"
+        return OSError(errno.EPROTONOSUPPORT, text)
+
+
+class Broker:
+    """A connection; its callbacks run inside `look`, so there is one thread."""
+
+    other = "another client with the same id"  # who may have taken the connection over
+
+    def __init__(self, client: Client, language: Language, user: str, *, may_be_tls: bool) -> None:
+        """Take a client that speaks the language's version; `may_be_tls`: nobody looked whether the port is one."""
+        self.client, self.language = client, language
+        self.is_ready = False  # whether it may be used: greeted, and all that a subclass waits for
+        self.has_session = False  # whether the broker knew us, and may have kept messages
+        self.trouble: OSError | None = None
+        self._user, self._may_be_tls = user, may_be_tls
+        self._is_answered = False  # by a CONNACK
+        self._heard_at = time.monotonic()
+        self._was_deaf = False  # whether the broker heard nothing from us for long
+        if user:
+            client.username_pw_set(user, password())
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+
+    def open(self, address: tuple[str, int], **session: Any) -> None:
+        """Connect and wait until it may be used, or raise OSError with the reason."""
+        self.client.connect(*address, keepalive=KEEP_ALIVE_S, **session)
+        end = time.monotonic() + _CONNECT_S
+        while not self.is_ready and not self.client.is_full():
+            if time.monotonic() > end:
+                raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
+            self.wait(1.0)
+        self.language.is_answered()
+
+    def greeted(self, properties: Properties | None) -> None:
+        """Go on once the broker has accepted us, with what it said in MQTT 5."""
+        raise NotImplementedError
+
+    def wait(self, seconds: float) -> None:
+        """Wait for what comes, keep the connection alive; raise OSError when it is lost."""
+        self.look(seconds)
+
+    def look(self, seconds: float) -> None:
+        """Let paho read and write; raise OSError when the connection is lost, with the reason."""
+        self._was_deaf = time.monotonic() - self._heard_at > KEEP_ALIVE_S
+        try:
+            result = self.client.loop(seconds)
+        except OSError:
+            raise
+        except ProtocolError as error:
+            raise (OSError(errno.EPROTO, str(error)) if self._is_answered else self._unanswered()) from None
+        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
+            raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
+        self._heard_at = time.monotonic()
+        if self.trouble:
+            raise self.trouble
+        if result != mqtt.MQTT_ERR_SUCCESS:
+            raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+
+    def _unanswered(self) -> OSError:
+        return self.language.is_unanswered(may_be_tls=self._may_be_tls)
+
+    def close(self) -> None:
+        """Disconnect; the session, and what waits in it, stays with the broker."""
+        client = self.client
+        client.disconnect()
+        # They know us and we know the client: without them its sockets are closed now, not at some later time.
+        client.on_connect = client.on_subscribe = client.on_disconnect = None
+
+    def _on_connect(
+        self,
+        _client: mqtt.Client,
+        _data: object,
+        flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self._is_answered, self.has_session = True, flags.session_present
+        if reason.value == _UNSUPPORTED_VERSION:
+            self.trouble = self.language.is_refused()
+        elif reason.value in _REFUSED:
+            who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
+            self.trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
+        elif reason.is_failure:
+            self.trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
+        else:
+            self.greeted(properties)
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object
+    ) -> None:
+        if not self.trouble and not self._is_answered:
+            self.trouble = self._unanswered()
+        elif not self.trouble:
+            text = f"the broker has closed the connection: {reason}"
+            if self._was_deaf:
+                text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
+            elif self.is_ready and reason.getName() in ("Unspecified error", "Session taken over"):
+                text += f" ({self.other}, if this comes again and again)"
+            self.trouble = OSError(errno.ECONNRESET, text)
