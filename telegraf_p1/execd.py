@@ -29,8 +29,10 @@ class Lifeline:
     When the main thread does not come, `drain` is called and the process ended without it.
     """
 
-    def __init__(self, drain: Callable[[], None]) -> None:
+    def __init__(self, drain: Callable[[], None], *, has_parent: bool = True) -> None:
+        """Without a parent, under systemd or in a terminal, stdin says nothing: often it is /dev/null."""
         self._drain = drain
+        self._parent = [0] if has_parent else []
         self._leaving = False
         self._raised = False
         self._main = threading.get_ident()
@@ -65,7 +67,7 @@ class Lifeline:
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError):  # no stdin at all
-            while self._signals not in select.select([0, self._signals], [], [])[0] and os.read(0, 4096):
+            while self._signals not in select.select([*self._parent, self._signals], [], [])[0] and os.read(0, 4096):
                 os.kill(os.getpid(), signal.SIGUSR1)  # a newline says the same
         give_up = time.monotonic() + _DEAF_S
         while not self._leaving:

@@ -53,6 +53,7 @@ class Settings(NamedTuple):
     identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
     shapes: Shapes | None = None  # those of which a telegram may become a line at once
     show: Callable[[Telegram, Record], None] = lambda _telegram, _record: None  # sees each telegram that gave a record
+    pass_on: Callable[[Frame, Record], None] = lambda _frame, _record: None  # sees as what it came; not the fast way
 
 
 class _Stream:
@@ -332,6 +333,7 @@ class Interpreter:
         record = settings.identifiers(record)
         record = record._replace(tags=record.tags | stream.tags)
         settings.show(parsed, record)
+        settings.pass_on(frame, record)
         return record
 
     def _accept(self, stream: _Stream, count: int, *, has_crc: bool) -> None:

@@ -15,3 +15,8 @@ WEBSOCKET_PORTS: Final = {"mqtt+ws": 80, "mqtt+wss": 443}
 def password() -> str | None:
     """Give the password that the environment names, None without one; raise UsageError for what cannot be one."""
     return credentials.read(os.environ, PASSWORD) or None
+
+
+def level(text: str) -> str:
+    """Give a text that is one level of a topic; brokers hang up for what is no character, such as U+FFFE."""
+    return "".join(character if character.isprintable() and character not in "/+#" else "_" for character in text)

@@ -96,10 +96,11 @@ MAY_KNOW = {
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
     # telegrams that go on as they came
-    "forward": "",
+    "forward": "forward.target log url",
     "forward.letter": "",
     "forward.target": "forward.letter",
     "forward.spool": "forward.letter log url",
+    "forward.mqtt": "forward.letter forward.target log mqtt_broker mqtt_client mqtt_options reconnect tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
     # simulated meters
     "simulator": "",
@@ -143,6 +144,8 @@ MAY_KNOW = {
     "commands.progress": "",
     "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
     "outputs.history outputs.stdout scrub sources.file telegram",
+    "commands.forward": "commands commands.options execd forward forward.forwarder forward.letter forward.spool framer "
+    "interpreter log loop record reconnect sources url",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",

@@ -1,4 +1,4 @@
-"""The options that `run` and `decode` have in common: how telegrams are read and named."""
+"""The options that commands have in common: how telegrams are read and named."""
 
 import argparse
 import os
@@ -15,8 +15,8 @@ _AS_THEY_ARE: Final = "id"
 _SHORTEST_HISTORY_S: Final = 60
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add them to a command."""
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add to a command which telegrams are believed."""
     parser.add_argument(
         "--crc",
         choices=("auto", "require", "x25", "off"),
@@ -24,15 +24,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
         "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="believe telegrams that are not sealed, too, though there is a key"
+    )
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add these, and how telegrams are named."""
+    add_trust(parser)
     parser.add_argument("--timezone", metavar="ZONE", help="of the meter's clock (default: Europe/Amsterdam)")
     parser.add_argument(
         "--time",
         choices=("telegram", "host"),
         default="telegram",
         help="the record's time: the meter's clock (default), or this computer's",
-    )
-    parser.add_argument(
-        "--plain", action="store_true", help="believe telegrams that are not sealed, too, though there is a key"
     )
     parser.add_argument(
         "--meter-tag",
@@ -74,6 +79,16 @@ def may_be_wrong(chosen: argparse.Namespace) -> bool:
         or chosen.measurement != _MEASUREMENT
         or not {keys.KEY, keys.AUTHENTICATION_KEY}.isdisjoint(os.environ)
     )
+
+
+# What `Understood` asks for, where telegrams are believed and not named.
+UNNAMED: Final = {
+    "timezone": None,
+    "time": "telegram",
+    "meter_tag": _AS_THEY_ARE,
+    "definitions": None,
+    "measurement": _MEASUREMENT,
+}
 
 
 class Understood:

@@ -61,7 +61,9 @@ class Forwarder:
         self._given = 0  # letters
         self._safe = 0  # as many of them as have arrived, are on disk, or were dropped and counted
         self._is_all_delivered = False
+        self._goings = 0  # how often the target went, as it says itself
         # The rest is the forwarder's own.
+        self._goings_seen = 0
         self._place = 0  # of the last letter that came
         self._held: OrderedDict[int, _Held] = OrderedDict()  # by place: what is in memory alone
         self._held_bytes = 0
@@ -134,7 +136,8 @@ class Forwarder:
         self._inbox.put(partial(self._change, is_there=True))
 
     def gone(self) -> None:
-        """Keep what was not acknowledged."""
+        """Keep what was not acknowledged; nothing is sent before that is sent again, though `there` may come soon."""
+        self._goings += 1
         self._inbox.put(partial(self._change, is_there=False))
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
@@ -210,6 +213,7 @@ class Forwarder:
 
     def _change(self, *, is_there: bool) -> None:
         if not is_there:
+            self._goings_seen += 1
             self._flying.clear()
             self._ahead.clear()
             self._read = 0
@@ -270,7 +274,7 @@ class Forwarder:
             self._unsent.popleft()
 
     def _fly(self, letter: Letter, what: _Held | int) -> bool:
-        if not self._target.send(self._attempt + 1, letter):
+        if self._goings != self._goings_seen or not self._target.send(self._attempt + 1, letter):
             return False
         self._attempt += 1
         self._flying[self._attempt] = what

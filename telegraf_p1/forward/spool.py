@@ -19,7 +19,7 @@ from telegraf_p1.url import UsageError
 
 T = TypeVar("T")
 
-LEAST: Final = 1024 * 1024  # bytes: less is no queue
+LEAST: Final = 1_000_000  # bytes: less is no queue
 _OURS: Final = 0x70315F71  # `p1_q`, in the head of the file
 _VERSION: Final = 1
 _PAGE: Final = 4096  # bytes

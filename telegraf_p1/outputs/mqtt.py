@@ -15,7 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from telegraf_p1.log import Log, where
 from telegraf_p1.mqtt_client import Client, ProtocolError
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, password
+from telegraf_p1.mqtt_options import PASSWORD, PORTS, level, password
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.record import Record
 from telegraf_p1.tls import Trust, trust
@@ -96,7 +96,7 @@ class Publisher:
             self._last.clear()  # all of it, once the broker is back
             return
         now = time.monotonic()
-        root = self._root.replace(_METER, _level(record.tags.get("meter", "unknown")))
+        root = self._root.replace(_METER, level(record.tags.get("meter", "unknown")))
         for topic, text in self._mapping.topics(record):
             # Old names may begin with a slash; a root goes before it.
             name = f"{root}/{topic.removeprefix('/')}" if root else topic
@@ -137,8 +137,3 @@ class Publisher:
                 f"publish {reason}",
                 f"{self._name}: {reason}; trying again until it is there, records are written all the same",
             )
-
-
-def _level(text: str) -> str:
-    """Give a text that is one level of a topic; brokers hang up for what is no character, such as U+FFFE."""
-    return "".join(character if character.isprintable() and character not in "/+#" else "_" for character in text)

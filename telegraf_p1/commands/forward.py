@@ -1,0 +1,147 @@
+"""`telegraf-p1 forward SOURCE TARGET`: a meter's telegrams to a broker, as they are, by way of the disk."""
+
+import argparse
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from telegraf_p1.commands import NO_TELEGRAM, OK, options
+from telegraf_p1.forward import EXAMPLES as TARGETS
+from telegraf_p1.log import Log
+from telegraf_p1.sources import EXAMPLES
+from telegraf_p1.url import UsageError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from telegraf_p1.forward.forwarder import Forwarder
+    from telegraf_p1.forward.letter import Letter
+    from telegraf_p1.framer import Frame
+    from telegraf_p1.interpreter import Settings
+    from telegraf_p1.record import Record
+
+_SIZE: Final = re.compile(r"(\d{1,12})(k|M|G|)B?")
+_UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
+_NAME: Final = 60  # characters of a target in its queue's name
+
+
+def add(commands: Any) -> None:
+    """Say what it takes."""
+    parser = commands.add_parser(
+        "forward",
+        help="read a meter for ever, and publish its telegrams as they are",
+        epilog="While the target is away telegrams wait on disk, the oldest go when there is no more room. A recording "
+        "ends it, once all has arrived; SIGTERM and Ctrl-C end it at any time, and nothing that is on disk is lost.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help=", ".join(EXAMPLES))
+    parser.add_argument("target", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument(
+        "--queue",
+        metavar="FILE",
+        help="where telegrams wait (default: a file a target in $STATE_DIRECTORY, or ~/.local/state/telegraf_p1)",
+    )
+    parser.add_argument(
+        "--queue-size",
+        metavar="SIZE",
+        default="64MB",
+        help="of it on disk, at most (default: 64MB, a day of one a second)",
+    )
+    options.add_trust(parser)
+    parser.set_defaults(main=main, **options.UNNAMED)
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Forward until it is ended, or a recording is at its end and all of it has arrived."""
+    from telegraf_p1 import execd, loop
+    from telegraf_p1.forward import open_target
+    from telegraf_p1.forward.forwarder import Forwarder
+    from telegraf_p1.forward.spool import Spool
+    from telegraf_p1.interpreter import Interpreter
+    from telegraf_p1.reconnect import Reconnecting
+    from telegraf_p1.sources import advice, open_source
+
+    log = Log()
+    path, size = _queue(chosen), _size(chosen.queue_size)
+    settings = options.Understood(chosen).settings(is_fast=False)
+    source, target = open_source(chosen.source), open_target(chosen.target, log, str(path.absolute()))
+    spool = Spool(path, size, log)
+    try:
+        spool.open()
+    except OSError:  # it may come right, and the forwarder says so
+        spool.close()
+    forwarder = Forwarder(target, spool, log)
+    post = _Post(forwarder)
+    lifeline = execd.Lifeline(forwarder.close, has_parent=False)
+    interpreter = Interpreter(post.listening(settings), log, chosen.source, advice(chosen.source))
+    connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
+    try:
+        lifeline.watch()
+        forwarder.start()
+        loop.run(connection, interpreter, [post.output], forwarder.flush)
+        if not interpreter.accepted and not interpreter.rejected:
+            log.error(f"{chosen.source}: {NO_TELEGRAM}")
+        forwarder.deliver()
+    except execd.Stop:
+        pass
+    finally:
+        lifeline.leaving()
+        forwarder.close()
+    return OK
+
+
+class _Post:
+    """Makes letters of what the interpreter believes, and hands over those of each round together."""
+
+    def __init__(self, forwarder: "Forwarder") -> None:
+        self._forwarder = forwarder
+        self._letters: list[Letter] = []
+
+    def listening(self, settings: "Settings") -> "Settings":
+        """Give settings with which the interpreter tells us of each telegram."""
+        return settings._replace(pass_on=self._write)
+
+    def _write(self, frame: "Frame", record: "Record") -> None:
+        from telegraf_p1.forward.letter import UNKNOWN, Letter
+
+        # When it came is not known of what has waited somewhere: its meter's clock comes next to that.
+        received_ns = frame.at or record.time_ns or 0
+        self._letters.append(Letter(record.tags.get("meter", UNKNOWN), frame.data, received_ns))
+
+    def output(self, _records: "Sequence[Record]") -> None:
+        """Hand over what came."""
+        letters, self._letters = self._letters, []
+        if letters:
+            self._forwarder.accept(letters)
+
+
+def _size(text: str) -> int:
+    from telegraf_p1.forward.spool import LEAST
+
+    found = _SIZE.fullmatch(text)
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if size < LEAST:
+        raise UsageError(f"--queue-size {text!r} has to be a size such as 64MB or 1GB, 1MB or more")
+    return size
+
+
+def _queue(chosen: argparse.Namespace) -> Path:
+    """Give the file of the queue: one for each target, whatever the options of its URL."""
+    if chosen.queue:
+        return Path(chosen.queue)
+    url = parse(chosen.target)
+    what = f"{url.user}@{url.host}:{url.port or ''}{url.path}"
+    name = _UNSAFE.sub("_", what).strip("_")[:_NAME]
+    return _state() / f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:8]}.queue"
+
+
+def _state() -> Path:
+    """Give the folder for what lasts: systemd's, or the user's."""
+    if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given)
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "telegraf_p1"
+    except RuntimeError:
+        raise UsageError("there is no home for the queue: name a file with --queue") from None

@@ -1,0 +1,339 @@
+"""Letters to an MQTT broker: `mqtt://user@host/p1/{meter}/raw`, `mqtts://…` with TLS, `mqtt+ws://…` in a WebSocket.
+
+QoS 1, many before the first is acknowledged, as many as the broker takes. When a letter came stands in the user
+property `time`: seconds since 1970, UTC; a broker that knows no MQTT 5 does not get it. The topic whose last level is
+`status` instead, retained, says `online`, and `offline` by our last will. The password comes from P1_MQTT_PASSWORD.
+
+paho keeps what it publishes and sends it again by itself, and takes 60 µs for each, so packets are made here: a letter
+that is not acknowledged is the forwarder's, who has it on disk.
+
+Options: `client` (the client id), `ca`, `cert`, `key` (files) and `pin` (for TLS), `path` (of the WebSocket).
+"""
+
+import errno
+import select
+import socket
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+from urllib.parse import quote
+
+from paho.mqtt.enums import MessageType, MQTTErrorCode
+from paho.mqtt.properties import Properties, VariableByteIntegers
+
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.log import Log, where
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
+from telegraf_p1.mqtt_client import Client
+from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level
+from telegraf_p1.reconnect import waiting_time
+from telegraf_p1.tls import Trust, trust
+from telegraf_p1.url import Url, UsageError, options
+
+_MOST_FLYING: Final = 1000
+_LONGEST_ANSWER: Final = 16 * 1024
+_LONGEST_TOPIC: Final = 1000  # bytes, without the meter's name
+_LONGEST_WAIT_S: Final = 5.0
+_LONGEST_WAIT_REFUSED_S: Final = 60.0
+_REFUSED: Final = (errno.EACCES, errno.EPERM)
+_STEADY_S: Final = 10.0
+_LAST_WORD_S: Final = 1.0
+_METER: Final = "{meter}"
+_PUBLISH: Final = 0x32  # QoS 1
+_STATUS: Final = 0x31  # QoS 0, retained
+_USER_PROPERTY: Final = b"\x26\0\x04time\0"
+_FAILURE: Final = 0x80  # the reasons from here on
+_REASONS: Final = {
+    0x83: "it cannot take it now",
+    0x87: "this user may not write there",
+    0x90: "it is no topic for it",
+    0x97: "there is more than this user may send",
+}
+_LINGER_S: Final = 2.0
+
+
+def target(url: Url, log: Log, who: str) -> Target:
+    """Give an MQTT topic as a target; `who` tells the forwarders of one computer apart."""
+    websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
+    name, ca, pin, cert, key, *path = options(url, client="", ca="", pin="", cert="", key="", **websocket)
+    topic = url.path.removeprefix("/")
+    if not url.host or not topic:
+        raise UsageError(f"target {url.text!r}: write host and topic, for example mqtt://192.168.1.2/p1/{_METER}/raw")
+    if set(topic) & set("+#"):
+        raise UsageError(f"target {url.text!r}: + and # cannot stand in a topic that is written to")
+    if len(topic.encode()) > _LONGEST_TOPIC:
+        raise UsageError(f"target: a topic of more than {_LONGEST_TOPIC} bytes is too long")
+    if topic.rpartition("/")[2] in ("status", ""):
+        raise UsageError(f"target {url.text!r}: write what the last level is, for example raw; status is for ours")
+    if path and not path[0].startswith("/"):
+        raise UsageError(f"target {url.text!r}: path={path[0]!r} has to begin with /")
+    place = _Place(
+        (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme]),
+        topic,
+        url.user,
+        name or client_id(f"forward {who} {url.user}@{url.host}/{topic}"),
+        trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key),
+        *path,
+    )
+    return MqttTarget(place, log, url.text)
+
+
+class _Place(NamedTuple):
+    """Where the broker is, and what it has to know of us."""
+
+    address: tuple[str, int]
+    topic: str
+    user: str
+    client_id: str
+    whom: Trust | None
+    path: str = ""
+
+    def status(self, meter: str) -> str:
+        """Give the topic that says whether we are there."""
+        above, slash, _ = self.topic.replace(_METER, level(meter)).rpartition("/")
+        return f"{above}{slash}status"
+
+
+class _RefusedError(OSError):
+    """The broker does not want what is published on a topic."""
+
+
+class MqttTarget(Target):
+    """Keeps a connection, in a thread of its own."""
+
+    def __init__(self, place: _Place, log: Log, name: str) -> None:
+        self.needs_meter = _METER in place.topic
+        self._place, self._log, self._name = place, log, name
+        self._language = Language()
+        self._line: _Line | None = None
+        self._closes = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_in_trouble = self._is_said = False
+
+    def start(self, told: Told, meter: str) -> None:
+        """Begin to connect, in the background."""
+        self._thread = threading.Thread(target=self._run, args=(told, meter), name="mqtt", daemon=True)
+        self._thread.start()
+
+    def send(self, number: int, letter: Letter) -> bool:
+        """Take a letter, if there is a connection with room."""
+        line = self._line
+        return line is not None and line.offer(number, letter)
+
+    def close(self) -> None:
+        """Say that we are offline, and hang up."""
+        self._closes.set()
+        if line := self._line:
+            line.wake()
+        if self._thread:
+            self._thread.join(_LAST_WORD_S)
+
+    def _run(self, told: Told, meter: str) -> None:
+        attempt, wait_s = 0, 0.0
+        while not self._closes.wait(wait_s):
+            line = _Line(self._place, self._language, meter, self._log)
+            begun = time.monotonic()
+            try:
+                line.connect()
+                self._say_back()
+                self._line = line
+                told.there()
+                line.serve(told, self._closes)
+            except OSError as error:
+                is_good = line.has_delivered or (line.is_ready and time.monotonic() - begun > _STEADY_S)
+                attempt = 0 if is_good else attempt + 1
+                is_refused = error.errno in _REFUSED
+                wait_s = waiting_time(attempt, _LONGEST_WAIT_REFUSED_S if is_refused else _LONGEST_WAIT_S)
+                if isinstance(error, _RefusedError):
+                    wait_s = _LONGEST_WAIT_REFUSED_S
+                self._say_trouble(str(error.strerror or error))
+            except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
+                wait_s = _LONGEST_WAIT_S
+                self._say_trouble(f"the connection met {where(error)}")
+            finally:
+                self._line = None
+                told.gone()
+                line.end()
+
+    def _say_trouble(self, reason: str) -> None:
+        if not self._is_in_trouble:
+            self._is_in_trouble = True
+            text = f"{self._name}: {reason}; telegrams wait until it is there"
+            self._is_said |= self._log.warning_for(f"target {reason}", text)
+
+    def _say_back(self) -> None:
+        self._is_in_trouble = False
+        if self._is_said:
+            self._is_said = False
+            self._log.info(f"{self._name} is back")
+
+
+class _Client(Client):
+    """Remembers what the broker says of what was published: its number, and a reason."""
+
+    packets: ClassVar = {**Client.packets, MessageType.PUBACK: _LONGEST_ANSWER}
+
+    def __init__(self, whom: Trust | None, path: str, **more: Any) -> None:
+        super().__init__(whom, path, **more)
+        self.answers: list[tuple[int, int]] = []
+
+    def publish_packets(self, packets: bytes) -> None:
+        """Send packets that are made already, many at once."""
+        self._packet_queue(MessageType.PUBLISH, packets, 0, 1)
+
+    def _handle_pubackcomp(self, _kind: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        packet = self._in_packet["packet"]
+        self.answers.append((int.from_bytes(packet[:2], "big"), packet[2] if len(packet) > 2 else 0))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+class _Line(Broker):
+    """A connection on which letters go; but for `offer` and `wake`, all of it is one thread's."""
+
+    client: _Client
+
+    def __init__(self, place: _Place, language: Language, meter: str, log: Log) -> None:
+        self.has_delivered = False
+        self._place, self._log = place, log
+        self._status = place.status(meter)
+        self._offered: deque[tuple[int, Letter]] = deque()
+        self._flying: dict[int, tuple[int, str]] = {}  # by the packet's number: the letter's, and its meter
+        self._number = 0
+        self._most = _MOST_FLYING
+        self._largest = 0
+        self._refused = ""
+        self._ears, self._mouth = socket.socketpair()
+        client = _Client(
+            place.whom,
+            quote(place.path),
+            client_id=place.client_id,
+            clean_session=None if language.is_5() else True,
+            protocol=language.version,
+            reconnect_on_failure=False,
+        )
+        super().__init__(client, language, place.user, may_be_tls=not place.whom and not place.path)
+        client.will_set(self._status, "offline", qos=1, retain=True)
+
+    def connect(self) -> None:
+        """Connect, or raise OSError with the reason."""
+        self.open(self._place.address, **({"clean_start": True} if self.language.is_5() else {}))
+
+    def greeted(self, properties: Properties | None) -> None:
+        """Hear what the broker takes, and say that we are here."""
+        self._most = min(_MOST_FLYING, getattr(properties, "ReceiveMaximum", _MOST_FLYING))
+        self._largest = getattr(properties, "MaximumPacketSize", 0)
+        if getattr(properties, "MaximumQoS", 1) < 1:
+            self.trouble = OSError(errno.EPROTO, "the broker takes no QoS 1, which tells what has arrived")
+        self._say("online")
+        self.is_ready = True
+
+    def offer(self, number: int, letter: Letter) -> bool:
+        """Take a letter if there is room for it; the forwarder's thread asks."""
+        if len(self._offered) + len(self._flying) >= self._most or self._refused:
+            return False
+        self._offered.append((number, letter))
+        if len(self._offered) == 1:
+            self.wake()
+        return True
+
+    def wake(self) -> None:
+        """Let `serve` look at what there is to do; from any thread."""
+        with suppress(OSError):  # it is full, or closed
+            self._mouth.send(b"\0", socket.MSG_DONTWAIT)
+
+    def serve(self, told: Told, closes: threading.Event) -> None:
+        """Send what is offered until it is time to end; raise OSError when the connection is lost."""
+        refused_at = 0.0
+        while not closes.is_set():
+            if not self._refused:
+                self._send(told)
+            self._listen(_LINGER_S if self._refused else KEEP_ALIVE_S / 3)
+            self._hear(told)
+            if not self._refused:
+                continue
+            # What is on its way to other topics may arrive yet.
+            refused_at = refused_at or time.monotonic()
+            if not self._flying or time.monotonic() > refused_at + _LINGER_S:
+                raise _RefusedError(errno.EACCES, self._refused)
+
+    def _listen(self, seconds: float) -> None:
+        opened: Any = self.client.socket()
+        if opened and not opened.pending():
+            writing = [opened] if self.client.want_write() else []
+            if self._ears in select.select([opened, self._ears], writing, [], seconds)[0]:
+                self._ears.recv(4096)
+        self.look(0.0)
+
+    def _hear(self, told: Told) -> None:
+        arrived: list[int] = []
+        for number, reason in self.client.answers:
+            own, meter = self._flying.pop(number, (0, ""))
+            if reason < _FAILURE:
+                arrived += [own] if own else []
+            elif not self._refused:
+                why = _REASONS.get(reason, f"reason {reason:#04x}")
+                self._refused = f"the broker refuses the topic {self._topic(meter)!r}: {why}"
+        self.client.answers.clear()
+        if arrived:
+            self.has_delivered = True
+            told.acknowledged(arrived)
+
+    def _send(self, told: Told) -> None:
+        """Send what was offered and is not more than the broker takes."""
+        packets: list[bytes] = []
+        while self._offered and len(self._flying) < self._most:
+            own, letter = self._offered.popleft()
+            packet = self._packet(letter)
+            if self._largest and len(packet) > self._largest:
+                self._log.warning_for(
+                    "target too long",
+                    f"a telegram of {len(letter.telegram)} bytes is more than the broker takes at once, which is "
+                    f"{self._largest}: it is dropped",
+                )
+                told.acknowledged([own])
+                continue
+            self._flying[self._number] = own, letter.meter
+            packets.append(packet)
+        if packets:
+            self.client.publish_packets(b"".join(packets))
+
+    def _packet(self, letter: Letter) -> bytes:
+        """Make a PUBLISH packet (MQTT 5, 3.3), with the next number."""
+        self._number = self._number % 65_535 + 1
+        while self._number in self._flying:
+            self._number = self._number % 65_535 + 1
+        topic = self._topic(letter.meter).encode()
+        properties = b""
+        if self.language.is_5():
+            value = letter.time().encode()
+            pair = _USER_PROPERTY + bytes([len(value)]) + value
+            properties = bytes([len(pair)]) + pair
+        return _packet(_PUBLISH, topic, self._number.to_bytes(2, "big") + properties + letter.telegram)
+
+    def _topic(self, meter: str) -> str:
+        return self._place.topic.replace(_METER, level(meter))
+
+    def _say(self, status: str) -> None:
+        properties = b"\0" if self.language.is_5() else b""
+        self.client.publish_packets(_packet(_STATUS, self._status.encode(), properties + status.encode()))
+
+    def end(self) -> None:
+        """Say that we are offline, hang up, and forget what was on its way."""
+        with suppress(OSError, ValueError):
+            if self.is_ready and self.client.is_connected():
+                self._say("offline")
+                # What the system has no room for waits: a broker that does not read gets our last will.
+                end = time.monotonic() + _LAST_WORD_S / 2
+                while self.client.want_write() and time.monotonic() < end:
+                    self._listen(_LAST_WORD_S / 4)
+            self.close()
+        self._ears.close()
+        self._mouth.close()
+
+
+def _packet(kind: int, topic: bytes, rest: bytes) -> bytes:
+    length = 2 + len(topic) + len(rest)
+    return b"%c%b%b%b%b" % (kind, VariableByteIntegers.encode(length), len(topic).to_bytes(2, "big"), topic, rest)  # type: ignore[no-untyped-call]
