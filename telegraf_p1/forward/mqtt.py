@@ -250,7 +250,13 @@ class _Line(Broker):
         while not closes.is_set():
             if not self._refused:
                 self._send(told)
-            self._listen(_LINGER_S if self._refused else KEEP_ALIVE_S / 3)
+            try:
+                self._listen(_LINGER_S if self._refused else KEEP_ALIVE_S / 3)
+            except OSError:
+                self._hear(told)
+                if self._refused:  # some brokers hang up then (mosquitto 2.0.11)
+                    raise _RefusedError(errno.EACCES, self._refused) from None
+                raise
             self._hear(told)
             if not self._refused:
                 continue
