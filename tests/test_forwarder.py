@@ -208,6 +208,8 @@ def test_what_is_not_acknowledged_for_some_seconds_is_safe_on_disk_and_not_sent_
 
 def test_what_waits_goes_first_and_in_order(house: House) -> None:
     house.give(25)
+    assert house.safe() == 0
+    house.step(3)
     assert house.safe() == 25
     house.target.come()
     house.step()
@@ -216,7 +218,7 @@ def test_what_waits_goes_first_and_in_order(house: House) -> None:
     house.settle()
     assert house.target.arrived == list(range(30))
     assert house.spool.count() == 0
-    assert any("25 telegrams that had waited" in line or "30 telegrams" in line for line in house.said)
+    assert "I! telegrams that had waited on disk and have arrived: 30\n" in house.said
 
 
 def test_what_was_on_its_way_when_the_target_went_is_sent_again(house: House) -> None:
@@ -247,6 +249,8 @@ def test_a_target_that_needs_a_meter_starts_with_the_first(tmp_path: Path) -> No
     assert house.target.told is None
     house.give(1)
     assert house.target.meter == "E0001"
+    house.step(3)
+    house.target.meter = ""
     house.cut_power()
     assert house.target.meter == "E0001"
     assert house.target.told is not None
@@ -266,7 +270,7 @@ def test_a_full_disk_leaves_the_newest_in_memory_and_says_so(house: House, monke
     assert house.safe() == 30
     house.settle()
     assert house.target.arrived == list(range(dropped, 30))
-    assert sum(int(found) for found in re.findall(r"dropped, (\d+) of them", "".join(house.said))) == dropped
+    assert sum(int(found) for found in re.findall(r"were dropped: (\d+)", "".join(house.said))) == dropped
 
 
 def test_what_has_no_room_is_counted(tmp_path: Path) -> None:

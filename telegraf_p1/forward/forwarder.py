@@ -162,7 +162,7 @@ class Forwarder:
         try:
             self._last_row = self._spool.last()
             if count := self._spool.count() if self._last_row else 0:
-                self._log.info(f"{count} telegrams wait on disk, and are sent first")
+                self._log.info(f"telegrams that wait on disk, and are sent first: {count}")
             self._is_prepared = True
         except OSError as error:
             self._disk_fails(error)
@@ -300,9 +300,10 @@ class Forwarder:
             return False
         oldest = next(iter(self._held.values()))
         return (
-            not self._is_there
+            (not self._is_there and self._goings_seen > 0)  # at the start it may be there in a moment
             or self._has_rows()
             or len(self._held) > _MOST_HELD
+            or self._held_bytes > _MOST_IN_MEMORY
             or self._is_due(oldest.since + _PATIENCE_S)
         )
 
@@ -334,7 +335,7 @@ class Forwarder:
             return
         self._arrived.clear()
         if self._waited and not self._has_rows() and not any(isinstance(what, int) for what in self._flying.values()):
-            self._log.info_for("waited", f"{self._waited} telegrams that had waited on disk have arrived")
+            self._log.info_for("waited", f"telegrams that had waited on disk and have arrived: {self._waited}")
             self._waited = 0
             self._spool.shrink()
 
@@ -348,9 +349,7 @@ class Forwarder:
     def _say_dropped(self) -> None:
         dropped = self._dropped + self._spool.dropped - self._said_dropped
         if dropped and self._is_due(self._say_at):
-            self._log.warning(
-                f"the queue is full: the oldest telegrams were dropped, {dropped} of them; see --queue-size"
-            )
+            self._log.warning(f"the queue is full, see --queue-size; oldest telegrams that were dropped: {dropped}")
             self._said_dropped += dropped
             self._say_at = self._clock() + _SAY_AGAIN_S
 

@@ -18,7 +18,6 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from telegraf_p1.simulator.meter import Meter
-from tests.helpers.cable import Cable, open_files
 from tests.helpers.certificates import self_signed
 from tests.helpers.fake_broker import CONNACK, ONLY_3_1_1
 from tests.helpers.mosquitto import Device, Mosquitto, line, subscribed
@@ -84,27 +83,37 @@ def said(folder: Path) -> str:
 
 
 class House:
-    """A meter at a cable, and what it sent: each telegram without its line end, as a frame has it."""
+    """A meter behind a TCP bridge, and what it sent: each telegram without its line end, as a frame has it."""
 
-    def __init__(self, cable: Cable) -> None:
-        self._cable = cable
+    def __init__(self, server: socket.socket, form: str = "nl-5.0") -> None:
+        self.source = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        self.meter = Meter(form)
         self.sent: list[bytes] = []
+        self._server = server
+        self._peers: list[socket.socket] = []
+
+    def meet(self) -> None:
+        """Wait until somebody reads."""
+        self._peers.append(self._server.accept()[0])
 
     def send(self, count: int = 1) -> None:
         for _ in range(count):
-            self._cable.now += 1
-            telegram = self._cable.meter.telegram(self._cable.now)
-            self._cable.write(telegram)
+            telegram = self.meter.telegram(START + len(self.sent))
+            self._peers[-1].sendall(telegram)
             self.sent.append(telegram.rstrip(b"\r\n"))
+
+    def leave(self) -> None:
+        for peer in self._peers:
+            peer.close()
 
 
 @pytest.fixture
-def house(cable: Cable) -> House:
-    return House(cable)
-
-
-def reads(cable: Cable, process: subprocess.Popen[bytes]) -> None:
-    wait_until(lambda: cable.device in open_files(process.pid), "the port")
+def house() -> Iterator[House]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        house = House(server)
+        yield house
+        house.leave()
 
 
 def on_disk(folder: Path) -> int:
@@ -113,11 +122,11 @@ def on_disk(folder: Path) -> int:
 
 
 def test_telegrams_arrive_as_they_were_with_the_time_they_came(
-    tmp_path: Path, broker: Mosquitto, reader: Reader, cable: Cable, house: House
+    tmp_path: Path, broker: Mosquitto, reader: Reader, house: House
 ) -> None:
     before = time.time()
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+    with forwarding(tmp_path, house.source, broker.url(METER)) as process:
+        house.meet()
         house.send(3)
         wait_until(lambda: len(reader.telegrams) == 3, "the telegrams")
         assert reader.status == ["online"]
@@ -133,10 +142,10 @@ def test_telegrams_arrive_as_they_were_with_the_time_they_came(
 
 
 def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
-    tmp_path: Path, broker: Mosquitto, reader: Reader, cable: Cable, house: House
+    tmp_path: Path, broker: Mosquitto, reader: Reader, house: House
 ) -> None:
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+    with forwarding(tmp_path, house.source, broker.url(METER)):
+        house.meet()
         house.send(2)
         wait_until(lambda: len(reader.telegrams) == 2, "the first telegrams")
         broker.stop()
@@ -156,17 +165,17 @@ def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
     assert said(tmp_path).count("is back") == said(tmp_path).count("wait until it is there") == 1
 
 
-def test_run_dates_what_had_waited_by_the_property(tmp_path: Path, cable: Cable) -> None:
+def test_run_dates_what_had_waited_by_the_property(tmp_path: Path, house: House) -> None:
     """A meter without a clock: the record's time is when its telegram came, not when the broker was back."""
     broker = Mosquitto(tmp_path)
-    cable.meter = Meter("nl-2.2")
-    with forwarding(tmp_path, str(cable.link), broker.url("p1/home/raw")) as process:
-        reads(cable, process)
+    house.meter = Meter("nl-2.2")
+    with forwarding(tmp_path, house.source, broker.url("p1/home/raw")):
+        house.meet()
         empty = on_disk(tmp_path)
         begun = time.time_ns()
-        cable.write(cable.meter.telegram(START))
+        house.send()
         time.sleep(1)  # the pause ends what has no CRC
-        cable.write(cable.meter.telegram(START + 10))
+        house.send()
         came = time.time_ns()
         wait_until(lambda: on_disk(tmp_path) > empty, "the first on disk")
         time.sleep(1)
@@ -179,10 +188,10 @@ def test_run_dates_what_had_waited_by_the_property(tmp_path: Path, cable: Cable)
     assert begun < at < came
 
 
-def test_nothing_on_disk_is_lost_by_a_kill(tmp_path: Path, broker: Mosquitto, cable: Cable, house: House) -> None:
+def test_nothing_on_disk_is_lost_by_a_kill(tmp_path: Path, broker: Mosquitto, house: House) -> None:
     broker.stop()
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+    with forwarding(tmp_path, house.source, broker.url(METER)) as process:
+        house.meet()
         empty = on_disk(tmp_path)
         house.send(20)
         wait_until(lambda: on_disk(tmp_path) > empty, "telegrams on disk")
@@ -192,18 +201,18 @@ def test_nothing_on_disk_is_lost_by_a_kill(tmp_path: Path, broker: Mosquitto, ca
     broker.start()
     reader = Reader(broker.port)
     subscribed(broker)
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)):
+    with forwarding(tmp_path, house.source, broker.url(METER)):
         wait_until(lambda: len(reader.telegrams) == 20, "what was on disk")
     reader.stop()
     assert reader.telegrams == house.sent
-    assert "20 telegrams wait on disk, and are sent first" in said(tmp_path)
+    assert "telegrams that wait on disk, and are sent first: 20" in said(tmp_path)
 
 
 def test_its_end_keeps_what_the_broker_did_not_acknowledge(
-    tmp_path: Path, broker: Mosquitto, reader: Reader, cable: Cable, house: House
+    tmp_path: Path, broker: Mosquitto, reader: Reader, house: House
 ) -> None:
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+    with forwarding(tmp_path, house.source, broker.url(METER)) as process:
+        house.meet()
         house.send()
         wait_until(lambda: reader.telegrams, "the first telegram")
         broker.process.send_signal(signal.SIGSTOP)
@@ -214,16 +223,16 @@ def test_its_end_keeps_what_the_broker_did_not_acknowledge(
         assert process.wait(10) == 0
         assert time.monotonic() - begun < 3
         broker.process.send_signal(signal.SIGCONT)
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)):
+    with forwarding(tmp_path, house.source, broker.url(METER)):
         wait_until(lambda: set(reader.telegrams) >= set(house.sent), "all of them")
     assert list(dict.fromkeys(reader.telegrams)) == house.sent
 
 
 def test_a_forwarder_that_is_killed_is_offline_by_its_last_will(
-    tmp_path: Path, broker: Mosquitto, reader: Reader, cable: Cable, house: House
+    tmp_path: Path, broker: Mosquitto, reader: Reader, house: House
 ) -> None:
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+    with forwarding(tmp_path, house.source, broker.url(METER)) as process:
+        house.meet()
         house.send()
         wait_until(lambda: reader.status == ["online"], "the status")
         process.kill()
@@ -327,7 +336,7 @@ def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_the_acl_refuses_waits_until_it_is_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cable: Cable, house: House
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, house: House
 ) -> None:
     acl = tmp_path / "acl"
     acl.write_text("user reader\ntopic read p1/#\nuser house\ntopic write p1/+/status\n")
@@ -337,8 +346,8 @@ def test_what_the_acl_refuses_waits_until_it_is_allowed(
     reader = Reader(broker.port, "reader", "right-reader")
     try:
         target = broker.url(METER).replace("//", "//house@")
-        with forwarding(tmp_path, str(cable.link), target) as process:
-            reads(cable, process)
+        with forwarding(tmp_path, house.source, target) as process:
+            house.meet()
             house.send(3)
             refusal = f"refuses the topic '{TOPIC}': this user may not write there"
             wait_until(lambda: refusal in said(tmp_path), "the refusal")
@@ -347,7 +356,7 @@ def test_what_the_acl_refuses_waits_until_it_is_allowed(
         with acl.open("a") as file:
             file.write("topic write p1/#\n")
         broker.process.send_signal(signal.SIGHUP)
-        with forwarding(tmp_path, str(cable.link), target):
+        with forwarding(tmp_path, house.source, target):
             wait_until(lambda: len(reader.telegrams) == 3, "what had waited")
     finally:
         reader.stop()
@@ -493,9 +502,9 @@ def test_a_telegram_that_the_broker_will_never_take_holds_up_no_other(tmp_path: 
     assert "more than the broker takes" in said(tmp_path)
 
 
-def test_a_second_one_on_one_queue_is_refused(tmp_path: Path, broker: Mosquitto, cable: Cable) -> None:
-    with forwarding(tmp_path, str(cable.link), broker.url(METER)) as process:
-        reads(cable, process)
+def test_a_second_one_on_one_queue_is_refused(tmp_path: Path, broker: Mosquitto, house: House) -> None:
+    with forwarding(tmp_path, house.source, broker.url(METER)) as process:
+        house.meet()
         with forwarding(tmp_path, "sim:", broker.url(METER)) as second:
             assert second.wait(10) == 2
         assert process.poll() is None
