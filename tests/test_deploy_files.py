@@ -38,6 +38,27 @@ def test_systemd_knows_every_word_of_the_drop_ins(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_systemd_knows_every_word_of_the_forwarders_unit(tmp_path: Path) -> None:
+    text = (DEPLOY / "p1-forward.service").read_text()
+    (program,) = re.findall(r"^ExecStart=(\S+) forward \$\{P1_SOURCE\} \$\{P1_TARGET\}$", text, re.MULTILINE)
+    unit = tmp_path / "p1-forward.service"
+    unit.write_text(text.replace(program, "/bin/true"))
+    command = [component("systemd-analyze"), "verify", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+
+
+def test_the_forwarder_is_hardened_as_telegraf_is() -> None:
+    unit = DEPLOY / "p1-forward.service"
+    assert exposure(unit) < 2
+    hardening = (DEPLOY / "telegraf.service.d" / "hardening.conf").read_text().splitlines()
+    lines = unit.read_text().splitlines()
+    ours = {
+        line for line in hardening if "=" in line and not line.startswith(("#", "ReadWritePaths", "Wants", "After"))
+    }
+    assert ours <= set(lines)
+
+
 def exposure(unit: Path) -> float:
     """Give what systemd thinks can be done through a unit: 0 (nothing) to 10."""
     command = [component("systemd-analyze"), "security", "--offline=true", str(unit)]

@@ -1,6 +1,7 @@
 """`telegraf-p1 forward` against a real mosquitto: whatever goes away, each telegram arrives, and is dated right."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from tests.helpers.fake_broker import CONNACK, ONLY_3_1_1
 from tests.helpers.mosquitto import Device, Mosquitto, line, subscribed
 from tests.helpers.programs import PLUGIN, free_port, plugin, program, read_line, wait_until
 from tests.helpers.server import serving
-from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal
+from tests.helpers.telegrams import KEY, LUXEMBOURG, ROOT, START, seal
 
 TOPIC = "p1/E0047010000000011/raw"
 STATUS = "p1/E0047010000000011/status"
@@ -539,6 +540,20 @@ def test_its_queue_is_where_systemd_says(tmp_path: Path, broker: Mosquitto, monk
     with program([*PLUGIN, "forward", "sim:", broker.url(METER)], stdin=subprocess.DEVNULL):
         queue = wait_until(lambda: list((tmp_path / "state").glob("*.queue")), "the queue")[0]
     assert "p1_meter_raw" in queue.name
+
+
+def test_the_command_of_the_service_forwards(tmp_path: Path, broker: Mosquitto, reader: Reader) -> None:
+    (words,) = re.findall(r"^ExecStart=\S+ (.+)$", (ROOT / "deploy" / "p1-forward.service").read_text(), re.MULTILINE)
+    (tmp_path / "recording").write_bytes(Meter().telegram(START))
+    environment = {
+        **os.environ,
+        "P1_SOURCE": f"file:{tmp_path}/recording",
+        "P1_TARGET": broker.url("p1/house/raw"),
+        "STATE_DIRECTORY": str(tmp_path / "state"),
+    }
+    arguments = [environment[word.strip("${}")] if "$" in word else word for word in words.split()]
+    subprocess.run([*PLUGIN, *arguments], stdin=subprocess.DEVNULL, env=environment, timeout=30, check=True)
+    wait_until(lambda: reader.telegrams, "the telegram")
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
