@@ -3,13 +3,13 @@
 import contextlib
 import errno
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
 from telegraf_p1.log import Log
+from telegraf_p1.outage import Outage
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Event, Lost
 
@@ -19,9 +19,7 @@ _SHORTEST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_WAIT_REFUSED_S: Final = 60.0
 _REFUSED: Final = (errno.EACCES, errno.EPERM)
-_FOREIGN: Final = re.compile(r"'[^']*'|\([^()]*\)|[0-9]+")
 _STEADY_S: Final = 10.0  # a connection that lasted so long may be opened again at once
-_MOST_REASONS: Final = 20
 
 
 class Reconnecting(Connection):
@@ -33,14 +31,13 @@ class Reconnecting(Connection):
     """
 
     def __init__(self, source: Source, log: Log, name: str, accepted: Callable[[], int]) -> None:
-        self._source, self._log, self._name, self._accepted = source, log, name, accepted
+        self._source, self._log, self._accepted = source, log, accepted
         self._connection: Connection | None = None
         self._opened_at = 0.0
         self._accepted_before = 0
         self._attempt = 0
         self._wait = 0.0
-        self._troubles: set[str] = set()  # reasons that were said since it went
-        self._is_said = False
+        self._outage = Outage(log, name, "trying again until it is there")
         self._ever_read = False
         self._is_wanted = True
         self._wanting = threading.Lock()  # held while what is wanted is told to what is open
@@ -69,10 +66,8 @@ class Reconnecting(Connection):
         return self._connection
 
     def _say_that_it_is_back(self) -> None:
-        if self._troubles and self._connection and self._accepted() > self._accepted_before:
-            self._troubles.clear()
-            if self._is_said:
-                self._log.info(f"{self._name} is back" if self._accepted_before else f"{self._name} is there")
+        if self._connection and self._accepted() > self._accepted_before:
+            self._outage.ends("is back" if self._accepted_before else "is there")
 
     def _lose(self, error: OSError) -> None:
         reason = str(error.strerror or error)
@@ -85,13 +80,7 @@ class Reconnecting(Connection):
         if is_good and error.errno == errno.ETIMEDOUT:
             self._wait = 0.0  # it was silent, and may speak again at any moment
         self.close()
-        if not self._troubles:
-            say = self._log.warning_for if self._ever_read else self._log.error_for
-            self._is_said = say(_kind(reason), f"{self._name}: {reason}; trying again until it is there")
-        elif _kind(reason) not in self._troubles:
-            self._log.info_for(_kind(reason), f"{self._name}: still not there: {reason}")
-        if len(self._troubles) < _MOST_REASONS:
-            self._troubles.add(_kind(reason))
+        self._outage.begins(reason, self._log.warning_for if self._ever_read else self._log.error_for)
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
         """Pass it on, now and to what is opened later; any thread may say it."""
@@ -130,11 +119,6 @@ def opened_now(source: Source) -> Source:
         return outcome
 
     return opened
-
-
-def _kind(reason: str) -> str:
-    """Give what of a reason is ours: numbers and quotes differ each time."""
-    return _FOREIGN.sub("", reason)[:200]
 
 
 def waiting_time(attempt: int, longest: float) -> float:

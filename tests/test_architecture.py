@@ -18,6 +18,8 @@ MAY_KNOW = {
     "": "",
     "log": "credentials",
     "advice": "",
+    "outage": "log",
+    "loaded": "url",
     "durations": "",
     "execd": "",
     "pipe": "log",
@@ -59,7 +61,7 @@ MAY_KNOW = {
     "sources.connection": "sources.events",
     "sources.envelope": "",
     "sources.serial_settings": "url",
-    "sources": "advice sources.connection url",
+    "sources": "advice loaded sources.connection url",
     "sources.file": "sources.connection sources.events url",
     "sources.tcp": "connect sources.connection sources.events url",
     "sources.rhythm": "",
@@ -83,7 +85,7 @@ MAY_KNOW = {
     "warn": "advice diagnosis log record sources.events telegram",
     "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
     "shapes sources.events telegram timestamp warn",
-    "reconnect": "log sources.connection sources.events",
+    "reconnect": "log outage sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     # records → lines, topics
     "outputs": "record",
@@ -96,11 +98,11 @@ MAY_KNOW = {
     "outputs.statistics": "interpreter lineproto record",
     "outputs.mqtt": "mqtt_client mqtt_options log outputs.mapping record tls url",
     # telegrams that go on as they came
-    "forward": "forward.target log url",
+    "forward": "forward.target loaded log url",
     "forward.letter": "",
     "forward.target": "forward.letter",
     "forward.spool": "forward.letter log url",
-    "forward.mqtt": "forward.letter forward.target log mqtt_broker mqtt_client mqtt_options reconnect tls url",
+    "forward.mqtt": "forward.letter forward.target log mqtt_broker mqtt_client mqtt_options outage reconnect tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
     # simulated meters
     "simulator": "",

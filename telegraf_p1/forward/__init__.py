@@ -4,11 +4,10 @@ Where they go is chosen by the scheme of a URL. To add one: a file with a functi
 the URL and gives a target as `target.py` describes it, and a line in `_KINDS`.
 """
 
-import importlib
-import sys
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.forward.target import Target
+from telegraf_p1.loaded import loaded
 from telegraf_p1.log import Log
 from telegraf_p1.url import UsageError, parse
 
@@ -41,11 +40,5 @@ def open_target(text: str, log: Log, who: str) -> Target:
         known = ", ".join(sorted(_KINDS))
         raise UsageError(f"target {text!r}: write a URL such as {EXAMPLES[0]}; it begins with one of: {known}")
     kind = _KINDS[url.scheme]
-    try:
-        module = importlib.import_module(f"{__name__}.{kind.module}")
-    except ImportError:
-        if not kind.needs:
-            raise
-        cure = f"run {sys.executable} -m pip install '{kind.needs}'"
-        raise UsageError(f"target {text!r} needs a package that is not installed: {cure}") from None
+    module = loaded(f"{__name__}.{kind.module}", kind.needs, f"target {text!r}")
     return cast("Target", module.target(url, log, who))

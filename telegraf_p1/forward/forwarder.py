@@ -181,7 +181,7 @@ class Forwarder:
         self._send()
         if self._has_to_save():
             self._save()
-        if len(self._arrived) >= _AT_ONCE or (self._arrived and self._is_due(self._arrived_at + _DELETE_S)):
+        if self._has_to_delete():
             self._delete()
         while self._held_bytes > _MOST_IN_MEMORY:
             self._drop(next(iter(self._held.values())))
@@ -195,7 +195,7 @@ class Forwarder:
         due = [_PATIENCE_S if self._is_prepared else max(0.0, self._disk_at - self._clock())]
         now = self._clock()
         if self._arrived:
-            due.append(self._arrived_at + _DELETE_S - now)
+            due.append(max(self._arrived_at + _DELETE_S, self._disk_at) - now)
         if self._held:
             due.append(max(next(iter(self._held.values())).since + _PATIENCE_S, self._disk_at) - now)
         if self._closes_at:
@@ -324,6 +324,11 @@ class Forwarder:
             self._drop(held)
         self._unsent = deque(held for held in self._held.values() if not held.is_sent)
 
+    def _has_to_delete(self) -> bool:
+        if not self._arrived or not self._is_due(self._disk_at):
+            return False
+        return len(self._arrived) >= _AT_ONCE or self._is_due(self._arrived_at + _DELETE_S)
+
     def _delete(self) -> None:
         """Delete from disk what has arrived."""
         try:
@@ -331,7 +336,6 @@ class Forwarder:
                 self._spool.delete(self._arrived)
         except OSError as error:
             self._disk_fails(error)
-            self._arrived_at = self._clock() + _DISK_AGAIN_S
             return
         self._arrived.clear()
         if self._waited and not self._has_rows() and not any(isinstance(what, int) for what in self._flying.values()):

@@ -28,7 +28,8 @@ from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.log import Log, where
 from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
 from telegraf_p1.mqtt_client import Client
-from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level
+from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
+from telegraf_p1.outage import Outage
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
@@ -70,6 +71,8 @@ def target(url: Url, log: Log, who: str) -> Target:
         raise UsageError(f"target {url.text!r}: write what the last level is, for example raw; status is for ours")
     if path and not path[0].startswith("/"):
         raise UsageError(f"target {url.text!r}: path={path[0]!r} has to begin with /")
+    if url.user:
+        password()  # what cannot be one is said now
     place = _Place(
         (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme]),
         topic,
@@ -106,12 +109,12 @@ class MqttTarget(Target):
 
     def __init__(self, place: _Place, log: Log, name: str) -> None:
         self.needs_meter = _METER in place.topic
-        self._place, self._log, self._name = place, log, name
+        self._place, self._log = place, log
         self._language = Language()
         self._line: _Line | None = None
         self._closes = threading.Event()
         self._thread: threading.Thread | None = None
-        self._is_in_trouble = self._is_said = False
+        self._outage = Outage(log, name, "telegrams wait until it is there")
 
     def start(self, told: Told, meter: str) -> None:
         """Begin to connect, in the background."""
@@ -134,41 +137,31 @@ class MqttTarget(Target):
     def _run(self, told: Told, meter: str) -> None:
         attempt, wait_s = 0, 0.0
         while not self._closes.wait(wait_s):
-            line = _Line(self._place, self._language, meter, self._log)
-            begun = time.monotonic()
+            line, begun = None, time.monotonic()
             try:
+                line = _Line(self._place, self._language, meter, self._log)
                 line.connect()
-                self._say_back()
+                self._outage.ends()
                 self._line = line
                 told.there()
                 line.serve(told, self._closes)
             except OSError as error:
-                is_good = line.has_delivered or (line.is_ready and time.monotonic() - begun > _STEADY_S)
+                is_steady = time.monotonic() - begun > _STEADY_S
+                is_good = line is not None and (line.has_delivered or (line.is_ready and is_steady))
                 attempt = 0 if is_good else attempt + 1
                 is_refused = error.errno in _REFUSED
                 wait_s = waiting_time(attempt, _LONGEST_WAIT_REFUSED_S if is_refused else _LONGEST_WAIT_S)
                 if isinstance(error, _RefusedError):
                     wait_s = _LONGEST_WAIT_REFUSED_S
-                self._say_trouble(str(error.strerror or error))
+                self._outage.begins(str(error.strerror or error), self._log.warning_for)
             except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
                 wait_s = _LONGEST_WAIT_S
-                self._say_trouble(f"the connection met {where(error)}")
+                self._outage.begins(f"the connection met {where(error)}", self._log.warning_for)
             finally:
                 self._line = None
                 told.gone()
-                line.end()
-
-    def _say_trouble(self, reason: str) -> None:
-        if not self._is_in_trouble:
-            self._is_in_trouble = True
-            text = f"{self._name}: {reason}; telegrams wait until it is there"
-            self._is_said |= self._log.warning_for(f"target {reason}", text)
-
-    def _say_back(self) -> None:
-        self._is_in_trouble = False
-        if self._is_said:
-            self._is_said = False
-            self._log.info(f"{self._name} is back")
+                if line:
+                    line.end()
 
 
 class _Client(Client):
@@ -251,7 +244,7 @@ class _Line(Broker):
             if not self._refused:
                 self._send(told)
             try:
-                self._listen(_LINGER_S if self._refused else KEEP_ALIVE_S / 3)
+                self._listen(_LINGER_S if self._refused else (self.client.keepalive or KEEP_ALIVE_S) / 3)
             except OSError:
                 self._hear(told)
                 if self._refused:  # some brokers hang up then (mosquitto 2.0.11)

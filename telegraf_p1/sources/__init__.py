@@ -5,11 +5,10 @@ To add one: a file with a function `source(url)` that checks the URL and gives a
 what the contract promises.
 """
 
-import importlib
-import sys
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
+from telegraf_p1.loaded import loaded
 from telegraf_p1.sources.connection import Source
 from telegraf_p1.url import UsageError, parse
 
@@ -65,13 +64,7 @@ def open_source(text: str, **more: str) -> Source:
             f"source {text!r}: write a device such as /dev/ttyUSB0, file:NAME, or a URL with one of: {known}"
         )
     kind = _KINDS[url.scheme]
-    try:
-        module = importlib.import_module(f"{__name__}.{kind.module}")
-    except ImportError:
-        if not kind.needs:
-            raise
-        cure = f"run {sys.executable} -m pip install '{kind.needs}'"
-        raise UsageError(f"source {text!r} needs a package that is not installed: {cure}") from None
+    module = loaded(f"{__name__}.{kind.module}", kind.needs, f"source {text!r}")
     return cast("Source", module.source(url))
 
 
