@@ -21,12 +21,13 @@ class Outage:
 
     def begins(self, reason: str, say: Callable[[str, str], bool]) -> None:
         """Say why it is away, with `say` (a cause, a text) if it was there before."""
+        kind = _FOREIGN.sub("", reason)[:200]  # what of a reason is ours: numbers and quotes differ each time
         if not self._reasons:
-            self._is_said = say(_kind(reason), f"{self._name}: {reason}; {self._consequence}")
-        elif _kind(reason) not in self._reasons:
-            self._log.info_for(_kind(reason), f"{self._name}: still not there: {reason}")
+            self._is_said = say(f"{self._name} {kind}", f"{self._name}: {reason}; {self._consequence}")
+        elif kind not in self._reasons:
+            self._log.info_for(f"{self._name} {kind}", f"{self._name}: still not there: {reason}")
         if len(self._reasons) < _MOST_REASONS:
-            self._reasons.add(_kind(reason))
+            self._reasons.add(kind)
 
     def ends(self, word: str = "is back") -> None:
         """Say that it is there, if it was said that it was not."""
@@ -34,8 +35,3 @@ class Outage:
             self._reasons.clear()
             if self._is_said:
                 self._log.info(f"{self._name} {word}")
-
-
-def _kind(reason: str) -> str:
-    """Give what of a reason is ours: numbers and quotes differ each time."""
-    return _FOREIGN.sub("", reason)[:200]
