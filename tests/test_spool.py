@@ -68,6 +68,16 @@ def test_letters_come_back_in_order_and_as_they_were(spool: Spool, path: Path) -
     assert (again.count(), again.last()) == (500, numbers[-1])
 
 
+def test_nobody_else_may_read_it(spool: Spool, path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        spool.append(letters(1))
+    finally:
+        os.umask(umask)
+    assert {found.stat().st_mode & 0o777 for found in path.parent.iterdir()} == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_number_is_not_given_twice_while_it_runs(spool: Spool) -> None:
     numbers = spool.append(letters(3))
     spool.delete(numbers)

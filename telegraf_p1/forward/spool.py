@@ -207,6 +207,7 @@ class Spool:
     def _connected(self) -> sqlite3.Connection:
         """Open the database, alone; make it if it is not there."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)  # readings tell when somebody is at home
         database = sqlite3.connect(self._path, timeout=_ANOTHER_S, isolation_level=None, check_same_thread=False)
         try:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")

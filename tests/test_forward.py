@@ -1,0 +1,64 @@
+"""What `telegraf-p1 forward` makes of its options."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from telegraf_p1.commands import forward
+from telegraf_p1.forward import open_target
+from telegraf_p1.log import Log
+from telegraf_p1.url import UsageError
+
+
+def queue(target: str, given: str | None = None) -> Path:
+    return forward._queue(argparse.Namespace(queue=given, target=target))  # noqa: SLF001
+
+
+def test_a_target_has_one_queue_whatever_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    one = queue("mqtts://house@broker.example/p1/{meter}/raw")
+    assert one.parent == Path("/state/telegraf_p1")
+    assert one.name.startswith("house_broker.example_p1_meter_raw-")
+    assert queue("mqtts://house@broker.example/p1/{meter}/raw?ca=/etc/ca.crt") == one
+    assert queue("mqtts://other@broker.example/p1/{meter}/raw") != one
+    assert queue("mqtts://house@broker.example/p1_{meter}/raw") != one
+    assert len(queue("mqtt://host/" + "x/" * 500 + "raw").name) < 100
+
+
+def test_the_queue_is_where_systemd_says_or_the_user_or_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = "mqtt://host/p1/home/raw"
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/p1-forward:/var/lib/more")
+    assert queue(target).parent == Path("/var/lib/p1-forward")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    assert queue(target).parent == Path("/home/me/.local/state/telegraf_p1")
+    assert queue(target, "/srv/mine") == Path("/srv/mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64MB", 64e6), ("2M", 2e6), ("1GB", 1e9), ("1500kB", 1.5e6), ("1000000", 1e6)]
+)
+def test_a_size_is_a_number_with_its_unit(text: str, size: float) -> None:
+    assert forward._size(text) == size  # noqa: SLF001
+
+
+@pytest.mark.parametrize("text", ["", "64 MB", "64MiB", "-1MB", "999kB", "1.5GB", "9" * 13])
+def test_what_is_no_size_is_said(text: str) -> None:
+    with pytest.raises(UsageError, match="has to be a size such as 64MB"):
+        forward._size(text)  # noqa: SLF001
+
+
+def test_a_password_that_cannot_be_one_is_said_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P1_MQTT_PASSWORD", "two\nlines")
+    with pytest.raises(UsageError, match="P1_MQTT_PASSWORD holds a control character"):
+        open_target("mqtt://me@host/p1/home/raw", Log(), "queue")
+
+
+def test_a_forwarder_keeps_its_client_id_and_another_one_has_another() -> None:
+    def client_id(who: str) -> str:
+        return open_target("mqtt://host/p1/home/raw", Log(), who)._place.client_id  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
+
+    assert client_id("/a.queue") == client_id("/a.queue") != client_id("/b.queue")
