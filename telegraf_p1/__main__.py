@@ -1,4 +1,4 @@
-"""The command line: `telegraf-p1 run|check|decode|forward|simulate|fields`, also as `python -m telegraf_p1`."""
+"""The command line: `telegraf-p1 run|process|check|decode|forward|simulate|fields`, also as `python -m telegraf_p1`."""
 
 import argparse
 import gc
@@ -14,7 +14,7 @@ from telegraf_p1.commands import OK, REJECTED
 from telegraf_p1.log import Log, where
 from telegraf_p1.url import UsageError, without_password
 
-_COMMANDS: Final = ("run", "check", "decode", "forward", "simulate", "fields")
+_COMMANDS: Final = ("run", "process", "check", "decode", "forward", "simulate", "fields")
 _LOADED: Final = 10_000  # objects: looking for garbage among those that are loaded is a twentieth of the start
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 

@@ -1,4 +1,4 @@
-"""How a process has to behave under Telegraf's inputs.execd.
+"""How a process has to behave under Telegraf's inputs.execd and processors.execd.
 
 Telegraf closes our stdin to stop us and expects us to leave at once; it sends SIGTERM 5 s later.
 With `signal = "STDIN"` it sends a newline on stdin at each of its intervals, with `signal = "SIGUSR1"` that signal.
@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 _AGAIN_S: Final = 0.05
 _DEAF_S: Final = 0.1
+_MOST_READ: Final = 1024 * 1024
 
 
 class Stop(BaseException):
@@ -76,6 +77,46 @@ class Lifeline:
             if time.monotonic() > give_up and not self._leaving:
                 self._drain()
                 os._exit(0)
+
+
+class Stdin:
+    """What Telegraf writes to a processor, until it closes our stdin, or SIGTERM or SIGINT comes.
+
+    Then what lies there is still read. Stop is raised only where nobody reads stdout any more.
+    """
+
+    def __init__(self) -> None:
+        """Begin to mind the signals."""
+        self._is_asked = False
+        self._is_over = False
+        self._signals, wake_up = os.pipe()
+        os.set_blocking(wake_up, False)
+        signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def read(self) -> bytes:
+        """Wait for what Telegraf writes; give nothing at the end."""
+        if self._is_over:
+            return b""
+        readable = select.select([0, self._signals], [], [])[0]
+        if self._signals in readable:
+            self._is_over = True
+            readable = select.select([0], [], [], 0)[0]
+        return os.read(0, _MOST_READ) if 0 in readable else b""
+
+    def is_ending(self) -> bool:
+        """Whether we shall leave, once what lies in the pipe is dealt with."""
+        poll = select.poll()
+        poll.register(0, 0)  # the end alone
+        return self._is_asked or bool(poll.poll(0))
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self._is_asked = True
+        poll = select.poll()
+        poll.register(1, 0)
+        if poll.poll(0):
+            raise Stop
 
 
 def keep_signals() -> None:

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from telegraf_p1 import lineproto, telegram
@@ -59,9 +59,10 @@ class Settings(NamedTuple):
 class _Stream:
     """What is remembered of one origin: a cable, or an MQTT topic."""
 
-    def __init__(self, name: str, origin: str, zone: Zone) -> None:
+    def __init__(self, name: str, tags: Mapping[str, str], zone: Zone) -> None:
         self.name = name
-        self.tags = {"topic": origin} if origin else {}
+        self.tags = tags
+        self.may_be_known = True  # whether its telegrams may go the fast way
         self.tags_in_line = lineproto.before_fields("", *self.tags, *self.tags.values())[:-1].encode()
         self.framer = Framer()
         self.memory = Memory(zone)
@@ -150,6 +151,11 @@ class Interpreter:
                 self._warn.of_bug(self._name, error, "telegrams are read more slowly")
             self._lesson = None
 
+    def knows(self, origin: str) -> tuple[bool, bool]:
+        """Whether something of an origin is remembered, and whether a telegram of it has begun."""
+        stream = self._streams.get(origin)
+        return stream is not None, stream is not None and bool(stream.framer.unfinished())
+
     def finish(self) -> list[Record]:
         """Give the records of what the end of the source ends."""
         found = []
@@ -177,7 +183,7 @@ class Interpreter:
         return True
 
     def _hear(self, event: Data, now_ns: int) -> list[Record]:
-        stream = self._stream(event.origin)
+        stream = self._stream(event.origin, event.tags)
         stream.medium = event.medium
         self.bytes += len(event.data)
         self._is_silence_said &= not event.data
@@ -218,7 +224,7 @@ class Interpreter:
 
     def _shapes_for(self, stream: _Stream) -> Shapes | None:
         """Give the shapes that the telegrams of a stream may have; None where they need more than one telegram."""
-        return None if stream.memory.signed else self._settings.shapes
+        return None if stream.memory.signed or not stream.may_be_known else self._settings.shapes
 
     def _accept_known(self, records: list[Record], stream: _Stream) -> None:
         self._accept(stream, len(records), has_crc=True)
@@ -272,11 +278,14 @@ class Interpreter:
             self._count_rejected("cut")
             stream.forget()
 
-    def _stream(self, origin: str) -> _Stream:
+    def _stream(self, origin: str, tags: Mapping[str, str] | None = None) -> _Stream:
         stream = self._streams.pop(origin, None)
         if stream is None:
-            name = f"{self._name}, topic {origin!r}" if origin else self._name
-            stream = _Stream(name, origin, self._settings.zone)
+            name = f"{self._name}, {'topic' if tags is None else 'metric'} {origin!r}" if origin else self._name
+            own = ({"topic": origin} if origin else {}) if tags is None else tags
+            stream = _Stream(name, own, self._settings.zone)
+            # Where a telegram says the same, that counts.
+            stream.may_be_known = tags is None or not any(map(self._settings.rows.field, tags))
             self._named += len(name)
             while self._streams and (len(self._streams) >= _MOST_STREAMS or self._named > _MOST_NAMED):
                 self._named -= len(self._streams.pop(next(iter(self._streams))).name)
@@ -331,7 +340,7 @@ class Interpreter:
         if settings.shapes and not self._lesson and settings.shapes.is_due():
             self._lesson = data, parsed, record
         record = settings.identifiers(record)
-        record = record._replace(tags=record.tags | stream.tags)
+        record = record._replace(tags=record.tags | _others(stream.tags, record))
         settings.show(parsed, record)
         settings.pass_on(frame, record)
         return record
@@ -384,6 +393,11 @@ class Interpreter:
         stream.pauses += is_pause
         holds_none = not has_begun and (is_full or stream.pauses >= _PAUSES)
         self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
+
+
+def _others(tags: Mapping[str, str], record: Record) -> dict[str, str]:
+    """Give the tags of a stream that a record does not have itself."""
+    return {name: text for name, text in tags.items() if name not in record.tags and name not in record.fields}
 
 
 def _frames(framer: Framer, data: bytes, at: int | None, *, ends_message: bool) -> Iterator[Frame]:

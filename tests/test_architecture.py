@@ -53,6 +53,7 @@ MAY_KNOW = {
     "record": "values",
     "decode": "mbus obis.kinds obis.lookup record telegram timestamp values",
     "lineproto": "record values",
+    "metrics": "",
     "shapes": "crc framer record timestamp values",
     "shape_learner": "decode lineproto mbus obis.kinds obis.lookup record shapes telegram timestamp values",
     "identifiers": "credentials obis.kinds obis.lookup record values",
@@ -87,6 +88,7 @@ MAY_KNOW = {
     "shapes sources.events telegram timestamp warn",
     "reconnect": "log outage sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
+    "processor": "interpreter log metrics outputs sources.envelope sources.events",
     # records → lines, topics
     "outputs": "record",
     "outputs.mapping": "obis.lookup record values",
@@ -143,6 +145,8 @@ MAY_KNOW = {
     "shapes timestamp url",
     "commands.run": "commands commands.options execd interpreter log loop outputs.stdout outputs.statistics outputs "
     "outputs.history outputs.mapping outputs.mqtt outputs.pacing pipe reconnect sources sources.connection url",
+    "commands.process": "advice commands commands.options execd interpreter log outputs outputs.history outputs.stdout "
+    "pipe processor",
     "commands.progress": "",
     "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
     "outputs.history outputs.stdout scrub sources.file telegram",
@@ -176,6 +180,7 @@ PURE += [
     "record",
     "decode",
     "lineproto",
+    "metrics",
     "sources.envelope",
     "sources.rhythm",
     "sources.line_search",

@@ -23,7 +23,7 @@ OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
 # Patterns that are made of telegrams: tests/test_shapes.py measures them.
 LEARNT = {"shape_learner"}
 # These see a message as a whole; the others see a frame or a part of one.
-OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.")
+OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.", "metrics.", "processor.")
 
 _parser: Final[Any] = importlib.import_module("re._parser")
 _USES = {"search", "match", "fullmatch", "sub", "split", "finditer", "findall"}

@@ -4,6 +4,7 @@ A source gives `Data` when bytes came, and the others when something else is to 
 comes from `reconnect.py` alone: a source raises OSError instead.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 PAUSE_S: Final = 2.0  # between two telegrams of meters that send each 10 s
@@ -23,7 +24,8 @@ class Data(NamedTuple):
     `origin` keeps streams apart: an MQTT topic, empty for a cable. `ends_message` says that a
     message ends with these bytes, and so does what was begun in it. `is_late`: the bytes were sent
     at another time than they came, and if their sender says when, `sent_ns` is that (UTC in ns since 1970). `medium` is
-    what an optical port's meter measures, if the user says so: `heat`.
+    what an optical port's meter measures, if the user says so: `heat`. `tags` are those of this origin's records;
+    None: it is a topic.
     """
 
     data: bytes
@@ -32,6 +34,7 @@ class Data(NamedTuple):
     is_late: bool = False
     sent_ns: int | None = None
     medium: str = ""
+    tags: Mapping[str, str] | None = None
 
 
 class Pause(NamedTuple):

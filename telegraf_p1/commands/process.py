@@ -1,0 +1,79 @@
+"""`telegraf-p1 process`: what Telegraf's processors.execd starts; it makes records of metrics with telegrams."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from telegraf_p1.commands import OK, options
+
+if TYPE_CHECKING:
+    from telegraf_p1.outputs import Output
+
+_NAME: Final = "Telegraf's metrics"
+_MOMENT_S: Final = 0.05
+
+
+def add(commands: Any) -> None:
+    """Say what it takes."""
+    parser = commands.add_parser(
+        "process",
+        help="what Telegraf starts as a processor: telegrams in metrics of its inputs to records",
+        epilog="All other metrics pass as they are. It ends with its stdin, as Telegraf wants it; docs/transports.md "
+        "shows what to write for which input.",
+    )
+    parser.add_argument(
+        "--field", metavar="NAME", default="value", help="the field with telegrams, a text (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--member", metavar="NAME", default="", help="of a JSON text: the member that holds the telegram"
+    )
+    parser.add_argument("--base64", action="store_true", help='the field is base64, as data_type = "base64" makes it')
+    options.add(parser)
+    parser.set_defaults(main=main)
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Pass on what Telegraf writes, until it closes stdin or a signal comes."""
+    from telegraf_p1 import execd, pipe
+
+    stdin = execd.Stdin()
+    from telegraf_p1.advice import DEVICE
+    from telegraf_p1.interpreter import Interpreter
+    from telegraf_p1.log import Log
+    from telegraf_p1.processor import Processor
+
+    understood, history_s, log = options.Understood(chosen), options.history(chosen), Log()
+    if not pipe.is_open():
+        return OK
+    stdout = pipe.Pipe(log)
+    interpreter = Interpreter(understood.settings(is_fast=True), log, _NAME, DEVICE)
+    outputs = _outputs(understood, history_s)
+    processor = Processor(interpreter, outputs, log, chosen.field, chosen.member, is_base64=chosen.base64)
+    try:
+        while data := stdin.read():
+            stdout.write(processor.feed(data, time.time_ns()))
+            # Telegraf keeps what we do not read. At the end there is no more than a pipe holds.
+            while not stdout.flush(_MOMENT_S) and not stdin.is_ending():
+                pass
+            interpreter.learn()
+        if rest := processor.rest():
+            stdout.write([rest])
+    except execd.Stop:
+        pass
+    stdout.drain()
+    return OK
+
+
+def _outputs(
+    understood: options.Understood, history_s: float
+) -> "Callable[[Callable[[list[bytes]], object]], Sequence[Output]]":
+    """Give what makes the outputs that are wanted."""
+    from telegraf_p1.outputs.history import History
+    from telegraf_p1.outputs.stdout import lines
+
+    def outputs(write: Callable[[list[bytes]], object]) -> "Sequence[Output]":
+        history = [History(history_s, write, understood.mapping).output] if history_s else []
+        return [lines(write, understood.mapping), *history]
+
+    return outputs

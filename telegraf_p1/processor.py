@@ -1,0 +1,106 @@
+"""Metrics from Telegraf whose text holds a telegram become records; all others go back as they came.
+
+A metric is one of ours if its text is a telegram, in any of the wrappings that `sources/envelope.py` knows, or can only
+be a piece of one: its first line, an object, the line with its CRC. Of one measurement with the same tags, all that
+follows a beginning belongs to it until it ends. What is ours does not go back, be it believed or not.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from telegraf_p1 import metrics
+from telegraf_p1.interpreter import Interpreter
+from telegraf_p1.log import Log
+from telegraf_p1.metrics import Metric
+from telegraf_p1.outputs import Output
+from telegraf_p1.sources.envelope import unwrap
+from telegraf_p1.sources.events import Data, Dropped, Event
+
+_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 1024  # bytes; a tag may have 64 KB
+# An identification (a path has no digit there), a readout, a sealed frame.
+_BEGINS: Final = re.compile(rb"[\s\0]*+(?:/[A-Z][A-Za-z]{2}\d|\x02[0-9CFLP]|\xdb\x08)")
+_OBJECT: Final = re.compile(rb"(?<![^\r\n\0])\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[.*]\d{1,3})?\(")
+_CRC: Final = re.compile(rb"[\s\0]*+![0-9A-Fa-f]{4}[\s\0]*+")
+
+
+class Processor:
+    """Takes what Telegraf writes, gives what it shall read.
+
+    `outputs` makes those that write records with a function; `field` is the name of that with telegrams, `member` that
+    of a JSON member in it, if it has to be told; `is_base64`: the text of the field is that of any bytes.
+    """
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        outputs: Callable[[Callable[[list[bytes]], object]], Sequence[Output]],
+        log: Log,
+        field: str = "value",
+        member: str = "",
+        *,
+        is_base64: bool = False,
+    ) -> None:
+        self._interpreter, self._log = interpreter, log
+        self._field, self._member, self._is_base64 = metrics.escaped(field), member, is_base64
+        self._lines = metrics.Lines()
+        self._written: list[bytes] = []
+        self._outputs = outputs(self._written.extend)
+        self._remembered = lru_cache(_REMEMBERED)(_stream)
+
+    def feed(self, data: bytes, now_ns: int) -> list[bytes]:
+        """Take the next bytes, at a time (UTC in ns since 1970); give lines, in the order of the metrics."""
+        for line in self._lines.feed(data):
+            if isinstance(line, Metric):
+                self._take(line, now_ns)
+            else:
+                self._log.warning_for(
+                    "no metric", "what is no line protocol, or longer than 1 MiB, is passed on as it is"
+                )
+                self._written.append(line)
+        found = self._written.copy()
+        self._written.clear()
+        return found
+
+    def rest(self) -> bytes:
+        """Give what Telegraf has not written to the end."""
+        return self._lines.rest()
+
+    def _take(self, metric: Metric, now_ns: int) -> None:
+        text = metric.text(self._field)
+        event = None if text is None else self._event(text, metric)
+        if event is None:
+            self._written.append(metric.line)
+            return
+        records = self._interpreter.records(event, now_ns)
+        if isinstance(event, Dropped):
+            self._written.append(metric.line)
+        elif others := metric.without(self._field):
+            self._written.append(others)
+        for output in self._outputs:
+            output(records)
+
+    def _event(self, text: bytes, metric: Metric) -> Event | None:
+        """Give what a text tells of a meter; None when it is none of ours."""
+        if self._is_base64:
+            try:
+                text = base64.b64decode(text, validate=True)
+            except ValueError:
+                return None
+        data, ends_message, trouble = unwrap(text, self._member)
+        if trouble:
+            return None if self._member else Dropped(trouble.replace("?member=", "--member "))
+        head = metric.head
+        origin, tags = (self._remembered if len(head) < _LONGEST_REMEMBERED else _stream)(head)
+        if not (_BEGINS.match(data) or _OBJECT.search(data) or _CRC.fullmatch(data)):
+            knows, has_begun = self._interpreter.knows(origin)
+            if not (has_begun or (knows and not data.strip())):
+                return None
+        return Data(data, origin, ends_message, sent_ns=metric.time_ns, tags=tags)
+
+
+def _stream(head: bytes) -> tuple[str, dict[str, str]]:
+    return head.decode("utf-8", "surrogateescape"), metrics.tags(head)
