@@ -11,7 +11,7 @@ which end no line then, NUL, and bytes that are no UTF-8. What is none of this i
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 # A line that is longer is given in pieces: it holds no telegram (sources/envelope.py), and need not be held.
 LONGEST: Final = 1024 * 1024
@@ -19,10 +19,11 @@ LONGEST: Final = 1024 * 1024
 _NAME: Final = rb"(?:[^=\n]++|(?<=\\)=)++"
 _INSIDE: Final = rb'(?:[^"\\]++|\\.)*+'
 _FIELD: Final = _NAME + rb'=(?:"' + _INSIDE + rb'"|[^", \n]++)'
+_FIRST: Final = rb"(" + _NAME + rb')=(?:"(' + _INSIDE + rb')"|[^", \n]++)'
 _LINE: Final = re.compile(
-    rb"((?:[^ \n]++|(?<=\\) )++) (" + _FIELD + rb"(?:," + _FIELD + rb")*+)(?: (-?\d{1,19}))?\n", re.DOTALL
+    rb"((?:[^ \n]++|(?<=\\) )++) (" + _FIRST + rb"(?:," + _FIELD + rb")*+)(?: (-?\d{1,19}))?\n", re.DOTALL
 )
-_ONE: Final = re.compile(rb"(" + _NAME + rb')=(?:"(' + _INSIDE + rb')"|[^", \n]++),?+', re.DOTALL)
+_ONE: Final = re.compile(_FIRST + rb",?+", re.DOTALL)
 _TAG: Final = re.compile(rb"(?<!\\),((?:[^=,]++|(?<=\\)[=,])++)=((?:[^,]++|(?<=\\),)*+)")
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
 _ESCAPED_NAME: Final = re.compile(rb"\\([, =])")
@@ -45,31 +46,41 @@ _NEXT: Final[dict[str, dict[bytes, str]]] = {
 }
 
 
-class Metric(NamedTuple):
-    """A line, and its parts as they stand in it; `time_ns` is UTC in ns since 1970."""
+class Metric:
+    """A line, and its parts as they stand in it."""
 
-    line: bytes
-    head: bytes  # the measurement and its tags
-    fields: bytes
-    time_ns: int | None
+    def __init__(self, match: re.Match[bytes]) -> None:
+        """Take what `_LINE` found."""
+        self._match = match
+        self.line = match[0]
+        self.head = match[1]  # the measurement and its tags
+
+    def time_ns(self) -> int | None:
+        """Give its time, UTC in ns since 1970."""
+        time = self._match[5]
+        return int(time) if time else None
 
     def text(self, name: bytes) -> bytes | None:
         """Give the text of a field, whose name is escaped; None where there is no such field, or no text in it."""
-        if name + b'="' not in self.fields:
-            return None
-        texts = (match[2] for match in self._each() if match[1] == name)
-        text = next(texts, None)
+        first, text = self._match.group(3, 4)
+        if first != name:
+            if name + b'="' not in self.line:
+                return None
+            text = next((match[2] for match in self._each() if match[1] == name), None)
         return None if text is None else _unescaped(text)
 
     def without(self, name: bytes) -> bytes:
         """Give the line without a field; nothing when it has no other."""
+        end = self._match.end(2)
+        if self._match[3] == name and end == self._match.end(4) + 1:
+            return b""
         others = [match[0].removesuffix(b",") for match in self._each() if match[1] != name]
-        rest = self.line[len(self.head) + 1 + len(self.fields) :]
+        rest = self.line[end - self._match.start() :]
         return self.head + b" " + b",".join(others) + rest if others else b""
 
     def _each(self) -> Iterator[re.Match[bytes]]:
-        place = 0
-        while match := _ONE.match(self.fields, place):
+        fields, place = self._match[2], 0
+        while match := _ONE.match(fields, place):
             yield match
             place = match.end()
 
@@ -89,13 +100,13 @@ class Lines:
         start, place, part = 0, self._searched, self._part
         while True:
             while place == start and not self._is_cut and (match := _LINE.match(buffer, start)):
-                yield _metric(match)
+                yield Metric(match)
                 start = place = match.end()
             end, place, part = _search(buffer, place, part)
             if end is None:
                 break
             match = None if self._is_cut else _LINE.match(buffer, start)
-            yield _metric(match) if match else buffer[start:end]
+            yield Metric(match) if match else buffer[start:end]
             start, place, part, self._is_cut = end, end, "head", False
         if place - start > LONGEST:
             yield buffer[start : place - 1]  # the last byte may be a backslash
@@ -117,13 +128,10 @@ def escaped(name: str) -> bytes:
     return _TO_ESCAPE.sub(r"\\\g<0>", name).encode()
 
 
-def _metric(match: re.Match[bytes]) -> Metric:
-    head, fields, time = match.groups()
-    return Metric(match[0], head, fields, int(time) if time else None)
-
-
 def _unescaped(text: bytes) -> bytes:
-    return _ESCAPED.sub(rb"\1", text) if b"\\" in text else text
+    if b'\\"' in text:
+        return _ESCAPED.sub(rb"\1", text)
+    return text.replace(b"\\\\", b"\\")  # quickly, and the same then
 
 
 def _name(text: bytes) -> str:

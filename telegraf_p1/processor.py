@@ -99,7 +99,7 @@ class Processor:
             knows, has_begun = self._interpreter.knows(origin)
             if not (has_begun or (knows and not data.strip())):
                 return None
-        return Data(data, origin, ends_message, sent_ns=metric.time_ns, tags=tags)
+        return Data(data, origin, ends_message, sent_ns=metric.time_ns(), tags=tags)
 
 
 def _stream(head: bytes) -> tuple[str, dict[str, str]]:

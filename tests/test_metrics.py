@@ -63,7 +63,7 @@ def test_what_we_write_we_read(fields: dict[str, Value], tags: dict[str, str]) -
     line = lineproto.line(Record(tags, fields | {"z": Decimal("1.50")}, 7, [])).encode() + b"\n"
     (metric,) = Lines().feed(line)
     assert isinstance(metric, Metric)
-    assert (metric.line, metric.time_ns) == (line, 7)
+    assert (metric.line, metric.time_ns()) == (line, 7)
     assert lineproto.before_fields("p1", *metrics.tags(metric.head), *metrics.tags(metric.head).values()).encode() == (
         metric.head + b" "
     )
@@ -108,4 +108,4 @@ def test_the_other_fields_of_a_metric_stay_without_one() -> None:
     (alone,) = Lines().feed(b'a value="/"\n')
     assert isinstance(alone, Metric)
     assert alone.without(b"value") == b""
-    assert (alone.time_ns, alone.text(b"other")) == (None, None)
+    assert (alone.time_ns(), alone.text(b"other")) == (None, None)

@@ -34,8 +34,9 @@ _SEALED: Final = b"\xdb\x08"
 _INSIDE: Final = re.compile(rb"[\r\n](?:\d[^\r\n(]{0,20}\(|!|\0\x82)")
 # The line with the end mark is the last one.
 _END: Final = re.compile(rb"(?:\A|[\r\n)])![0-9A-Fa-f]{0,4}[\s\0\xff]*+\Z")
-_CRC: Final = re.compile(rb"[\r\n)]![0-9A-Fa-f]{4}\r\n")
-_LENGTH_OF_CRC: Final = 8
+_CRC: Final = re.compile(rb"[\r\n)]![0-9A-Fa-f]{4}(?:\r\n)?")
+_LENGTH_OF_CRC: Final = 6
+_LINE_END: Final = 2
 _LINE: Final = re.compile(rb"/[^\r\n]*|\d{1,3}-\d{1,3}:[^\r\n]*\)|\([\d.]+\)|")
 _LEAST_BASE64: Final = 8
 _SEVERAL: Final = (
@@ -57,8 +58,10 @@ def unwrap(message: bytes, member: str = "") -> Payload:
     if len(message) > LARGEST:
         return Payload(message, ends_telegram=False)
     # Nothing else begins and ends so, and most messages do: a short cut.
-    if message.startswith(b"/") and _CRC.fullmatch(message, len(message) - _LENGTH_OF_CRC):
-        return Payload(message, ends_telegram=True)
+    if message.startswith(b"/"):
+        crc = len(message) - _LENGTH_OF_CRC
+        if _CRC.fullmatch(message, crc - _LINE_END) or _CRC.fullmatch(message, crc):
+            return Payload(message, ends_telegram=True)
     message = unpacked(message)
     held = _in_json(message, member)
     if member and held is not None and not held:
