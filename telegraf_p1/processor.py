@@ -13,7 +13,7 @@ from typing import Final
 
 from telegraf_p1 import metrics
 from telegraf_p1.interpreter import Interpreter
-from telegraf_p1.log import Log
+from telegraf_p1.log import Log, where
 from telegraf_p1.metrics import Metric
 from telegraf_p1.outputs import Output
 from telegraf_p1.sources.envelope import unwrap
@@ -55,7 +55,12 @@ class Processor:
         """Take the next bytes, at a time (UTC in ns since 1970); give lines, in the order of the metrics."""
         for line in self._lines.feed(data):
             if isinstance(line, Metric):
-                self._take(line, now_ns)
+                try:
+                    self._take(line, now_ns)
+                except Exception as error:  # noqa: BLE001  while we are away all metrics are lost
+                    self._log.error_for(
+                        place := where(error), f"a metric is left out, for this is a bug, please report it: {place}"
+                    )
             else:
                 self._log.warning_for(
                     "no metric", "what is no line protocol, or longer than 1 MiB, is passed on as it is"

@@ -1,0 +1,170 @@
+"""Telegrams from Telegraf's own inputs, set up as docs/transports.md says, with real brokers."""
+
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from telegraf_p1 import lineproto
+from telegraf_p1.simulator.meter import Meter
+from tests.helpers.brokers import Nats, Rabbit, nats, rabbit
+from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
+from tests.helpers.telegraf import children
+from tests.helpers.telegrams import ROOT, START, records
+
+BLOCKS = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "transports.md").read_text(), re.MULTILINE | re.DOTALL)
+AGENT = """
+[agent]
+  interval = "1s"
+  flush_interval = "200ms"
+  hostname = "house"
+  skip_processors_after_aggregators = true
+"""
+
+
+class Transports:
+    """Telegraf with the inputs of docs/transports.md, its brokers, and a file with what comes out."""
+
+    def __init__(self, folder: Path, nats: Nats, rabbit: Rabbit) -> None:
+        self.nats, self.rabbit, self.port = nats, rabbit, free_port()
+        self.folder, self.tailed = folder, folder / "tailed"
+        self.tailed.mkdir()
+        self._out, self._log, self._config = (folder / name for name in ("out", "telegraf.log", "telegraf.conf"))
+        self._meter, self._now = Meter("nl-5.0"), START
+        command = json.dumps([*PLUGIN, "process"])
+        replaced = {
+            '["/opt/telegraf_p1/bin/telegraf-p1", "process"]': command,
+            "127.0.0.1:4222": f"127.0.0.1:{nats.port}",
+            "127.0.0.1:5672": f"127.0.0.1:{rabbit.port}",
+            "127.0.0.1:8080": f"127.0.0.1:{self.port}",
+            "/var/log/p1": str(self.tailed),
+            "saved-or-end": "beginning",
+        }
+        text = "".join(BLOCKS)
+        for old, new in replaced.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        self._config.write_text(f'{AGENT}{text}[[outputs.file]]\n  files = ["{self._out}"]\n')
+
+    def start(self, stack: ExitStack) -> None:
+        log = stack.enter_context(self._log.open("ab"))
+        command = [component("telegraf"), "--config", str(self._config)]
+        self.process = stack.enter_context(program(command, stdout=log, stderr=log))
+        wait_until(lambda: answers(self.port), "Telegraf's inputs")
+        wait_until(lambda: self.nats.is_subscribed("p1.*.raw"), "the subscription")
+        wait_until(lambda: self.rabbit.is_read("p1"), "the consumer")
+
+    def telegram(self) -> bytes:
+        self._now += 1
+        return self._meter.telegram(self._now)
+
+    def out(self) -> list[str]:
+        return self._out.read_text().splitlines() if self._out.exists() else []
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def starts(self) -> int:
+        return self.log().count("Starting process")
+
+    def failures(self) -> int:
+        return self.log().count("error writing to process stdin")
+
+    def post(self, path: str, body: bytes) -> None:
+        with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body)) as answer:
+            assert answer.status == 204
+
+
+@pytest.fixture(scope="module")
+def transports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transports]:
+    component("telegraf")
+    folder = tmp_path_factory.mktemp("transports")
+    with rabbit(folder) as amqp, nats(folder) as subjects, ExitStack() as stack:
+        found = Transports(folder, subjects, amqp)
+        found.start(stack)
+        yield found
+
+
+def line(telegram: bytes, **tags: str) -> str:
+    (record,) = records(telegram)
+    return lineproto.line(record._replace(tags=record.tags | {"host": "house"} | tags))
+
+
+def time_of(written: str) -> str:
+    return written.rpartition(" ")[2]
+
+
+def fields(written: str) -> tuple[str, list[str]]:
+    """Take a line apart: Telegraf writes tags in the order of their names, and floats without zeros at their end."""
+    head, rest = re.split(r"(?<!\\) ", written, maxsplit=1)
+    values, _, time_ns = rest.rpartition(" ")
+    each = re.findall(r'(?:[^=,"]+)=(?:"(?:[^"\\]|\\.)*"|[^,]+)', values)
+    return f"{sorted(head.split(','))} {time_ns}", [re.sub(r"(\.\d*?)0+\Z", r"\1", one).rstrip(".") for one in each]
+
+
+def assert_comes_out(transports: Transports, wanted: str) -> None:
+    found = fields(wanted)
+    wait_until(lambda: found in map(fields, transports.out()), wanted)
+
+
+def test_telegrams_come_from_each_transport_with_the_tags_of_it(transports: Transports) -> None:
+    subject, queue, answer, tailed = (transports.telegram() for _ in range(4))
+    transports.nats.publish("p1.home.raw", subject)
+    transports.rabbit.publish("p1", "p1.home", queue)
+    transports.post("/p1/home", answer)
+    growing = transports.tailed / "meter.txt"
+    with growing.open("ab", buffering=0) as file:
+        for piece in tailed.splitlines(keepends=True):
+            file.write(piece)
+    assert_comes_out(transports, line(subject, subject="p1.home.raw"))
+    assert_comes_out(transports, line(queue))
+    assert_comes_out(transports, line(answer, http_listener_v2_path="/p1/home"))
+    assert_comes_out(transports, line(tailed, path=str(growing)))
+
+
+def test_what_is_no_telegram_passes(transports: Transports) -> None:
+    transports.nats.publish("p1.status.raw", b'say "on\\off"\n/usr/bin')
+    wait_until(lambda: 'value="say \\"on\\\\off\\"\n/usr/bin"' in "\n".join(transports.out()), "the metric")
+
+
+def test_a_stop_of_telegraf_loses_nothing(transports: Transports) -> None:
+    with ExitStack() as stack:
+        sent = [transports.telegram() for _ in range(1000)]
+        before = len(transports.out())
+        for telegram in sent:
+            transports.rabbit.publish("p1", "p1.home", telegram)
+        wait_until(lambda: len(transports.out()) > before, "some of them")
+        transports.process.terminate()
+        assert transports.process.wait(20) == 0
+        transports.start(stack)
+        wanted = {time_of(line(telegram)) for telegram in sent}
+        wait_until(lambda: wanted <= set(map(time_of, transports.out()[before:])), "all of them")
+
+
+def test_while_a_killed_processor_is_away_metrics_are_lost_and_telegraf_says_so(transports: Transports) -> None:
+    with ExitStack() as stack:
+        transports.start(stack)
+        before, starts, failures = len(transports.out()), transports.starts(), transports.failures()
+        sent = []
+        (child,) = children(transports.process.pid)
+        os.kill(child, signal.SIGKILL)
+        while transports.starts() == starts:
+            sent.append(transports.telegram())
+            transports.rabbit.publish("p1", "p1.home", sent[-1])
+            time.sleep(0.01)
+        last = transports.telegram()
+        transports.rabbit.publish("p1", "p1.home", last)
+        wait_until(lambda: time_of(line(last)) in map(time_of, transports.out()), "the next telegram")
+        found = set(map(time_of, transports.out()[before:]))
+        lost = [telegram for telegram in sent if time_of(line(telegram)) not in found]
+        failures = transports.failures() - failures
+        assert failures > 0
+        assert failures <= len(lost) <= failures + 5  # what was in the pipe, Telegraf does not know
+        assert transports.rabbit.waiting("p1") == 0
