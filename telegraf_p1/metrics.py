@@ -16,12 +16,13 @@ from typing import Final
 # A line that is longer is given in pieces: it holds no telegram (sources/envelope.py), and need not be held.
 LONGEST: Final = 1024 * 1024
 
-_NAME: Final = rb"(?:[^=\n]++|(?<=\\)=)++"
-_INSIDE: Final = rb'(?:[^"\\]++|\\.)*+'
+_HEAD: Final = rb"[^ \n]++(?:(?<=\\) [^ \n]*+)*+"
+_NAME: Final = rb"[^=\n]++(?:(?<=\\)=[^=\n]*+)*+"
+_INSIDE: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _FIELD: Final = _NAME + rb'=(?:"' + _INSIDE + rb'"|[^", \n]++)'
 _FIRST: Final = rb"(" + _NAME + rb')=(?:"(' + _INSIDE + rb')"|[^", \n]++)'
 _LINE: Final = re.compile(
-    rb"((?:[^ \n]++|(?<=\\) )++) (" + _FIRST + rb"(?:," + _FIELD + rb")*+)(?: (-?\d{1,19}))?\n", re.DOTALL
+    rb"(" + _HEAD + rb") (" + _FIRST + rb"(?:," + _FIELD + rb")*+)(?: (-?\d{1,19}))?\n", re.DOTALL
 )
 _ONE: Final = re.compile(_FIRST + rb",?+", re.DOTALL)
 _TAG: Final = re.compile(rb"(?<!\\),((?:[^=,]++|(?<=\\)[=,])++)=((?:[^,]++|(?<=\\),)*+)")
@@ -129,7 +130,7 @@ def escaped(name: str) -> bytes:
 
 
 def _unescaped(text: bytes) -> bytes:
-    if b'\\"' in text:
+    if b'"' in text:
         return _ESCAPED.sub(rb"\1", text)
     return text.replace(b"\\\\", b"\\")  # quickly, and the same then
 

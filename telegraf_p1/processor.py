@@ -55,16 +55,10 @@ class Processor:
         """Take the next bytes, at a time (UTC in ns since 1970); give lines, in the order of the metrics."""
         for line in self._lines.feed(data):
             if isinstance(line, Metric):
-                try:
-                    self._take(line, now_ns)
-                except Exception as error:  # noqa: BLE001  while we are away all metrics are lost
-                    self._log.error_for(
-                        place := where(error), f"a metric is left out, for this is a bug, please report it: {place}"
-                    )
+                self._take(line, now_ns)
             else:
-                self._log.warning_for(
-                    "no metric", "what is no line protocol, or longer than 1 MiB, is passed on as it is"
-                )
+                text = "what is no line protocol, or longer than 1 MiB, is passed on as it is"
+                self._log.warning_for("no metric", text)
                 self._written.append(line)
         found = self._written.copy()
         self._written.clear()
@@ -75,17 +69,19 @@ class Processor:
         return self._lines.rest()
 
     def _take(self, metric: Metric, now_ns: int) -> None:
-        text = metric.text(self._field)
-        event = None if text is None else self._event(text, metric)
-        if event is None:
-            self._written.append(metric.line)
-            return
-        records = self._interpreter.records(event, now_ns)
-        if isinstance(event, Dropped):
+        try:
+            text = metric.text(self._field)
+            event = None if text is None else self._event(text, metric)
+            records = self._interpreter.records(event, now_ns) if event else []
+        except Exception as error:  # noqa: BLE001  while a processor is away all metrics are lost
+            place = where(error)
+            self._log.error_for(place, f"a metric is passed on as it is, for this is a bug, please report it: {place}")
+            event, records = None, []
+        if event is None or isinstance(event, Dropped):
             self._written.append(metric.line)
         elif others := metric.without(self._field):
             self._written.append(others)
-        for output in self._outputs:
+        for output in self._outputs if records else ():
             output(records)
 
     def _event(self, text: bytes, metric: Metric) -> Event | None:

@@ -3,6 +3,8 @@ import gzip
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telegraf_p1 import lineproto
 from telegraf_p1.interpreter import Interpreter, Settings
@@ -168,6 +170,26 @@ def test_pieces_cut_anywhere_and_packed_bytes_come_through_base64() -> None:
     assert under(metric(base64.b64encode(gzip.compress(TELEGRAM)))) == [OURS]
     others = [metric(b"online"), metric(base64.b64encode(b"online")), metric(TELEGRAM)]
     assert under(*others) == others
+
+
+PIECES = st.sampled_from(
+    [PATH, metric(TELEGRAM), metric(TELEGRAM[:300]), b'a value="', b'"', b"\\", b" 1\n", b"\n/TST5", b"{", b"!1A2B"]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=12), st.booleans())
+def test_any_bytes_may_come(pieces: list[bytes], is_base64: bool) -> None:  # noqa: FBT001
+    under = Under(is_base64=is_base64)
+    for piece in pieces:
+        assert all(under(piece)) or not piece
+    assert "bug" not in "".join(under.log)
+
+
+def test_a_bug_is_said_and_costs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telegraf_p1.processor.unwrap", lambda _text, _member: 1 / 0)
+    under = Under()
+    assert under(PATH, metric(TELEGRAM), PATH) == [PATH, metric(TELEGRAM), PATH]
+    assert "ZeroDivisionError" in "".join(under.log)
 
 
 def test_the_same_bytes_give_the_same_lines_however_they_are_cut() -> None:

@@ -26,7 +26,7 @@ def test_it_ends_at_once(tmp_path: Path, how: str) -> None:
     def at_work() -> Iterator[subprocess.Popen[bytes]]:
         with plugin("process", log=tmp_path / "log") as process:
             written(process, LINES[0])
-            read_line(process)
+            assert [read_line(process), read_line(process)] == LINES[0].decode().splitlines()
             yield process
 
     assert_ends_at_once(at_work, how)

@@ -1,5 +1,6 @@
 """Telegrams from Telegraf's own inputs, set up as docs/transports.md says, with real brokers."""
 
+import base64
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from telegraf_p1.simulator.meter import Meter
 from tests.helpers.brokers import Nats, Rabbit, nats, rabbit
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegraf import children
-from tests.helpers.telegrams import ROOT, START, records
+from tests.helpers.telegrams import KEY, ROOT, START, records, seal
 
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "transports.md").read_text(), re.MULTILINE | re.DOTALL)
 AGENT = """
@@ -77,10 +78,6 @@ class Transports:
     def failures(self) -> int:
         return self.log().count("error writing to process stdin")
 
-    def post(self, path: str, body: bytes) -> None:
-        with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body)) as answer:
-            assert answer.status == 204
-
 
 @pytest.fixture(scope="module")
 def transports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transports]:
@@ -90,6 +87,11 @@ def transports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transports]
         found = Transports(folder, subjects, amqp)
         found.start(stack)
         yield found
+
+
+def post(port: int, path: str, body: bytes) -> None:
+    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", body)) as answer:
+        assert answer.status == 204
 
 
 def line(telegram: bytes, **tags: str) -> str:
@@ -118,7 +120,7 @@ def test_telegrams_come_from_each_transport_with_the_tags_of_it(transports: Tran
     subject, queue, answer, tailed = (transports.telegram() for _ in range(4))
     transports.nats.publish("p1.home.raw", subject)
     transports.rabbit.publish("p1", "p1.home", queue)
-    transports.post("/p1/home", answer)
+    post(transports.port, "/p1/home", answer)
     growing = transports.tailed / "meter.txt"
     with growing.open("ab", buffering=0) as file:
         for piece in tailed.splitlines(keepends=True):
@@ -168,3 +170,29 @@ def test_while_a_killed_processor_is_away_metrics_are_lost_and_telegraf_says_so(
         assert failures > 0
         assert failures <= len(lost) <= failures + 5  # what was in the pipe, Telegraf does not know
         assert transports.rabbit.waiting("p1") == 0
+
+
+def test_encrypted_telegrams_come_through_base64(tmp_path: Path) -> None:
+    port, out = free_port(), tmp_path / "out"
+    (processor,), (listener,) = (
+        [one for one in BLOCKS if name in one] for name in ("[[processors.execd", "[[inputs.http")
+    )
+    command = json.dumps([*PLUGIN, "process", "--base64"])
+    processor = processor.replace('["/opt/telegraf_p1/bin/telegraf-p1", "process"]', command)
+    listener = listener.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace('"string"', '"base64"')
+    config = tmp_path / "telegraf.conf"
+    config.write_text(f'{AGENT}{processor}{listener}[[outputs.file]]\n  files = ["{out}"]\n')
+    environment = {**os.environ, "P1_DECRYPTION_KEY": KEY.hex()}
+    telegram = Meter("nl-5.0").telegram(START)
+    # One that ends in white space, which a text would lose.
+    sealed = next(one for one in (seal(telegram, counter=n) for n in range(10_000)) if one.endswith(b"\n"))
+    with (
+        (tmp_path / "log").open("wb") as log,
+        program([component("telegraf"), "--config", str(config)], env=environment, stdout=log, stderr=log),
+    ):
+        wait_until(lambda: answers(port), "Telegraf's input")
+        post(port, "/p1/home", b"\0 online \r\n")
+        post(port, "/p1/home", sealed)
+        wanted = fields(line(telegram, http_listener_v2_path="/p1/home"))
+        wait_until(lambda: out.exists() and wanted in map(fields, out.read_text().splitlines()), "the record")
+        assert base64.b64encode(b"\0 online \r\n").decode() in out.read_text()
