@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ class Transports:
         self.tailed.mkdir()
         self._out, self._log, self._config = (folder / name for name in ("out", "telegraf.log", "telegraf.conf"))
         self._meter, self._now = Meter("nl-5.0"), START
+        self._running = ExitStack()
         command = json.dumps([*PLUGIN, "process"])
         replaced = {
             '["/opt/telegraf_p1/bin/telegraf-p1", "process"]': command,
@@ -54,13 +54,16 @@ class Transports:
             text = text.replace(old, new)
         self._config.write_text(f'{AGENT}{text}[[outputs.file]]\n  files = ["{self._out}"]\n')
 
-    def start(self, stack: ExitStack) -> None:
-        log = stack.enter_context(self._log.open("ab"))
+    def start(self) -> None:
+        log = self._running.enter_context(self._log.open("ab"))
         command = [component("telegraf"), "--config", str(self._config)]
-        self.process = stack.enter_context(program(command, stdout=log, stderr=log))
+        self.process = self._running.enter_context(program(command, stdout=log, stderr=log))
         wait_until(lambda: answers(self.port), "Telegraf's inputs")
         wait_until(lambda: self.nats.is_subscribed("p1.*.raw"), "the subscription")
         wait_until(lambda: self.rabbit.is_read("p1"), "the consumer")
+
+    def stop(self) -> None:
+        self._running.close()
 
     def telegram(self) -> bytes:
         self._now += 1
@@ -83,10 +86,11 @@ class Transports:
 def transports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transports]:
     component("telegraf")
     folder = tmp_path_factory.mktemp("transports")
-    with rabbit(folder) as amqp, nats(folder) as subjects, ExitStack() as stack:
+    with rabbit(folder) as amqp, nats(folder) as subjects:
         found = Transports(folder, subjects, amqp)
-        found.start(stack)
+        found.start()
         yield found
+        found.stop()
 
 
 def post(port: int, path: str, body: bytes) -> None:
@@ -137,39 +141,38 @@ def test_what_is_no_telegram_passes(transports: Transports) -> None:
 
 
 def test_a_stop_of_telegraf_loses_nothing(transports: Transports) -> None:
-    with ExitStack() as stack:
-        sent = [transports.telegram() for _ in range(1000)]
-        before = len(transports.out())
-        for telegram in sent:
-            transports.rabbit.publish("p1", "p1.home", telegram)
-        wait_until(lambda: len(transports.out()) > before, "some of them")
-        transports.process.terminate()
-        assert transports.process.wait(20) == 0
-        transports.start(stack)
-        wanted = {time_of(line(telegram)) for telegram in sent}
-        wait_until(lambda: wanted <= set(map(time_of, transports.out()[before:])), "all of them")
+    sent = [transports.telegram() for _ in range(1000)]
+    before = len(transports.out())
+    for telegram in sent:
+        transports.rabbit.publish("p1", "p1.home", telegram)
+    wait_until(lambda: len(transports.out()) > before, "some of them")
+    transports.process.terminate()
+    assert transports.process.wait(20) == 0
+    transports.start()
+    wanted = {time_of(line(telegram)) for telegram in sent}
+    wait_until(lambda: wanted <= set(map(time_of, transports.out()[before:])), "all of them")
 
 
-def test_while_a_killed_processor_is_away_metrics_are_lost_and_telegraf_says_so(transports: Transports) -> None:
-    with ExitStack() as stack:
-        transports.start(stack)
-        before, starts, failures = len(transports.out()), transports.starts(), transports.failures()
-        sent = []
-        (child,) = children(transports.process.pid)
-        os.kill(child, signal.SIGKILL)
-        while transports.starts() == starts:
-            sent.append(transports.telegram())
-            transports.rabbit.publish("p1", "p1.home", sent[-1])
-            time.sleep(0.01)
-        last = transports.telegram()
-        transports.rabbit.publish("p1", "p1.home", last)
-        wait_until(lambda: time_of(line(last)) in map(time_of, transports.out()), "the next telegram")
-        found = set(map(time_of, transports.out()[before:]))
-        lost = [telegram for telegram in sent if time_of(line(telegram)) not in found]
-        failures = transports.failures() - failures
-        assert failures > 0
-        assert failures <= len(lost) <= failures + 5  # what was in the pipe, Telegraf does not know
-        assert transports.rabbit.waiting("p1") == 0
+def test_a_processor_that_is_killed_while_it_empties_a_queue_costs_some_hundred_telegrams(
+    transports: Transports,
+) -> None:
+    before, starts, failures = len(transports.out()), transports.starts(), transports.failures()
+    sent = [transports.telegram() for _ in range(2000)]
+    for telegram in sent:
+        transports.rabbit.publish("p1", "p1.home", telegram)
+    wait_until(lambda: len(transports.out()) > before, "some of them")
+    (child,) = children(transports.process.pid)
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: transports.starts() > starts, "another processor")
+    last = transports.telegram()
+    transports.rabbit.publish("p1", "p1.home", last)
+    wait_until(lambda: time_of(line(last)) in map(time_of, transports.out()), "the next telegram")
+    found = set(map(time_of, transports.out()[before:]))
+    lost = [telegram for telegram in sent if time_of(line(telegram)) not in found]
+    failures = transports.failures() - failures
+    # The others were in the pipes, or between them.
+    assert failures <= len(lost) <= failures + 300
+    assert len(lost) < 1000
 
 
 def test_encrypted_telegrams_come_through_base64(tmp_path: Path) -> None:
