@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from telegraf_p1 import lineproto
+from telegraf_p1.metrics import Lines, Metric, tags
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.brokers import Nats, Rabbit, nats, rabbit
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
@@ -69,8 +70,11 @@ class Transports:
         self._now += 1
         return self._meter.telegram(self._now)
 
+    def output(self) -> bytes:
+        return self._out.read_bytes() if self._out.exists() else b""
+
     def out(self) -> list[str]:
-        return self._out.read_text().splitlines() if self._out.exists() else []
+        return self.output().decode(errors="replace").splitlines()
 
     def log(self) -> str:
         return self._log.read_text()
@@ -135,9 +139,27 @@ def test_telegrams_come_from_each_transport_with_the_tags_of_it(transports: Tran
     assert_comes_out(transports, line(tailed, path=str(growing)))
 
 
-def test_what_is_no_telegram_passes(transports: Transports) -> None:
-    transports.nats.publish("p1.status.raw", b'say "on\\off"\n/usr/bin')
-    wait_until(lambda: 'value="say \\"on\\\\off\\"\n/usr/bin"' in "\n".join(transports.out()), "the metric")
+def test_what_is_no_telegram_passes_through_telegraf_and_us_to_the_byte(transports: Transports) -> None:
+    texts = [
+        b'say "on\\off"\n/usr/bin',
+        b"a" + bytes(range(256)) + b"z",
+        b'\\\\"\\" value="x" 1\nb c=1',
+        "ä€😀".encode(),
+        b"x,y=z \r\n" * 40_000 + b"!",
+    ]
+    for number, text in enumerate(texts):
+        transports.nats.publish(f"p1.text{number}.raw", text)
+
+    def found() -> list[bytes | None]:
+        read = [one for one in Lines().feed(transports.output()) if isinstance(one, Metric)]
+        return [
+            one.text(b"value")
+            for n in range(len(texts))
+            for one in read
+            if tags(one.head).get("subject") == f"p1.text{n}.raw"
+        ]
+
+    wait_until(lambda: found() == texts, "the metrics")
 
 
 def test_a_stop_of_telegraf_loses_nothing(transports: Transports) -> None:
