@@ -25,6 +25,8 @@ _LONGEST_REMEMBERED: Final = 1024  # bytes; a tag may have 64 KB
 _BEGINS: Final = re.compile(rb"[\s\0]*+(?:/[A-Z][A-Za-z]{2}\d|\x02[0-9CFLP]|\xdb\x08)")
 _OBJECT: Final = re.compile(rb"(?<![^\r\n\0])\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[.*]\d{1,3})?\(")
 _CRC: Final = re.compile(rb"[\s\0]*+![0-9A-Fa-f]{4}[\s\0]*+")
+# Lines that say nothing by themselves: a blank one, an end mark without a CRC, the reading of gas in old telegrams.
+_LINE: Final = re.compile(rb"[\s\0]*+(?:!|\([0-9.]{1,16}\))?+[\s\0]*+")
 
 
 class Processor:
@@ -98,7 +100,7 @@ class Processor:
         origin, tags = (self._remembered if len(head) < _LONGEST_REMEMBERED else _stream)(head)
         if not (_BEGINS.match(data) or _OBJECT.search(data) or _CRC.fullmatch(data)):
             knows, has_begun = self._interpreter.knows(origin)
-            if not (has_begun or (knows and not data.strip())):
+            if not (has_begun or (knows and _LINE.fullmatch(data))):
                 return None
         return Data(data, origin, ends_message, sent_ns=metric.time_ns(), tags=tags)
 

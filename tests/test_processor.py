@@ -108,8 +108,11 @@ def test_a_telegram_in_lines_is_put_together_by_measurement_and_tags() -> None:
 
 
 def test_what_is_left_of_a_telegram_whose_beginning_nobody_heard_is_no_metric() -> None:
-    half = TELEGRAM.splitlines()[20:]
-    assert Under()(*(metric(text) for text in half), *(metric(text) for text in TELEGRAM.splitlines())) == [OURS]
+    half = [*TELEGRAM.splitlines()[20:-1], b"(00123.456)", b"!", b""]
+    under = Under()
+    assert under(*map(metric, half), *map(metric, TELEGRAM.splitlines())) == [OURS]
+    others = [metric(text, ",host=other") for text in half[-3:]]
+    assert under(*others) == others
 
 
 def test_a_telegram_that_is_not_believed_is_said_and_does_not_go_back() -> None:
