@@ -95,6 +95,11 @@ class Reconnecting(Connection):
         if self._connection:
             self._connection.done()
 
+    def leave(self) -> None:
+        """Say that we are gone, if it is open."""
+        if self._connection:
+            self._connection.leave()
+
     def close(self) -> None:
         """End the connection that is open."""
         with self._wanting:

@@ -14,7 +14,7 @@ from telegraf_p1.connect import left, reached
 from telegraf_p1.url import Url, UsageError
 
 # A plain scheme → the one with TLS.
-_WITH_TLS: Final = {"http": "https", "ws": "wss", "mqtt": "mqtts", "mqtt+ws": "mqtt+wss"}
+_WITH_TLS: Final = {"http": "https", "ws": "wss", "mqtt": "mqtts", "mqtt+ws": "mqtt+wss", "kafka": "kafkas"}
 # What OpenSSL calls bytes that are no TLS.
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
 # What a port for TLS answers to what is none: an alert, in any version.
@@ -44,7 +44,7 @@ def trust(url: Url, whose: str, **files: str) -> "Trust | None":
         raise UsageError(f"source {url.text!r}: key is of no use without its certificate: add cert=FILE")
     try:
         plain = next(plain for plain, scheme in _WITH_TLS.items() if scheme == url.scheme)
-        return Trust(whose, plain, ca, pin, cert, key)
+        return Trust(whose, plain, ca, pin if "pin" in files else None, cert, key)
     except OSError as error:
         names = " or ".join(filter(None, (ca, cert, key)))
         raise UsageError(f"source {url.text!r}: {names}: {error.strerror or error}") from None
@@ -53,10 +53,11 @@ def trust(url: Url, whose: str, **files: str) -> "Trust | None":
 class Trust:
     """What `trust` has understood: opens connections that are checked before anything is said on them."""
 
-    def __init__(self, whose: str, plain: str, ca: str, pin: str, cert: str, key: str) -> None:
+    def __init__(self, whose: str, plain: str, ca: str, pin: str | None, cert: str, key: str) -> None:
         """Raise OSError for a file that cannot be read; `plain` is the scheme without TLS."""
         self._whose, self._plain, self._ca, self._cert, self._key = whose, plain, ca, cert, key
         self._context = self._new_context()
+        self._cure = f"if it is your {whose}, add ?pin={{pin}}" if pin is not None else "name its signer, ?ca=FILE"
         if pin:  # the certificate itself is compared, whoever has signed it
             self._context = self._for_any_name(by_anybody=True)
             self._context.sslsocket_class = _pinned(whose, pin)
@@ -80,7 +81,7 @@ class Trust:
             names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
             written = ", ".join(name for _, name in names)[:200]
             reason = f"the {self._whose}'s certificate is for {written!r} and not for {address[0]!r}"
-        return OSError(errno.EACCES, f"{reason}; if it is your {self._whose}, add ?pin={pin}")
+        return OSError(errno.EACCES, f"{reason}; {self._cure.format(pin=pin)}")
 
     def _failed(self, error: OSError) -> OSError:
         """Say why TLS could not begin."""

@@ -27,7 +27,9 @@ _DEVICE: Final = re.compile(r"/[A-Za-z0-9/._:@+,-]*")  # without options, and no
 _SECRET: Final = re.compile(
     r"token|pass|pwd|secret|api.?key|auth|credential|^(?:pw|psk|sig|signature|jwt|sid|session)$", re.IGNORECASE
 )
-_NO_SECRETS: Final = "a source holds no {}, since everybody can read it there: use P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+_NO_SECRETS: Final = (
+    "a source holds no {}, since everybody can read it there: use P1_KAFKA_PASSWORD, P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+)
 # A colon and later an @, behind the scheme if there is one; for what cannot be taken apart.
 _USER: Final = re.compile(r"//[^/@\s]*+@")
 _MAY_HOLD_PASSWORD: Final = re.compile(r"(?!file:|serial:|/)(?:[^:/]*://)?[^:]*:.*@", re.DOTALL)
@@ -90,7 +92,7 @@ def _check_names(names: list[str], scheme: str) -> None:
     """Raise UsageError for an option that holds a secret, by its name."""
     for name in names:
         # For a broker `key` is a file; elsewhere it is the secret itself.
-        if _SECRET.search(name) or (name.lower() == "key" and not scheme.startswith("mqtt")):
+        if _SECRET.search(name) or (name.lower() == "key" and not scheme.startswith(("mqtt", "kafka"))):
             raise UsageError(_NO_SECRETS.format(name))
 
 

@@ -26,6 +26,7 @@ MAY_KNOW = {
     "url": "durations",
     "credentials": "url",
     "mqtt_options": "credentials",
+    "kafka_options": "credentials tls url",
     "connect": "",
     "tls": "connect url",
     "mqtt_client": "connect tls",
@@ -81,6 +82,7 @@ MAY_KNOW = {
     "sources.http_server": "sources.envelope sources.incoming",
     "sources.http_listen": "credentials sources.connection sources.envelope sources.events sources.http_server url",
     "sources.mqtt": "mqtt_broker mqtt_client mqtt_options sources.connection sources.envelope sources.events tls url",
+    "sources.kafka": "kafka_options sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",

@@ -26,7 +26,8 @@ from tests.helpers.telegrams import START
 
 ENDLESS = sorted(STANDS)
 FINITE = ["file", "sim"]
-ASKED = ["p0"]  # its meter has to speak the protocol: tests/integration/test_p0.py
+# Whose other side takes seconds to start, or has to speak: test_p0.py and test_kafka.py in tests/integration.
+ELSEWHERE = ["p0", "kafka"]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def heard(connection: Connection, least: int) -> bytes:
 
 
 def test_every_kind_of_source_is_asked() -> None:
-    assert {*ENDLESS, *FINITE, *ASKED} == {kind.module for kind in sources._KINDS.values()}  # noqa: SLF001
+    assert {*ENDLESS, *FINITE, *ELSEWHERE} == {kind.module for kind in sources._KINDS.values()}  # noqa: SLF001
 
 
 @pytest.mark.parametrize("stand", ENDLESS, indirect=True)

@@ -68,6 +68,7 @@ def main(chosen: argparse.Namespace) -> int:
         return OK
     stdout = pipe.Pipe(log)
     lifeline = execd.Lifeline(stdout.drain)
+    connection: Connection | None = None
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every and asks(chosen.source) else {}))
         publishers = [_publisher(chosen.publish, understood.mapping, log)] if understood and chosen.publish else []
@@ -101,6 +102,8 @@ def main(chosen: argparse.Namespace) -> int:
         lifeline.leaving()
         raise
     stdout.drain()
+    if connection:
+        connection.leave()
     return OK
 
 

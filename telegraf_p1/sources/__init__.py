@@ -45,6 +45,8 @@ _KINDS: Final = {
     "http-listen": _Kind("http_listen", "http-listen://127.0.0.1:port", DEVICE),
     "ws": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
     "wss": _Kind("websocket", "ws://host/path", DEVICE, "websockets>=13"),
+    "kafka": _Kind("kafka", "kafka://host/topic", DEVICE, "confluent-kafka>=2.6"),
+    "kafkas": _Kind("kafka", "kafka://host/topic", DEVICE, "confluent-kafka>=2.6"),
     "file": _Kind("file", "file:NAME", LINE),
     "sim": _Kind("sim", "sim:", LINE),
 }

@@ -50,6 +50,9 @@ class Connection(ABC):
     def close(self) -> None:  # noqa: B027  many have nothing to close
         """End the connection, before another one is tried; the end of the program does not wait for it."""
 
+    def leave(self) -> None:  # noqa: B027  who is gone is missed at once by most
+        """Say at the end of the program that we are gone, in a tenth of a second at most."""
+
 
 Source = Callable[[], Connection]
 

@@ -19,11 +19,13 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 # No telegram is longer, with all that devices put around it: a longer message is left as it is, packed or not.
 LARGEST: Final = 256 * 1024
 
+_SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # what 64 bits hold in ns
 _GZIP: Final = b"\x1f\x8b\x08"
 _GZIP_HEAD: Final = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -75,6 +77,11 @@ def unwrap(message: bytes, member: str = "") -> Payload:
         return Payload(data, ends_telegram=True)
     # A line a message: its line end was the end of the message.
     return Payload(data + b"\r\n" if _LINE.fullmatch(data) else data, ends_telegram=False)
+
+
+def sent_ns(seconds: str) -> int | None:
+    """Read when a message was sent, as its sender says beside it: UTC in ns since 1970, None for what is no time."""
+    return int(Decimal(seconds) * 10**9) if _SECONDS.fullmatch(seconds) else None
 
 
 def unpacked(data: bytes) -> bytes:

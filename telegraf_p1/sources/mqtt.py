@@ -14,9 +14,7 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 
 import errno
 import math
-import re
 import time
-from decimal import Decimal
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -31,7 +29,7 @@ from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
 from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
 from telegraf_p1.sources.connection import Connection, Source
-from telegraf_p1.sources.envelope import LARGEST, unwrap
+from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, duration, options
@@ -52,7 +50,6 @@ _LONGEST_HEAD: Final = 16 * 1024  # bytes of what stands before a payload, but f
 _UNREADABLE: Final = b"unreadable"
 _TOO_LONG: Final = b"too long"
 _QUICK_S: Final = 0.5
-_SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # what 64 bits hold in ns
 
 
 def source(url: Url) -> Source:
@@ -178,8 +175,8 @@ class _Subscription(Connection):
 def _sent_ns(message: mqtt.MQTTMessage) -> int | None:
     """Give when its publisher says that a message was sent: UTC in ns since 1970, None when it does not."""
     for name, value in getattr(message.properties, "UserProperty", ()):
-        if name == "time" and _SECONDS.fullmatch(value):
-            return int(Decimal(value) * 10**9)
+        if name == "time" and (found := sent_ns(value)):
+            return found
     return None
 
 

@@ -1,0 +1,220 @@
+"""Telegrams from Kafka: `kafka://user@host:9092/topic?group=readers`, `kafkas://…` with TLS.
+
+The members of a group share the partitions of a topic; when one is gone the others take over its part. An offset is
+committed only when the records before it were written. What comes twice has the same time and tags. A group that is
+new begins with the oldest message. The password comes from P1_KAFKA_PASSWORD.
+
+The key of a message is its meter. Its header `time`, if it has one, says when it was sent: seconds since 1970, UTC;
+without one the time that Kafka keeps of it says so, once it is older than a few seconds.
+
+Options: `group` (without one, this computer has a group of its own), `brokers` (more of them to ask, such as
+host2:9092,host3:9092), `member` of JSON that holds the telegram, `client` (the client id, for the broker's log), `sasl`
+(SCRAM-SHA-512, SCRAM-SHA-256, PLAIN), `ca`, `cert` and `key` (files, for TLS). A topic that begins with ^ is a pattern.
+"""
+
+import errno
+import hashlib
+import math
+import os
+import re
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from telegraf_p1.kafka_options import OPTIONS, Brokers, Voice, options_of, said
+from telegraf_p1.sources.connection import Connection, Source
+from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
+from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Trouble
+from telegraf_p1.url import Url, UsageError, options
+
+_TOGETHER: Final = 200  # messages that are written and acknowledged at once
+_MOST_TAKEN: Final = 1000  # and that may wait for it while Telegraf stands still
+_MOST_BYTES: Final = 1024 * 1024
+_LATE_MS: Final = 5_000
+_LULL_S: Final = 0.3
+_LOOK_S: Final = 0.05  # Python hears of a signal in between, and we are to leave within 0.1 s
+_SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
+_CLOSING_S: Final = 2.0
+_LEAVING_S: Final = 0.1
+_LONGEST_KEY: Final = 1024
+_TOPIC: Final = re.compile(r"\^.+|(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
+_NO_TOPIC: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION)
+_SETTINGS: Final = {
+    # librdkafka commits twice a second, and when it gives a partition away, what `done` has told it and nothing else.
+    "enable.auto.offset.store": False,
+    "auto.commit.interval.ms": 500,
+    "auto.offset.reset": "earliest",
+    "partition.assignment.strategy": "cooperative-sticky",
+    # A member that died is missed after 6 s; one whose Telegraf stands still gives its part away after a minute.
+    "session.timeout.ms": 6_000,
+    "heartbeat.interval.ms": 1_500,
+    "max.poll.interval.ms": 60_000,
+    # What is fetched and waits in memory, and how soon more is fetched once there is room.
+    "queued.max.messages.kbytes": 1024,
+    "queued.min.messages": 1000,
+    "fetch.message.max.bytes": LARGEST,
+    "fetch.queue.backoff.ms": 20,
+}
+
+
+def source(url: Url) -> Source:
+    """Read a topic of Kafka; when no broker is left, OSError is raised."""
+    group, member, *reach = options(url, group="", member="", **OPTIONS)
+    topic = url.path.removeprefix("/")
+    if not url.host or not topic:
+        raise UsageError(f"source {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1?group=readers")
+    if not _TOPIC.fullmatch(topic):
+        raise UsageError(
+            f"source {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone, and a "
+            "pattern begins with ^"
+        )
+    brokers = Brokers(url, reach)
+    own = f"{socket.gethostname()} {os.getuid()} {url.user}@{url.host}/{topic}"
+    group = group or "p1-" + hashlib.sha256(own.encode()).hexdigest()[:16]
+
+    def connect() -> _Membership:
+        brokers.look()
+        return _Membership(brokers, topic, group, member)
+
+    return connect
+
+
+class _Membership(Connection):
+    acknowledges = True
+
+    def __init__(self, brokers: Brokers, topic: str, group: str, member: str) -> None:
+        self._topic, self._group, self._member = topic, group, member
+        self._voice = Voice(brokers)
+        self._done: dict[tuple[str, int], int] = {}  # topic, partition → the offset behind the last one that was read
+        self._taken = self._bytes = 0  # since `done`
+        self._has_part = True  # some of the partitions
+        self._silent_at = time.monotonic() + _SILENCE_S
+        try:
+            self._consumer = Consumer(
+                {**brokers.settings, **_SETTINGS, "group.id": group, "error_cb": self._voice.hear}
+            )
+            self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked)
+        except KafkaException as error:
+            raise options_of(error) from None
+
+    def read(self) -> list[Event]:
+        if self._taken >= _MOST_TAKEN or self._bytes >= _MOST_BYTES:
+            time.sleep(_LULL_S)
+            return [Pause(_LULL_S)]
+        lull_at = time.monotonic() + _LULL_S
+        while not (messages := self._messages()):
+            if trouble := self._voice.trouble():
+                raise trouble
+            now = time.monotonic()
+            if now > self._silent_at:
+                self._silent_at = math.inf  # said once
+                return [Silence(_SILENCE_S, self._advice())]
+            if self._taken and now > lull_at:
+                return [Pause(_LULL_S)]  # perhaps they can be acknowledged now
+        self._silent_at = time.monotonic() + _SILENCE_S
+        return [self._event(message) for message in messages]
+
+    def _messages(self) -> list[Message]:
+        """Give the messages that are there, after a moment none; raise OSError where it is refused to give any."""
+        first = self._consumer.poll(_LOOK_S)
+        if first is None:
+            return []
+        return [first, *self._consumer.consume(_TOGETHER - 1, 0)]
+
+    def _event(self, message: Message) -> Event:
+        """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
+        if error := message.error():
+            return self._trouble(error)
+        value = message.value() or b""
+        self._done[message.topic() or "", message.partition() or 0] = (message.offset() or 0) + 1
+        self._taken += 1
+        self._bytes += len(value)
+        if len(value) > LARGEST:
+            return Dropped("a message was longer than 256 KiB, and is no telegram: is it the right topic?")
+        try:
+            data, is_whole, trouble = unwrap(value, self._member)
+            if trouble:
+                return Dropped(trouble)
+            _, sent_ms = message.timestamp()
+            is_late = time.time() * 1000 - sent_ms > _LATE_MS
+            at = _said_ns(message) or (sent_ms * 1_000_000 if is_late and sent_ms > 0 else None)
+            return Data(data, _origin(message), is_whole, is_late, at)
+        except Exception as error:  # noqa: BLE001  whatever somebody sends
+            return Dropped(f"a message cannot be read ({type(error).__name__}): is a name of its headers no UTF-8?")
+
+    def _trouble(self, error: KafkaError) -> Event:
+        """Give what librdkafka says in place of a message; raise OSError for what ends the connection."""
+        if error.code() in _NO_TOPIC:
+            raise OSError(errno.ENOENT, f"Kafka has no topic {self._topic!r}: make it, or is its name another one?")
+        if error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+            return Trouble("Telegraf stood still for so long that others of the group were given our part")
+        if error.retriable():
+            return Trouble(f"Kafka says: {said(error)}")
+        self._voice.hear(error)
+        raise self._voice.trouble() or OSError(errno.EIO, f"Kafka says: {said(error)}")
+
+    def _advice(self) -> str:
+        if self._has_part:
+            return (
+                f"Kafka is there and has nothing new in topic {self._topic!r} for group {self._group!r}: is that the "
+                "topic, and does somebody write there?"
+            )
+        return (
+            f"the group {self._group!r} has more members than topic {self._topic!r} has partitions: this one waits "
+            "until another one is gone"
+        )
+
+    def _assigned(self, consumer: Consumer, _more: list[TopicPartition]) -> None:
+        self._has_part = bool(_more or consumer.assignment())
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Leave what was read of them, and is not done, to those who have them now."""
+        for one in partitions:
+            self._done.pop((one.topic, one.partition), None)
+        self._has_part = len(consumer.assignment()) > len(partitions)
+
+    def done(self) -> None:
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._done.items()]
+        self._done.clear()
+        self._taken = self._bytes = 0
+        if offsets:
+            with suppress(KafkaException):  # of partitions that others have now
+                self._consumer.store_offsets(offsets=offsets)
+
+    def close(self) -> None:
+        self._close(_CLOSING_S)
+
+    def leave(self) -> None:
+        self._close(_LEAVING_S)
+
+    def _close(self, seconds: float) -> None:
+        """Leave the group, and what was done to it; who does not answer is not waited for."""
+        closing = threading.Thread(target=self._consumer.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(seconds)
+
+
+def _said_ns(message: Message) -> int | None:
+    """Give when its sender says that a message was sent: UTC in ns since 1970, None when it does not."""
+    headers = message.headers()
+    for name, value in headers if isinstance(headers, list) else ():
+        if name == "time" and isinstance(value, bytes) and (found := sent_ns(value.decode("ascii", "replace"))):
+            return found
+    return None
+
+
+def _origin(message: Message) -> str:
+    """Give the key, or without one the topic; a key that is no text in hex."""
+    key = message.key()
+    if not key:
+        return message.topic() or ""
+    key = key.encode() if isinstance(key, str) else key[:_LONGEST_KEY]
+    try:
+        text = key.decode()
+    except UnicodeDecodeError:
+        return key.hex()
+    return text if text.isprintable() else key.hex()

@@ -1,0 +1,260 @@
+"""The Kafka source against a real Kafka: what was not acknowledged comes again, to whoever is there."""
+
+import itertools
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources import open_source
+from telegraf_p1.sources.connection import Connection
+from telegraf_p1.sources.events import Data, Event
+from tests.helpers.kafka import Device, Kafka
+from tests.helpers.mosquitto import line
+from tests.helpers.programs import PLUGIN, assert_ends_at_once, plugin, program, read_line, wait_until
+from tests.helpers.telegrams import START
+
+_names = (f"p1-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One for all tests, each with a topic of its own."""
+    kafka = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        yield kafka.start()
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Kafka]:
+    """One that a test may stop."""
+    kafka = Kafka(tmp_path)
+    try:
+        yield kafka.start()
+    finally:
+        kafka.stop()
+
+
+@pytest.fixture
+def topic(kafka: Kafka) -> str:
+    return kafka.create(next(_names), 4)
+
+
+@pytest.fixture
+def device(kafka: Kafka, topic: str) -> Device:
+    return Device(kafka, topic)
+
+
+def heard(connection: Connection, count: int) -> list[Data]:
+    """Read until so many messages have come, none of them acknowledged."""
+    found: list[Event] = []
+    while len(found) < count:
+        found += [event for event in connection.read() if isinstance(event, Data)]
+    return [event for event in found if isinstance(event, Data)]
+
+
+def read_all(process: subprocess.Popen[bytes], expected: list[str]) -> None:
+    """Read all of these lines, each once and in any order: partitions have none."""
+    assert sorted(read_line(process) for _ in expected) == sorted(expected)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_source_gives_what_was_sent_and_leaves_nothing_open(kafka: Kafka, device: Device) -> None:
+    """What tests/test_sources.py asks of all."""
+    source, before = open_source(kafka.url(device.topic)), 0
+    for second in range(3):
+        connection = source()
+        telegram = Meter().telegram(START + second)
+        device.send(telegram)
+        assert [event.data for event in heard(connection, 1)] == [telegram]
+        connection.done()
+        connection.close()
+        before = before or open_files()  # once it has been used the library has all that it needs
+        assert open_files() == before
+
+
+def test_records_are_those_of_the_same_telegrams_elsewhere_with_the_key_as_topic(
+    tmp_path: Path, kafka: Kafka, device: Device
+) -> None:
+    forms = [Meter(form) for form in ("nl-5.0", "be", "se", "hu", "lt")]
+    telegrams = [(f"p1/{n}/raw", meter.telegram(START + n)) for n, meter in enumerate(forms)]
+    for key, telegram in telegrams:
+        device.publish(telegram, key)
+    device.publish(b'{"telegram": "' + telegrams[0][1].replace(b"\r\n", rb"\r\n") + b'"}', "wrapped")
+    device.publish(telegrams[0][1])
+    expected = [line(telegram, key) for key, telegram in telegrams]
+    expected += [line(telegrams[0][1], "wrapped"), line(telegrams[0][1], device.topic)]
+    with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+        read_all(process, expected)
+    assert (tmp_path / "log").read_text() == ""
+
+
+def test_a_pattern_is_several_topics(tmp_path: Path, kafka: Kafka, device: Device) -> None:
+    other = Device(kafka, kafka.create(f"{device.topic}-other"), "other")
+    expected = [device.telegram(), other.telegram()]
+    with plugin("run", kafka.url(f"^{device.topic}($|-)"), log=tmp_path / "log") as process:
+        read_all(process, expected)
+
+
+def test_offsets_are_committed_when_it_is_done_and_not_before(kafka: Kafka, device: Device) -> None:
+    source = open_source(kafka.url(device.topic))
+    for _ in range(20):
+        device.telegram()
+    device.settle()
+    first = source()
+    before = heard(first, 20)
+    time.sleep(1.2)  # two of the library's rounds
+    first.close()
+    assert kafka.committed(device.topic, 4) == [0, 0, 0, 0]
+    second = source()
+    assert sorted(event.data for event in heard(second, 20)) == sorted(event.data for event in before)
+    second.done()
+    second.close()
+    assert sum(kafka.committed(device.topic, 4)) == 20
+    device.publish(b"the next one")
+    device.settle()
+    third = source()
+    assert [event.data for event in heard(third, 1)] == [b"the next one"]
+    third.close()
+
+
+def test_what_is_read_and_not_done_is_bounded(kafka: Kafka, device: Device) -> None:
+    for _ in range(3000):
+        device.telegram()
+    device.settle()
+    connection = open_source(kafka.url(device.topic))()
+    heard(connection, 800)
+    after = [len(connection.read()) for _ in range(10)]
+    assert after[-3:] == [1, 1, 1], "pauses"
+    connection.done()
+    assert len(connection.read()) > 1
+    connection.close()
+
+
+def test_killed_before_telegraf_has_read_it_comes_again(tmp_path: Path, kafka: Kafka, device: Device) -> None:
+    """Standard output is full, so that nothing is acknowledged; then the plugin is killed."""
+    expected = [device.telegram() for _ in range(300)]
+    device.settle()
+    with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+        first = read_line(process)
+        time.sleep(1)
+        process.kill()
+        process.wait()
+    assert first in expected
+    assert sum(kafka.committed(device.topic, 4)) < 300
+    with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+        left = set(expected)
+        while left:
+            left.discard(read_line(process))
+
+
+def test_what_waited_has_the_time_when_it_was_sent(tmp_path: Path, kafka: Kafka, device: Device) -> None:
+    """Telegrams of a meter without a clock: by the header, else by Kafka's own time."""
+    telegram, now = Meter("nl-2.2").telegram(START), int(time.time())
+    device.publish(telegram, "header", timestamp=(now - 60) * 1000, headers=[("time", f"{now - 90}.25".encode())])
+    device.publish(telegram, "kafka", timestamp=(now - 60) * 1000)
+    device.publish(telegram, "fresh")
+    with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+        lines = [read_line(process) for _ in range(3)]
+    found = {line.split("topic=")[1].split(" ")[0]: int(line.split()[-1]) for line in lines}
+    assert found["header"] == (now - 90) * 10**9 + 250_000_000
+    assert found["kafka"] == (now - 60) * 10**9
+    assert abs(found["fresh"] - now * 10**9) < 60 * 10**9
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "eof"])
+def test_it_ends_at_once_and_others_take_over_at_once(tmp_path: Path, kafka: Kafka, device: Device, how: str) -> None:
+    @contextmanager
+    def running() -> Iterator[subprocess.Popen[bytes]]:
+        with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+            expected = device.telegram()
+            device.settle()
+            assert read_line(process) == expected
+            yield process
+
+    assert_ends_at_once(running, how)
+    begun = time.monotonic()
+    with running():
+        assert time.monotonic() - begun < 5, "it was not said that the other one is gone"
+    assert (tmp_path / "log").read_text() == ""
+
+
+class Members:
+    """Plugins of one group, each of which writes its lines to a file."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder, self._command = folder, [*PLUGIN, "run", url]
+        self._files: list[Path] = []
+
+    @contextmanager
+    def member(self) -> Iterator[subprocess.Popen[bytes]]:
+        file = self._folder / f"lines-{len(self._files)}"
+        self._files.append(file)
+        with (
+            file.open("wb") as lines,
+            file.with_suffix(".log").open("wb") as log,
+            program(self._command, stdin=subprocess.PIPE, stdout=lines, stderr=log) as process,
+        ):
+            yield process
+
+    def lines(self, number: int) -> set[str]:
+        return set(self._files[number].read_text().splitlines())
+
+    def all(self) -> set[str]:
+        return {line for number in range(len(self._files)) for line in self.lines(number)}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_members_share_the_partitions_and_one_that_is_gone_is_replaced(
+    tmp_path: Path, kafka: Kafka, device: Device, how: signal.Signals
+) -> None:
+    members, expected = Members(tmp_path, kafka.url(device.topic)), set[str]()
+
+    def send(count: int) -> None:
+        expected.update(device.telegram(partition=n % 4) for n in range(count))
+        device.settle()
+
+    with members.member() as dying, members.member():
+
+        def both_read() -> bool:
+            send(4)
+            return all(members.lines(number) for number in (0, 1))
+
+        wait_until(both_read, "both members to read")
+        wait_until(lambda: expected <= members.all(), "all that was sent")
+        send(40)
+        dying.send_signal(how)
+        begun = time.monotonic()
+        send(40)
+        wait_until(lambda: expected <= members.all(), "what the dead one had to read", 15)
+        print(f"{how.name}: all is there after {time.monotonic() - begun:.1f} s")
+
+
+def test_a_broker_that_goes_is_said_once_and_so_is_its_return(tmp_path: Path, own: Kafka) -> None:
+    topic, log = own.create("p1"), tmp_path / "log"
+    device = Device(own, topic)
+    with plugin("run", own.url(topic), log=log) as process:
+        expected = device.telegram()
+        assert read_line(process) == expected
+        wait_until(lambda: own.committed(topic) == [1], "the commit")
+        own.nodes[0].kill()
+        wait_until(lambda: "W! " in log.read_text(), "the warning")
+        time.sleep(2)
+        own.nodes[0].start()
+        own.wait()
+        expected = device.telegram()
+        assert read_line(process) == expected
+        wait_until(lambda: "is back" in log.read_text(), "the return")
+    lines = log.read_text().splitlines()
+    assert "trying again until it is there" in lines[0]
+    assert len(lines) <= 3, lines  # between them perhaps another reason
