@@ -21,6 +21,8 @@ PASSWORD: Final = "P1_KAFKA_PASSWORD"  # noqa: S105  its name
 # What Kafka's connections may be told by a URL, and what they are told without.
 OPTIONS: Final = {"brokers": "", "client": "telegraf_p1", "sasl": "", "ca": "", "cert": "", "key": ""}
 
+TOPIC: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
+
 _PORT: Final = 9092
 _CONNECT_S: Final = 10.0
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
@@ -119,6 +121,11 @@ def said(error: KafkaError) -> str:
     if "SSL listener" in text:
         return "the broker hangs up: is this its port for TLS? Write kafkas:// then"
     return text.replace("Broker: ", "")
+
+
+def no_topic(topic: str) -> OSError:
+    """Give what is said of a topic that Kafka does not have."""
+    return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: make it, or is its name another one?")
 
 
 def options_of(error: KafkaException) -> UsageError:

@@ -16,7 +16,6 @@ import errno
 import hashlib
 import math
 import os
-import re
 import socket
 import threading
 import time
@@ -25,7 +24,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from telegraf_p1.kafka_options import OPTIONS, Brokers, Voice, options_of, said
+from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Trouble
@@ -41,7 +40,6 @@ _SILENCE_S: Final = 60.0  # longer than from one message to the next, with most 
 _CLOSING_S: Final = 2.0
 _LEAVING_S: Final = 0.1
 _LONGEST_KEY: Final = 1024
-_TOPIC: Final = re.compile(r"\^.+|(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
 _NO_TOPIC: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION)
 _SETTINGS: Final = {
     # librdkafka commits twice a second, and when it gives a partition away, what `done` has told it and nothing else.
@@ -67,7 +65,7 @@ def source(url: Url) -> Source:
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
         raise UsageError(f"source {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1?group=readers")
-    if not _TOPIC.fullmatch(topic):
+    if not topic.startswith("^") and not TOPIC.fullmatch(topic):
         raise UsageError(
             f"source {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone, and a "
             "pattern begins with ^"
@@ -149,7 +147,7 @@ class _Membership(Connection):
     def _trouble(self, error: KafkaError) -> Event:
         """Give what librdkafka says in place of a message; raise OSError for what ends the connection."""
         if error.code() in _NO_TOPIC:
-            raise OSError(errno.ENOENT, f"Kafka has no topic {self._topic!r}: make it, or is its name another one?")
+            raise no_topic(self._topic)
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
             return Trouble("Telegraf stood still for so long that others of the group were given our part")
         if error.retriable():

@@ -1,0 +1,209 @@
+"""Letters to Kafka: `kafka://user@host:9092/topic`, `kafkas://…` with TLS.
+
+A message's key is its meter, so that the telegrams of one meter stay in one partition and in order; its header `time`
+says when it came: seconds since 1970, UTC. It has arrived once all replicas in sync have it. The password comes from
+P1_KAFKA_PASSWORD.
+
+librdkafka reconnects to single brokers and tries again by itself, in order and without doubles. When no broker is left,
+or none has acknowledged for half a minute, what it has is thrown away: a letter that did not arrive is the forwarder's,
+who has it on disk.
+
+Options: as those of the source, `brokers`, `client`, `sasl`, `ca`, `cert` and `key`.
+"""
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
+from telegraf_p1.log import Log
+from telegraf_p1.reconnect import waiting_time
+from telegraf_p1.url import Url, UsageError, options
+
+_MOST_FLYING: Final = 1000
+_DELIVERY_S: Final = 30
+_TOPIC_S: Final = 10.0
+_LOOK_S: Final = 0.2
+_STEADY_S: Final = 10.0
+_LONGEST_WAIT_S: Final = 5.0
+_LONGEST_WAIT_REFUSED_S: Final = 60.0
+_CLOSING_S: Final = 0.8
+# What will be wrong with a letter the next time, too.
+_NEVER: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
+_SETTINGS: Final = {
+    "enable.idempotence": True,  # with acks=all
+    "message.timeout.ms": _DELIVERY_S * 1000,
+    "queue.buffering.max.messages": _MOST_FLYING,
+    "compression.type": "lz4",
+}
+
+
+def target(url: Url, log: Log, _who: str) -> Target:
+    """Give a topic of Kafka as a target."""
+    reach = options(url, **OPTIONS)
+    topic = url.path.removeprefix("/")
+    if not url.host or not topic:
+        raise UsageError(f"target {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1")
+    if not TOPIC.fullmatch(topic):
+        raise UsageError(f"target {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone")
+    return KafkaTarget(Brokers(url, reach), topic, log, url.text)
+
+
+class KafkaTarget(Target):
+    """Keeps a producer, in a thread of its own."""
+
+    def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
+        self._brokers, self._topic, self._log, self._name = brokers, topic, log, name
+        self._line: _Line | None = None
+        self._closes = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._troubles: set[str] = set()  # that were said since it went
+
+    def start(self, told: Told, meter: str) -> None:  # noqa: ARG002  the key of each message is its own
+        """Begin to connect, in the background."""
+        self._thread = threading.Thread(target=self._run, args=(told,), name="kafka", daemon=True)
+        self._thread.start()
+
+    def send(self, number: int, letter: Letter) -> bool:
+        """Take a letter, if there is a connection with room."""
+        line = self._line
+        return line is not None and line.offer(number, letter)
+
+    def close(self) -> None:
+        """End the connection; what is on its way may arrive, and nobody waits for it."""
+        self._closes.set()
+        if self._thread:
+            self._thread.join(_CLOSING_S)
+
+    def _run(self, told: Told) -> None:
+        attempt, wait_s = 0, 0.0
+        while not self._closes.wait(wait_s):
+            begun, line = time.monotonic(), None
+            try:
+                self._brokers.look()
+                line = _Line(self._brokers, self._topic, self._log)
+                line.find_topic(self._closes)
+                self._line = line
+                told.there()
+                line.serve(told, self._closes, self._arrives)
+            except OSError as error:
+                is_good = self._line is not None and time.monotonic() - begun > _STEADY_S
+                attempt = 0 if is_good else attempt + 1
+                longest = _LONGEST_WAIT_REFUSED_S if error.errno == errno.EACCES else _LONGEST_WAIT_S
+                wait_s = waiting_time(attempt, longest)
+                self._complain(str(error.strerror or error))
+            finally:
+                self._line = None
+                if line:
+                    line.end()
+                told.gone()
+
+    def _complain(self, reason: str) -> None:
+        """Say what is wrong, once until it is over."""
+        if reason not in self._troubles:
+            self._troubles.add(reason)
+            self._log.warning_for(f"target {reason}", f"{self._name}: {reason}; telegrams wait until it is there")
+
+    def _arrives(self) -> None:
+        """Say that something has arrived, after a trouble."""
+        if self._troubles:
+            self._troubles.clear()
+            self._log.info_for("target back", f"{self._name} is back")
+
+
+class _Line:
+    """A producer while it is of use; `offer` is the forwarder's thread's, the rest the target's."""
+
+    def __init__(self, brokers: Brokers, topic: str, log: Log) -> None:
+        self._topic, self._log = topic, log
+        self._voice = Voice(brokers)
+        self._offering = threading.Lock()  # held while a letter is taken, and at the end
+        self._flying = 0
+        self._is_over = False
+        self._arrived: list[int] = []
+        self._trouble: OSError | None = None
+        try:
+            self._producer = Producer({**brokers.settings, **_SETTINGS, "error_cb": self._voice.hear})
+        except KafkaException as error:
+            raise options_of(error) from None
+
+    def find_topic(self, closes: threading.Event) -> None:
+        """Wait until the topic is known; raise OSError when there is none, or nobody says so."""
+        end, reason = time.monotonic() + _TOPIC_S, ""
+        while time.monotonic() < end and not closes.is_set():
+            try:
+                known = self._producer.list_topics(self._topic, timeout=_LOOK_S).topics[self._topic]
+                if known.error is None:
+                    return
+                if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise no_topic(self._topic)
+                self._voice.hear(known.error)
+                reason = said(known.error)
+            except KafkaException:
+                pass  # it is not there yet, or what is heard now says why
+            self._producer.poll(_LOOK_S)
+            if trouble := self._voice.trouble():
+                raise trouble
+        raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
+
+    def offer(self, number: int, letter: Letter) -> bool:
+        """Take a letter if there is room for it."""
+        with self._offering:
+            if self._is_over or self._flying >= _MOST_FLYING:
+                return False
+            try:
+                self._producer.produce(
+                    self._topic,
+                    letter.telegram,
+                    letter.meter,
+                    headers=[("time", letter.time().encode())],
+                    on_delivery=partial(self._delivered, number),
+                )
+            except BufferError:
+                return False
+            except KafkaException as error:  # it is too long for librdkafka already
+                self._delivered(number, error.args[0], None)
+                return True
+            self._flying += 1
+        return True
+
+    def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
+        """Tell what arrives until it is time to end; raise OSError when nothing does any more."""
+        while not closes.is_set():
+            before = len(self._arrived)
+            self._producer.poll(_LOOK_S if not before else 0)
+            self._tell(told, arrives)
+            if trouble := self._trouble or self._voice.trouble():
+                raise trouble
+
+    def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            with self._offering:
+                self._flying -= len(arrived)
+            told.acknowledged(arrived)
+            arrives()
+
+    def _delivered(self, number: int, error: KafkaError | None, _message: Message | None) -> None:
+        """Hear what became of a letter."""
+        if error is None:
+            self._arrived.append(number)
+        elif error.code() in _NEVER:
+            self._log.warning_for("target never", f"Kafka does not take a telegram, which is dropped: {said(error)}")
+            self._arrived.append(number)
+        elif not self._trouble:
+            self._voice.hear(error)
+            self._trouble = self._voice.trouble() or OSError(errno.EIO, f"Kafka takes nothing: {said(error)}")
+
+    def end(self) -> None:
+        """Forget what was on its way."""
+        with self._offering:
+            self._is_over = True
+            self._producer.purge()

@@ -1,0 +1,101 @@
+"""Letters to a real Kafka: what arrives is said, and what does not arrive is not."""
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from telegraf_p1.forward.kafka import target
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.log import Log
+from telegraf_p1.url import parse
+from tests.helpers.kafka import Kafka
+from tests.helpers.programs import wait_until
+
+LETTER = Letter("E0001", b"/telegram\r\n!\r\n", 1_700_000_000_123_456_789)
+
+
+class Told:
+    """What the forwarder is told."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.arrived: set[int] = set()
+
+    def there(self) -> None:
+        self.is_there = True
+
+    def gone(self) -> None:
+        self.is_there = False
+
+    def acknowledged(self, numbers: Iterable[int]) -> None:
+        self.arrived.update(numbers)
+
+
+class Forwarding:
+    """A target that was started, and what it says."""
+
+    def __init__(self, url: str) -> None:
+        self.said: list[str] = []
+        self.told = Told()
+        self.target = target(parse(url), Log(self.said.append), "")
+        self.target.start(self.told, "")
+
+    def send(self, number: int, letter: Letter = LETTER) -> None:
+        wait_until(lambda: self.target.send(number, letter), "room")
+
+    def arrived(self, *numbers: int) -> None:
+        wait_until(lambda: set(numbers) <= self.told.arrived, f"{numbers} to arrive", 30)
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[Kafka]:
+    kafka = Kafka(tmp_path)
+    try:
+        yield kafka.start()
+    finally:
+        kafka.stop()
+
+
+def messages(kafka: Kafka, topic: str, count: int) -> list[tuple[object, ...]]:
+    consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "of no group"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    found: list[tuple[object, ...]] = []
+    while len(found) < count:
+        message = consumer.poll(20)
+        assert message is not None
+        assert message.error() is None
+        found.append((message.value(), message.key(), message.headers()))
+    consumer.close()
+    return found
+
+
+def test_letters_arrive_with_their_meter_and_time_and_wait_for_topic_and_broker(kafka: Kafka) -> None:
+    forwarding = Forwarding(f"kafka://127.0.0.1:{kafka.port}/p1")
+    wait_until(lambda: forwarding.said, "the trouble")
+    assert "Kafka has no topic 'p1'" in forwarding.said[0]
+    assert not forwarding.target.send(1, LETTER)
+    kafka.create("p1")
+    forwarding.send(1)
+    forwarding.arrived(1)
+    assert messages(kafka, "p1", 1) == [(LETTER.telegram, b"E0001", [("time", b"1700000000.123456789")])]
+    forwarding.send(2, LETTER._replace(telegram=bytes(2_000_000)))
+    forwarding.arrived(2)  # or nothing behind it would
+    wait_until(lambda: forwarding.said[1:], "the words")
+    assert "is back" in forwarding.said[1]
+    assert "does not take a telegram, which is dropped: Unable to produce message" in forwarding.said[2]
+    kafka.nodes[0].kill()
+    wait_until(lambda: not forwarding.told.is_there, "the broker to be missed")
+    assert not forwarding.target.send(3, LETTER)
+    kafka.nodes[0].start()
+    kafka.wait()
+    forwarding.send(4)
+    forwarding.arrived(4)
+    assert [value for value, *_ in messages(kafka, "p1", 1)] == [LETTER.telegram]
+    assert "the broker is gone" in forwarding.said[3] or "no broker is left" in forwarding.said[3]
+    begun = time.monotonic()
+    forwarding.target.close()
+    assert time.monotonic() - begun < 1
+    assert not forwarding.target.send(5, LETTER)
