@@ -25,6 +25,7 @@ TOPIC: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
 
 _PORT: Final = 9092
 _CONNECT_S: Final = 10.0
+_REASON_S: Final = 0.3
 _MECHANISMS: Final = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 _BROKER: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?")
 _REFUSED: Final = (
@@ -64,6 +65,15 @@ class Brokers:
             "logger": _nowhere(),
         }
 
+    def hangs_up(self) -> str:
+        """Say that a broker hangs up on us before it answers, and what it may want."""
+        wishes = [] if self._trust else ["is this its port for TLS (write kafkas://)"]
+        if self._trust and "ssl.certificate.location" not in self.settings:
+            wishes.append("does it want our certificate (?cert=FILE)")
+        if not self.user:
+            wishes.append("does it want a user (write USER@host)")
+        return "the broker hangs up" + (f": {', or '.join(wishes)}?" if wishes else "")
+
     def look(self) -> None:
         """Raise OSError that says why none of the brokers can be reached: librdkafka would try for ever."""
         trouble: OSError | None = None
@@ -85,14 +95,16 @@ class Voice:
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
+        self.is_answered = False  # by any broker, with what was asked for
         self._reason = ""  # why the last connection failed
+        self._down_at = 0.0  # when no broker was left (monotonic, s)
         self._trouble: OSError | None = None
 
     def hear(self, error: KafkaError) -> None:
         """Take what librdkafka tells its `error_cb`."""
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
-            self._trouble = self._trouble or OSError(errno.ECONNRESET, "")
+            self._down_at = time.monotonic()
         elif code in _REFUSED:
             self._trouble = self.refusal(error)
         elif error.fatal():
@@ -108,19 +120,19 @@ class Voice:
 
     def trouble(self) -> OSError | None:
         """Give why nothing can be had from any broker, None while something can."""
-        if self._trouble and not self._trouble.strerror:
-            return OSError(
-                errno.ECONNRESET, f"no broker is left: {self._reason}" if self._reason else "the broker is gone"
-            )
-        return self._trouble
+        if self._trouble or not self._down_at:
+            return self._trouble
+        if self._reason:
+            return OSError(errno.ECONNRESET, f"no broker is left: {self._reason}")
+        # What was the last connection's fault comes behind that, sometimes.
+        if time.monotonic() < self._down_at + _REASON_S:
+            return None
+        return OSError(errno.ECONNRESET, "the broker is gone" if self.is_answered else self._brokers.hangs_up())
 
 
 def said(error: KafkaError) -> str:
     """Give what librdkafka says, in as many words as a log needs."""
-    text = _AROUND.sub("", error.str())
-    if "SSL listener" in text:
-        return "the broker hangs up: is this its port for TLS? Write kafkas:// then"
-    return text.replace("Broker: ", "")
+    return _AROUND.sub("", error.str()).replace("Broker: ", "")
 
 
 def no_topic(topic: str) -> OSError:

@@ -57,7 +57,7 @@ class Trust:
         """Raise OSError for a file that cannot be read; `plain` is the scheme without TLS."""
         self._whose, self._plain, self._ca, self._cert, self._key = whose, plain, ca, cert, key
         self._context = self._new_context()
-        self._cure = f"if it is your {whose}, add ?pin={{pin}}" if pin is not None else "name its signer, ?ca=FILE"
+        self._takes_pin = pin is not None
         if pin:  # the certificate itself is compared, whoever has signed it
             self._context = self._for_any_name(by_anybody=True)
             self._context.sslsocket_class = _pinned(whose, pin)
@@ -81,7 +81,10 @@ class Trust:
             names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
             written = ", ".join(name for _, name in names)[:200]
             reason = f"the {self._whose}'s certificate is for {written!r} and not for {address[0]!r}"
-        return OSError(errno.EACCES, f"{reason}; {self._cure.format(pin=pin)}")
+        cure = f"if it is your {self._whose}, add ?pin={pin}"
+        if not self._takes_pin:
+            cure = "write the name that it is for" if is_other_name else "name who has signed it: ?ca=FILE"
+        return OSError(errno.EACCES, f"{reason}; {cure}")
 
     def _failed(self, error: OSError) -> OSError:
         """Say why TLS could not begin."""

@@ -222,7 +222,11 @@ def test_what_cannot_be_read_is_dropped_and_does_not_come_again(
             errno.ECONNRESET,
             "no broker is left: Connect failed",
         ),
-        ([(KafkaError._ALL_BROKERS_DOWN, "")], errno.ECONNRESET, "the broker is gone"),  # noqa: SLF001
+        (
+            [(KafkaError._ALL_BROKERS_DOWN, "")],  # noqa: SLF001
+            errno.ECONNRESET,
+            brokers("kafka://host/p1").hangs_up(),
+        ),
         (
             [(KafkaError.GROUP_AUTHORIZATION_FAILED, "Broker: Group authorization failed")],
             errno.EACCES,
@@ -231,8 +235,9 @@ def test_what_cannot_be_read_is_dropped_and_does_not_come_again(
     ],
 )
 def test_of_what_librdkafka_says_the_one_error_is_kept(
-    said: list[tuple[int, str]], code: int | None, text: str
+    monkeypatch: pytest.MonkeyPatch, said: list[tuple[int, str]], code: int | None, text: str
 ) -> None:
+    monkeypatch.setattr("telegraf_p1.kafka_options._REASON_S", 0)
     voice = Voice(brokers("kafka://host/p1"))
     for number, words in said:
         voice.hear(KafkaError(number, words))

@@ -141,6 +141,7 @@ class _Line:
             try:
                 known = self._producer.list_topics(self._topic, timeout=_LOOK_S).topics[self._topic]
                 if known.error is None:
+                    self._voice.is_answered = True
                     return
                 if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise no_topic(self._topic)

@@ -89,7 +89,7 @@ class _Membership(Connection):
         self._voice = Voice(brokers)
         self._done: dict[tuple[str, int], int] = {}  # topic, partition → the offset behind the last one that was read
         self._taken = self._bytes = 0  # since `done`
-        self._has_part = True  # some of the partitions
+        self._has_part: bool | None = None  # some of the partitions; None until we are told
         self._silent_at = time.monotonic() + _SILENCE_S
         try:
             self._consumer = Consumer(
@@ -156,6 +156,8 @@ class _Membership(Connection):
         raise self._voice.trouble() or OSError(errno.EIO, f"Kafka says: {said(error)}")
 
     def _advice(self) -> str:
+        if self._has_part is None:
+            return "Kafka is there and does not let us into the group: is this the port of a broker?"
         if self._has_part:
             return (
                 f"Kafka is there and has nothing new in topic {self._topic!r} for group {self._group!r}: is that the "
@@ -166,8 +168,9 @@ class _Membership(Connection):
             "until another one is gone"
         )
 
-    def _assigned(self, consumer: Consumer, _more: list[TopicPartition]) -> None:
-        self._has_part = bool(_more or consumer.assignment())
+    def _assigned(self, consumer: Consumer, more: list[TopicPartition]) -> None:
+        self._voice.is_answered = True
+        self._has_part = bool(more or consumer.assignment())
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Leave what was read of them, and is not done, to those who have them now."""

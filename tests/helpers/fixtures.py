@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.cable import Cable
 from tests.helpers.databases import Influx
+from tests.helpers.kafka import Kafka
 from tests.helpers.mosquitto import Mosquitto
 
 
@@ -35,3 +36,13 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(tmp_path).start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One node for all tests, each with a topic of its own; who stops it starts it again."""
+    kafka = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        yield kafka.start()
+    finally:
+        kafka.stop()

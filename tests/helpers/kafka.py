@@ -1,15 +1,23 @@
 """A Kafka of a test's own, of one node or of three, and a device that writes there."""
 
 import base64
+import itertools
 import subprocess
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.mosquitto import line
@@ -35,6 +43,10 @@ controlled.shutdown.enable=false
 
 def _java() -> list[str]:
     return [component("java"), *_JAVA, *_LOG, "-cp", component("kafka") + "/*"]
+
+
+_MISSED_SOON = ("broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500")  # as docs/kafka.md has it
+_numbers = itertools.count(1)
 
 
 class Node:
@@ -97,6 +109,7 @@ class Kafka:
                         f"offsets.topic.replication.factor={replicas}",
                         f"transaction.state.log.replication.factor={replicas}",
                         f"min.insync.replicas={min(nodes, 2)}",
+                        *(_MISSED_SOON if nodes > 1 else ()),
                         *lines,
                         "",
                     )
@@ -133,6 +146,13 @@ class Kafka:
         except Exception:  # noqa: BLE001  it is not there yet
             return []
 
+    def restart(self) -> None:
+        """Start again the nodes that were killed."""
+        for node in self.nodes:
+            if node.process.poll() is not None:
+                node.start()
+        self.wait()
+
     def stop(self) -> None:
         for node in self.nodes:
             if hasattr(node, "process"):
@@ -152,18 +172,40 @@ class Kafka:
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
 
-    def create(self, topic: str, partitions: int = 1) -> str:
-        """Make a topic, a copy of each partition on each node, and wait until all know it."""
+    def create(self, topic: str = "", partitions: int = 1) -> str:
+        """Make a topic, a copy of each partition on each node, and wait until all know it; give its name."""
+        topic = topic or f"p1-{next(_numbers)}"
         new = NewTopic(topic, num_partitions=partitions, replication_factor=min(len(self.nodes), 3))
         admin = self.admin()  # which has to live until it is answered
         admin.create_topics([new])[topic].result(20)
         wait_until(lambda: -1 not in self.leaders(topic, partitions), f"the topic {topic}")
         return topic
 
+    def refuse(self, user: str, kind: ResourceType, name: str) -> None:
+        """Let a user do nothing with a topic or a group."""
+        denied = AclBinding(
+            kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation.ALL, AclPermissionType.DENY
+        )
+        admin = self.admin()
+        admin.create_acls([denied])[denied].result(20)
+
     def leaders(self, topic: str, partitions: int) -> list[int]:
         """Give the node that leads each partition, -1 for none."""
         known = self.admin().list_topics(topic, timeout=10).topics[topic].partitions
         return [known[n].leader if n in known else -1 for n in range(partitions)]
+
+    def messages(self, topic: str, count: int) -> list[Message]:
+        """Read so many messages of a topic with one partition, as the member of no group."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "none", "log_level": 0})
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found: list[Message] = []
+        while len(found) < count:
+            message = consumer.poll(20)
+            assert message is not None, f"{len(found)} messages in {topic}, and no more for 20 s"
+            assert message.error() is None, message.error()
+            found.append(message)
+        consumer.close()
+        return found
 
     def committed(self, topic: str, partitions: int = 1, group: str = "readers") -> list[int]:
         """Give what a group has acknowledged of each partition; 0 where it is nothing."""

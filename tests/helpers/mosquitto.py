@@ -17,10 +17,9 @@ from tests.helpers.telegrams import ROOT, START, records
 TOPIC = "p1/home/raw"
 
 
-def blocks(language: str) -> list[str]:
-    """Give the blocks of docs/mqtt.md in a language: what it says is what the tests run."""
-    page = (ROOT / "docs" / "mqtt.md").read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = "mqtt.md") -> list[str]:
+    """Give the blocks of a page in docs/ in a language: what it says is what the tests run."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 class Mosquitto:

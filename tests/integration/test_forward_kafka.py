@@ -1,11 +1,7 @@
 """Letters to a real Kafka: what arrives is said, and what does not arrive is not."""
 
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-
-import pytest
-from confluent_kafka import Consumer, TopicPartition
+from collections.abc import Iterable
 
 from telegraf_p1.forward.kafka import target
 from telegraf_p1.forward.letter import Letter
@@ -50,37 +46,17 @@ class Forwarding:
         wait_until(lambda: set(numbers) <= self.told.arrived, f"{numbers} to arrive", 30)
 
 
-@pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[Kafka]:
-    kafka = Kafka(tmp_path)
-    try:
-        yield kafka.start()
-    finally:
-        kafka.stop()
-
-
-def messages(kafka: Kafka, topic: str, count: int) -> list[tuple[object, ...]]:
-    consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "of no group"})
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    found: list[tuple[object, ...]] = []
-    while len(found) < count:
-        message = consumer.poll(20)
-        assert message is not None
-        assert message.error() is None
-        found.append((message.value(), message.key(), message.headers()))
-    consumer.close()
-    return found
-
-
 def test_letters_arrive_with_their_meter_and_time_and_wait_for_topic_and_broker(kafka: Kafka) -> None:
-    forwarding = Forwarding(f"kafka://127.0.0.1:{kafka.port}/p1")
+    forwarding = Forwarding(f"kafka://127.0.0.1:{kafka.port}/forwarded")
     wait_until(lambda: forwarding.said, "the trouble")
-    assert "Kafka has no topic 'p1'" in forwarding.said[0]
+    assert "Kafka has no topic 'forwarded'" in forwarding.said[0]
     assert not forwarding.target.send(1, LETTER)
-    kafka.create("p1")
+    kafka.create("forwarded")
     forwarding.send(1)
     forwarding.arrived(1)
-    assert messages(kafka, "p1", 1) == [(LETTER.telegram, b"E0001", [("time", b"1700000000.123456789")])]
+    (message,) = kafka.messages("forwarded", 1)
+    assert (message.value(), message.key()) == (LETTER.telegram, b"E0001")
+    assert message.headers() == [("time", b"1700000000.123456789")]
     forwarding.send(2, LETTER._replace(telegram=bytes(2_000_000)))
     forwarding.arrived(2)  # or nothing behind it would
     wait_until(lambda: forwarding.said[1:], "the words")
@@ -89,11 +65,10 @@ def test_letters_arrive_with_their_meter_and_time_and_wait_for_topic_and_broker(
     kafka.nodes[0].kill()
     wait_until(lambda: not forwarding.told.is_there, "the broker to be missed")
     assert not forwarding.target.send(3, LETTER)
-    kafka.nodes[0].start()
-    kafka.wait()
+    kafka.restart()
     forwarding.send(4)
     forwarding.arrived(4)
-    assert [value for value, *_ in messages(kafka, "p1", 1)] == [LETTER.telegram]
+    assert [message.value() for message in kafka.messages("forwarded", 2)] == [LETTER.telegram] * 2
     assert "the broker is gone" in forwarding.said[3] or "no broker is left" in forwarding.said[3]
     begun = time.monotonic()
     forwarding.target.close()

@@ -1,6 +1,5 @@
 """The Kafka source against a real Kafka: what was not acknowledged comes again, to whoever is there."""
 
-import itertools
 import signal
 import subprocess
 import time
@@ -9,42 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import ResourceType
 
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import open_source
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event
+from tests.helpers.certificates import self_signed
 from tests.helpers.kafka import Device, Kafka
 from tests.helpers.mosquitto import line
 from tests.helpers.programs import PLUGIN, assert_ends_at_once, plugin, program, read_line, wait_until
 from tests.helpers.telegrams import START
 
-_names = (f"p1-{number}" for number in itertools.count())
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One for all tests, each with a topic of its own."""
-    kafka = Kafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        yield kafka.start()
-    finally:
-        kafka.stop()
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Kafka]:
-    """One that a test may stop."""
-    kafka = Kafka(tmp_path)
-    try:
-        yield kafka.start()
-    finally:
-        kafka.stop()
+SECRET = "correct horse"  # noqa: S105
 
 
 @pytest.fixture
 def topic(kafka: Kafka) -> str:
-    return kafka.create(next(_names), 4)
+    return kafka.create(partitions=4)
 
 
 @pytest.fixture
@@ -179,7 +160,8 @@ def test_it_ends_at_once_and_others_take_over_at_once(tmp_path: Path, kafka: Kaf
         with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
             expected = device.telegram()
             device.settle()
-            assert read_line(process) == expected
+            while read_line(process) != expected:
+                pass  # what was not acknowledged before it ended
             yield process
 
     assert_ends_at_once(running, how)
@@ -240,21 +222,130 @@ def test_members_share_the_partitions_and_one_that_is_gone_is_replaced(
         print(f"{how.name}: all is there after {time.monotonic() - begun:.1f} s")
 
 
-def test_a_broker_that_goes_is_said_once_and_so_is_its_return(tmp_path: Path, own: Kafka) -> None:
-    topic, log = own.create("p1"), tmp_path / "log"
-    device = Device(own, topic)
-    with plugin("run", own.url(topic), log=log) as process:
+def test_a_broker_that_goes_is_said_once_and_so_is_its_return(tmp_path: Path, kafka: Kafka, device: Device) -> None:
+    log = tmp_path / "log"
+    with plugin("run", kafka.url(device.topic), log=log) as process:
         expected = device.telegram()
         assert read_line(process) == expected
-        wait_until(lambda: own.committed(topic) == [1], "the commit")
-        own.nodes[0].kill()
+        wait_until(lambda: sum(kafka.committed(device.topic, 4)) == 1, "the commit")
+        kafka.nodes[0].kill()
         wait_until(lambda: "W! " in log.read_text(), "the warning")
-        time.sleep(2)
-        own.nodes[0].start()
-        own.wait()
+        kafka.restart()
         expected = device.telegram()
         assert read_line(process) == expected
         wait_until(lambda: "is back" in log.read_text(), "the return")
     lines = log.read_text().splitlines()
     assert "trying again until it is there" in lines[0]
     assert len(lines) <= 3, lines  # between them perhaps another reason
+
+
+def test_a_leader_of_three_that_dies_costs_seconds_and_no_telegram(tmp_path: Path) -> None:
+    three = Kafka(tmp_path, 3)
+    try:
+        topic = three.start().create(partitions=3)
+        device, members = Device(three, topic), Members(tmp_path, three.url(topic))
+        expected: set[str] = set()
+
+        def send() -> None:
+            expected.update(device.telegram(partition=n) for n in range(3))
+            device.producer.poll(0)
+
+        with members.member():
+            send()
+            wait_until(lambda: expected <= members.all(), "the first telegrams", 30)
+            leader = three.leaders(topic, 1)[0]
+            three.nodes[leader - 1].kill()
+            begun = time.monotonic()
+            while time.monotonic() < begun + 2:
+                send()
+                time.sleep(0.1)
+            device.settle()
+            wait_until(lambda: expected <= members.all(), "all that was sent", 30)
+            print(f"all is there {time.monotonic() - begun:.1f} s after the leader died")
+        assert "W! " not in (tmp_path / "lines-0.log").read_text(), "the others are there"
+    finally:
+        three.stop()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kafka, Path]]:
+    """A Kafka with TLS, a user, and a topic and a group that he may not read; and its certificate."""
+    folder = tmp_path_factory.mktemp("guarded")
+    certificate, key = self_signed(folder, "broker")
+    store = folder / "store.pem"
+    store.write_bytes(key.read_bytes() + certificate.read_bytes())
+    login = "org.apache.kafka.common.security"
+    kafka = Kafka(
+        folder,
+        1,
+        "ssl.keystore.type=PEM",
+        f"ssl.keystore.location={store}",
+        "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
+        f"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;",
+        f"listener.name.sasl_ssl.plain.sasl.jaas.config={login}.plain.PlainLoginModule required "
+        f'user_reader="{SECRET}";',
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users=User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found=true",
+        more="SASL_SSL",
+        scram=[f"SCRAM-SHA-512=[name=reader,password={SECRET}]"],
+    )
+    try:
+        kafka.start().create("open")
+        kafka.create("closed")
+        kafka.refuse("reader", ResourceType.TOPIC, "closed")
+        kafka.refuse("reader", ResourceType.GROUP, "closed")
+        yield kafka, certificate
+    finally:
+        kafka.stop()
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
+def test_a_user_reads_over_tls(
+    tmp_path: Path, guarded: tuple[Kafka, Path], monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    kafka, certificate = guarded
+    device = Device(kafka, "open")
+    sent = device.telegram()
+    device.settle()
+    monkeypatch.setenv("P1_KAFKA_PASSWORD", SECRET)
+    place = f"kafkas://reader@127.0.0.1:{kafka.nodes[0].extra_port}/open"
+    url = f"{place}?group={mechanism}&sasl={mechanism}&ca={certificate}"
+    with plugin("run", url, log=tmp_path / "log") as process:
+        assert read_line(process) == sent
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("kafkas://reader@127.0.0.1:TLS/open?CA", "refuses user 'reader' with the password in P1_KAFKA_PASSWORD"),
+        ("kafkas://reader@127.0.0.1:TLS/open?sasl=PLAIN&CA", "Invalid username or password"),
+        ("kafkas://reader@127.0.0.1:TLS/open?", "certificate is not trusted (self-signed certificate); name who has"),
+        ("kafkas://reader@localhost:TLS/open?CA", "is for '127.0.0.1' and not for 'localhost'; write the name"),
+        (
+            "kafkas://127.0.0.1:TLS/open?CA",
+            "hangs up: does it want our certificate (?cert=FILE), or does",
+        ),
+        ("kafka://127.0.0.1:TLS/open?", "hangs up: is this its port for TLS (write kafkas://), or does it want a user"),
+        ("kafkas://127.0.0.1:PLAIN/open?CA", "if it speaks none on this port, write kafka://"),
+        ("kafkas://good@127.0.0.1:TLS/closed?CA", "closed: Topic authorization failed"),
+        ("kafkas://good@127.0.0.1:TLS/open?group=closed&CA", "Group authorization failed"),
+        ("kafka://127.0.0.1:PLAIN/nowhere?", "Kafka has no topic 'nowhere': make it, or is its name another one?"),
+    ],
+)
+def test_what_is_refused_is_named_and_the_password_is_not(
+    tmp_path: Path, guarded: tuple[Kafka, Path], monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    (kafka, certificate), log = guarded, tmp_path / "log"
+    monkeypatch.setenv("P1_KAFKA_PASSWORD", SECRET if "good" in url else "battery staple")
+    for name, value in (
+        ("good", "reader"),
+        (":TLS", f":{kafka.nodes[0].extra_port}"),
+        (":PLAIN", f":{kafka.port}"),
+        ("CA", f"ca={certificate}"),
+    ):
+        url = url.replace(name, value)
+    with plugin("run", url.removesuffix("?"), log=log):
+        wait_until(lambda: "E! " in log.read_text(), "the error")
+    assert words in log.read_text()
+    assert not set(log.read_text().split()) & {"correct", "horse", "battery", "staple"}
