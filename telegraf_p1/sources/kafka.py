@@ -54,7 +54,8 @@ _SETTINGS: Final = {
     # What is fetched and waits in memory, and how soon more is fetched once there is room.
     "queued.max.messages.kbytes": 1024,
     "queued.min.messages": 1000,
-    "fetch.message.max.bytes": LARGEST,
+    "fetch.message.max.bytes": LARGEST,  # of each partition, and a longer message by itself
+    "fetch.max.bytes": 16 * LARGEST,
     "fetch.queue.backoff.ms": 20,
 }
 
@@ -149,7 +150,7 @@ class _Membership(Connection):
         if error.code() in _NO_TOPIC:
             raise no_topic(self._topic)
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
-            return Trouble("Telegraf stood still for so long that others of the group were given our part")
+            return Trouble("Telegraf stood still for so long that our part was given to others of the group")
         if error.retriable():
             return Trouble(f"Kafka says: {said(error)}")
         self._voice.hear(error)

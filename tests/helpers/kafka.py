@@ -26,7 +26,7 @@ from tests.helpers.telegrams import START
 
 # Whose JVM is quick to start and small.
 _JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-_LOG = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=info", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_LOG = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 _SETTINGS = """\
 process.roles=broker,controller
 controller.listener.names=CONTROLLER

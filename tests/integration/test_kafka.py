@@ -122,6 +122,19 @@ def test_what_is_read_and_not_done_is_bounded(kafka: Kafka, device: Device) -> N
     connection.close()
 
 
+def test_long_messages_cost_no_memory(tmp_path: Path, kafka: Kafka, device: Device) -> None:
+    for n in range(100):
+        device.publish(bytes([n]) * 900_000, partition=n % 4)
+        device.publish(bytes([n]) * 250_000, partition=n % 4)
+    expected = [device.telegram(partition=n) for n in range(4)]
+    device.settle()
+    with plugin("run", kafka.url(device.topic), log=tmp_path / "log") as process:
+        read_all(process, expected)
+        memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+    assert memory < 64 * 1024
+    assert "a message was longer than 256 KiB" in (tmp_path / "log").read_text()
+
+
 def test_killed_before_telegraf_has_read_it_comes_again(tmp_path: Path, kafka: Kafka, device: Device) -> None:
     """Standard output is full, so that nothing is acknowledged; then the plugin is killed."""
     expected = [device.telegram() for _ in range(300)]
