@@ -108,7 +108,7 @@ MAY_KNOW = {
     "forward.spool": "forward.letter log url",
     "forward.mqtt": "forward.letter forward.target log mqtt_broker mqtt_client mqtt_options outage reconnect tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
-    "forward.kafka": "forward.letter forward.target kafka_options log reconnect url",
+    "forward.kafka": "forward.letter forward.target kafka_options log outage reconnect url",
     # simulated meters
     "simulator": "",
     "simulator.weather": "",

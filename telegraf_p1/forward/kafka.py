@@ -24,6 +24,7 @@ from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
 from telegraf_p1.log import Log
+from telegraf_p1.outage import Outage
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.url import Url, UsageError, options
 
@@ -60,11 +61,11 @@ class KafkaTarget(Target):
     """Keeps a producer, in a thread of its own."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
-        self._brokers, self._topic, self._log, self._name = brokers, topic, log, name
+        self._brokers, self._topic, self._log = brokers, topic, log
         self._line: _Line | None = None
         self._closes = threading.Event()
         self._thread: threading.Thread | None = None
-        self._troubles: set[str] = set()  # that were said since it went
+        self._outage = Outage(log, name, "telegrams wait until it is there")
 
     def start(self, told: Told, meter: str) -> None:  # noqa: ARG002  the key of each message is its own
         """Begin to connect, in the background."""
@@ -92,30 +93,18 @@ class KafkaTarget(Target):
                 line.find_topic(self._closes)
                 self._line = line
                 told.there()
-                line.serve(told, self._closes, self._arrives)
+                line.serve(told, self._closes, self._outage.ends)
             except OSError as error:
                 is_good = self._line is not None and time.monotonic() - begun > _STEADY_S
                 attempt = 0 if is_good else attempt + 1
                 longest = _LONGEST_WAIT_REFUSED_S if error.errno == errno.EACCES else _LONGEST_WAIT_S
                 wait_s = waiting_time(attempt, longest)
-                self._complain(str(error.strerror or error))
+                self._outage.begins(str(error.strerror or error), self._log.warning_for)
             finally:
                 self._line = None
                 if line:
                     line.end()
                 told.gone()
-
-    def _complain(self, reason: str) -> None:
-        """Say what is wrong, once until it is over."""
-        if reason not in self._troubles:
-            self._troubles.add(reason)
-            self._log.warning_for(f"target {reason}", f"{self._name}: {reason}; telegrams wait until it is there")
-
-    def _arrives(self) -> None:
-        """Say that something has arrived, after a trouble."""
-        if self._troubles:
-            self._troubles.clear()
-            self._log.info_for("target back", f"{self._name} is back")
 
 
 class _Line:
@@ -159,6 +148,7 @@ class _Line:
         with self._offering:
             if self._is_over or self._flying >= _MOST_FLYING:
                 return False
+            self._flying += 1
             try:
                 self._producer.produce(
                     self._topic,
@@ -168,11 +158,10 @@ class _Line:
                     on_delivery=partial(self._delivered, number),
                 )
             except BufferError:
+                self._flying -= 1
                 return False
             except KafkaException as error:  # it is too long for librdkafka already
                 self._delivered(number, error.args[0], None)
-                return True
-            self._flying += 1
         return True
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
@@ -186,8 +175,8 @@ class _Line:
 
     def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
         if self._arrived:
-            arrived, self._arrived = self._arrived, []
-            with self._offering:
+            with self._offering:  # which may find that a letter is too long
+                arrived, self._arrived = self._arrived, []
                 self._flying -= len(arrived)
             told.acknowledged(arrived)
             arrives()
