@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack install uninstall test check bench bench-dashboards fuzz atheris soak faults mutants dashboards pictures docs clean
+.PHONY: demo stack cloud install uninstall test check bench bench-dashboards fuzz atheris soak faults mutants dashboards pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
 
 stack: $(VENV)/.installed
 	@scripts/stack $(BIN)/telegraf-p1
+
+# The cloud service of docs/cloud.md with three households, until Ctrl-C: the real programs, without containers.
+cloud: $(VENV)/.test
+	@$(BIN)/python scripts/cloud
 
 # For Telegraf on this computer, as root; docs/install.md says what goes where. Behind it, as you like: SOURCE= where the meter
 # is, EXTRAS= (crypto,ws,discover), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
@@ -32,7 +36,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose*.yaml deploy/cloud/compose.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))

@@ -1,0 +1,23 @@
+"""What a household's device needs: two lines, and a picture of them for a phone."""
+
+import contextlib
+import io
+
+from .household import Secrets
+
+
+def lines(name: str, address: str, pin: str, secrets: Secrets) -> tuple[str, str]:
+    """Give the line of the device's environment, and the command that it runs."""
+    target = f"mqtts://{name}@{address}/p1/{name}/raw{f'?pin={pin}' if pin else ''}"
+    return f"P1_MQTT_PASSWORD={secrets.password}", f"telegraf-p1 forward /dev/ttyUSB0 '{target}'"
+
+
+def picture(text: str) -> str:
+    """Give a QR code in characters of a terminal, empty where segno is not installed."""
+    with contextlib.suppress(ImportError):
+        import segno
+
+        out = io.StringIO()
+        segno.make(text, micro=False).terminal(out, compact=True)
+        return out.getvalue()
+    return ""

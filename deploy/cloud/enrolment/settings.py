@@ -1,0 +1,119 @@
+"""What `enrol` has to know of the service: the file `settings` in the folder that P1_CLOUD names."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .files import Refused, read, words, write
+
+HERE: Final = Path(__file__).resolve().parent.parent
+_COMPOSE: Final = f"docker compose --project-directory {HERE}"
+
+# With which other parts the service runs → how they are told of a change, and where Telegraf finds the broker.
+KINDS: Final = {
+    "compose": {
+        "P1_CLOUD_RELOAD": f"{_COMPOSE} kill --signal HUP mosquitto",
+        "P1_CLOUD_GRAFANA": f"{_COMPOSE} restart grafana",
+        "P1_CLOUD_BROKER": "mosquitto:8883",
+    },
+    "systemd": {
+        "P1_CLOUD_RELOAD": "systemctl reload mosquitto",
+        "P1_CLOUD_GRAFANA": "systemctl restart grafana-server",
+        "P1_CLOUD_BROKER": "127.0.0.1:8883",
+    },
+}
+# As whom the broker and Grafana read their folders: users of the containers' images, and of Debian's packages.
+_OWNERS: Final[dict[str, tuple[int | str, int | str]]] = {"compose": (1883, 472), "systemd": ("mosquitto", "grafana")}
+
+
+class Settings(NamedTuple):
+    """The folder, and the variables of its file `settings`."""
+
+    folder: Path
+    address: str  # of the broker, as devices reach it: HOST:PORT
+    broker: str  # where the broker is, seen from Telegraf: HOST:PORT
+    reload: str  # the command that lets the broker read its passwords and certificate again
+    grafana: str  # the command that lets Grafana read its data sources again
+    influxdb: str  # where InfluxDB is, seen from here
+    organization: str
+    token: str  # may do everything in InfluxDB
+
+    @property
+    def mosquitto(self) -> Path:
+        """What the broker reads: passwords, certificate, key."""
+        return self.folder / "mosquitto"
+
+    @property
+    def passwords(self) -> Path:
+        """The broker's users, and hashes of their passwords."""
+        return self.mosquitto / "passwords"
+
+    @property
+    def data_sources(self) -> Path:
+        """What Grafana reads."""
+        return self.folder / "datasources"
+
+    @property
+    def telegraf(self) -> Path:
+        """Telegraf's environment."""
+        return self.folder / "telegraf.env"
+
+
+def folder() -> Path:
+    """Give the folder of the service: the one that P1_CLOUD names, or `state` beside compose.yaml."""
+    return Path(os.environ.get("P1_CLOUD") or HERE / "state")
+
+
+def load() -> Settings:
+    """Read the settings."""
+    where = folder()
+    found = words(read(where / "settings"))
+    if not found:
+        raise Refused(f"{where} has no settings yet: run `enrol setup HOST` first, or let P1_CLOUD name the folder")
+    try:
+        return Settings(
+            where,
+            found["P1_CLOUD_ADDRESS"],
+            found["P1_CLOUD_BROKER"],
+            found["P1_CLOUD_RELOAD"],
+            found["P1_CLOUD_GRAFANA"],
+            found["P1_CLOUD_INFLUXDB"],
+            found["P1_CLOUD_ORGANIZATION"],
+            found["P1_CLOUD_TOKEN"],
+        )
+    except KeyError as error:
+        raise Refused(f"{where / 'settings'} lacks {error.args[0]}: `enrol setup` adds what is missing") from None
+
+
+def _give(inner: Path, owner: int | str) -> None:
+    if os.geteuid() != 0:
+        return
+    try:
+        shutil.chown(inner, owner, owner)
+    except LookupError:
+        inner.rmdir()
+        raise Refused(f"there is no user {owner} on this computer: install its package first") from None
+
+
+def make(address: str, kind: str) -> Settings:
+    """Write the settings, where they are not there yet; what is there stays."""
+    where = folder()
+    where.mkdir(mode=0o711, parents=True, exist_ok=True)  # the broker's way to its folder
+    found = {
+        **KINDS[kind],
+        "P1_CLOUD_INFLUXDB": "http://127.0.0.1:8086",
+        "P1_CLOUD_ORGANIZATION": "p1",
+        "P1_CLOUD_TOKEN": secrets.token_urlsafe(48),
+        "P1_CLOUD_PASSWORD": secrets.token_urlsafe(18),  # of the user `operator` on InfluxDB's web page
+        **words(read(where / "settings")),
+        "P1_CLOUD_ADDRESS": address,
+    }
+    write(where / "settings", "".join(f"{name}={value}\n" for name, value in found.items()))
+    made = load()
+    for inner, owner in zip((made.mosquitto, made.data_sources), _OWNERS[kind], strict=True):
+        if not inner.exists():
+            inner.mkdir(mode=0o700)
+            _give(inner, owner)
+    return made

@@ -1,0 +1,191 @@
+"""What can be checked of deploy/cloud without the programs that it is for."""
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.cloud.enrolment import certificate, device, files, grafana, household, passwords, settings
+from deploy.cloud.enrolment.command import main
+from deploy.cloud.enrolment.files import Refused
+from tests.helpers.cloud import CLOUD
+from tests.helpers.programs import component
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> settings.Settings:
+    monkeypatch.setenv("P1_CLOUD", str(tmp_path / "state"))
+    for inner in ("mosquitto", "datasources"):  # else they would be of users that may not be here
+        (tmp_path / "state" / inner).mkdir(parents=True, mode=0o700)
+    return settings.make("broker.example:8883", "systemd")
+
+
+@pytest.mark.parametrize("name", ["abc", "smith", "smith-2", "4-main-street", "a" * 32])
+def test_a_name_that_may_be_one(name: str) -> None:
+    assert household.checked(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            "ab",
+            "a" * 33,
+            "+",
+            "#",
+            "a/b",
+            "a+b",
+            "../smith",
+            "smith/history",
+            "Smith",
+            "sm ith",
+            "sm:ith",
+            "-smith",
+        ),
+        *("smith-", "smith\n", "smíth", "٣٣٣", "p1_reader", "p1_operator", "$SYS", "%u"),
+        *("remove", "setup", "list", "renew"),
+    ],
+)
+def test_a_name_that_would_be_something_else_is_refused(name: str) -> None:
+    with pytest.raises(Refused):
+        household.checked(name)
+
+
+def test_a_users_password_is_written_as_mosquitto_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    for user, password in (("smith", "one"), ("smith-2", "two"), ("smith", "three")):
+        passwords.add(path, user, password)
+    lines = path.read_text().splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["smith-2", "smith"]
+    kind, iterations, salt, digest = lines[1].partition(":")[2][1:].split("$")
+    expected = hashlib.pbkdf2_hmac("sha512", b"three", base64.b64decode(salt), int(iterations))
+    assert (kind, base64.b64decode(digest)) == ("7", expected)
+    assert path.stat().st_mode & 0o777 == 0o600
+    passwords.remove(path, "smith")
+    assert not passwords.has(path, "smith")
+    assert passwords.has(path, "smith-2")
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "passwords"
+    files.write(path, "before")
+
+    def fail(_descriptor: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        files.write(path, "after")
+    assert path.read_text() == "before"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_settings_are_made_once_and_what_was_changed_stays(state: settings.Settings) -> None:
+    path = state.folder / "settings"
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text(path.read_text().replace("systemctl reload mosquitto", "true"))
+    again = settings.make("other.example:8884", "compose")
+    assert (again.address, again.reload, again.token) == ("other.example:8884", "true", state.token)
+
+
+def test_without_settings_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("P1_CLOUD", str(tmp_path))
+    assert main(["smith"]) == 2
+    assert "run `enrol setup HOST` first" in capsys.readouterr().err
+
+
+def test_a_certificate_of_its_own_has_a_pin_and_is_made_once(tmp_path: Path) -> None:
+    component("openssl")
+    certificate.make(tmp_path, "broker.example")
+    made = (tmp_path / "server.crt").read_bytes()
+    asked = subprocess.run(
+        ["openssl", "x509", "-in", tmp_path / "server.crt", "-noout", "-fingerprint", "-sha256"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert certificate.pin(tmp_path) == asked.stdout.partition("=")[2].strip().replace(":", "").lower()
+    assert (tmp_path / "server.key").stat().st_mode & 0o777 == 0o600
+    certificate.make(tmp_path, "other.example")
+    assert (tmp_path / "server.crt").read_bytes() == made
+
+
+def test_a_certificate_that_somebody_else_signed_has_no_pin(tmp_path: Path) -> None:
+    component("openssl")
+    authority = tmp_path / "authority"
+    authority.mkdir()
+    certificate.make(authority, "authority.example")
+    script = (
+        "openssl req -newkey rsa:2048 -noenc -subj /CN=broker.example -keyout server.key -out server.csr &&"
+        "openssl x509 -req -in server.csr -CA authority/server.crt -CAkey authority/server.key -out server.crt"
+    )
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    assert certificate.pin(tmp_path) == ""
+    secrets = household.Secrets("secret", "token")
+    assert device.lines("smith", "broker.example:8883", "", secrets)[1].endswith("/p1/smith/raw'")
+
+
+def test_the_picture_holds_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = device.picture("P1_MQTT_PASSWORD=…\ntelegraf-p1 forward …")
+    assert "█" in drawn
+    assert len(drawn.splitlines()[0]) < 80
+    monkeypatch.setitem(__import__("sys").modules, "segno", None)
+    assert device.picture("anything") == ""
+
+
+def test_grafana_is_told_to_forget_a_household(tmp_path: Path) -> None:
+    grafana.add(tmp_path, "smith", "the-token")
+    (added,) = yaml.safe_load((tmp_path / "smith.yaml").read_text())["datasources"]
+    assert (added["name"], added["jsonData"]["dbName"]) == ("smith", "smith")
+    assert added["secureJsonData"] == {"httpHeaderValue1": "Token the-token"}
+    grafana.remove(tmp_path, "smith")
+    assert not grafana.has(tmp_path, "smith")
+    assert "the-token" not in (tmp_path / "smith.yaml").read_text()
+    assert yaml.safe_load((tmp_path / "smith.yaml").read_text())["deleteDatasources"] == [{"name": "smith", "orgId": 1}]
+
+
+def services() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = yaml.safe_load((CLOUD / "compose.yaml").read_text())["services"]
+    return found
+
+
+def test_what_compose_mounts_is_there_or_made_by_setup(state: settings.Settings) -> None:
+    mounts = [mount.split(":")[0] for service in services().values() for mount in service["volumes"]]
+    for mount in (mount for mount in mounts if mount.startswith(".")):
+        of_state = mount.partition("./state/")[2]
+        assert (state.folder / of_state if of_state else CLOUD / mount).exists(), mount
+
+
+def test_the_broker_finds_what_compose_mounts() -> None:
+    targets = [mount.split(":")[1] for mount in services()["mosquitto"]["volumes"]]
+    named = re.findall(r"^\w+ (/mosquitto\S*)", (CLOUD / "mosquitto.conf").read_text(), re.MULTILINE)
+    assert len(named) == 5
+    assert all(any(name.startswith(target) for target in targets) for name in named)
+
+
+def test_the_world_sees_one_port() -> None:
+    ports = [port for service in services().values() for port in service.get("ports", [])]
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == ["8883:8883"]
+    listeners = re.findall(r"^listener (.+)", (CLOUD / "mosquitto.conf").read_text(), re.MULTILINE)
+    assert listeners == ["8883"]
+
+
+def test_it_runs_where_nothing_is_installed(tmp_path: Path) -> None:
+    python = shutil.which("python3", path="/usr/bin")
+    if not python:
+        pytest.skip("there is no /usr/bin/python3")
+    done = subprocess.run(
+        [python, "-E", "-S", "-s", CLOUD / "enrol", "list"],
+        env={"P1_CLOUD": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
