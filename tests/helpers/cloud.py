@@ -40,6 +40,10 @@ def replaced(name: str, replacements: dict[str, str]) -> str:
     return text
 
 
+def _words(path: Path) -> dict[str, str]:
+    return {name: value for name, _, value in (line.partition("=") for line in path.read_text().splitlines())}
+
+
 class Cloud:
     """Broker, database and Telegraf in a folder, started and stopped at will, and the households that are enrolled."""
 
@@ -73,6 +77,7 @@ class Cloud:
                     "http://influxdb:8086": self.url,
                     "/var/lib/telegraf": str(folder),
                     'interval = "10s"': 'interval = "1s"',  # flush_interval, too
+                    '"60s"': '"5s"',
                     'restart_delay = "10s"': 'restart_delay = "1s"',
                 },
             )
@@ -104,11 +109,17 @@ class Cloud:
         self._running["mosquitto"].close()
 
     def start_telegraf(self) -> None:
-        words = (line.split("=", 1) for line in (self.state / "telegraf.env").read_text().splitlines())
-        self._start("telegraf", [component("telegraf"), "--config", str(self._telegraf)], dict(words))
+        self._start("telegraf", [component("telegraf"), "--config", str(self._telegraf)], self.environment())
 
     def stop_telegraf(self) -> None:
         self._running["telegraf"].close()
+
+    def environment(self) -> dict[str, str]:
+        """Give what Telegraf gets to know."""
+        return _words(self.state / "telegraf.env")
+
+    def settings(self) -> dict[str, str]:
+        return _words(self.state / "settings")
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
