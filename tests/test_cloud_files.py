@@ -15,6 +15,7 @@ from deploy.cloud.enrolment.command import main
 from deploy.cloud.enrolment.files import Refused
 from tests.helpers.cloud import CLOUD
 from tests.helpers.programs import component
+from tests.helpers.telegrams import ROOT
 
 
 @pytest.fixture
@@ -189,3 +190,30 @@ def test_it_runs_where_nothing_is_installed(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+
+
+def block(name: str) -> str:
+    """Give a block of docs/cloud.md, as far as it does not need to be root."""
+    page = (ROOT / "docs" / "cloud.md").read_text()
+    (text,) = re.findall(rf"^ *```sh {name}\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    return str(text).partition("| sudo tee")[0]
+
+
+def test_without_containers_nothing_points_into_one() -> None:
+    made = {}
+    for name in ("mosquitto", "telegraf"):
+        done = subprocess.run(["sh", "-c", block(name)], cwd=ROOT, capture_output=True, text=True, check=True)
+        made[name] = done.stdout
+    assert re.findall(r"(\S*/mosquitto/[\w.]+)", made["mosquitto"]) == [
+        f"/etc/p1-cloud/mosquitto/{name}" for name in ("server.crt", "server.key", "passwords", "acl")
+    ]
+    # Debian's own file says these, and mosquitto refuses to be told twice.
+    assert re.findall(r"^(?:pid_file|persistence_location|log_dest) ", made["mosquitto"], re.MULTILINE) == []
+    assert re.findall(r"http://\S+?:8086", made["telegraf"]) == ["http://127.0.0.1:8086"]
+
+
+def test_telegraf_gets_each_variable_from_setup() -> None:
+    named = {*re.findall(r"\$\{(\w+)\}", (CLOUD / "telegraf.conf").read_text())} - {"1"}
+    written = (CLOUD / "enrolment" / "household.py").read_text()
+    assert named == {"P1_CLOUD_BROKER", "P1_CLOUD_GROUP", "P1_CLOUD_PIN", "INFLUX_TOKEN"}
+    assert all(f'"{name}"' in written for name in named)

@@ -64,7 +64,6 @@ class Cloud:
         places = {
             "listener 8883": f"listener {self.mqtt} 127.0.0.1",
             "/mosquitto/state": str(self.state / "mosquitto"),
-            "/mosquitto/config": str(CLOUD),
             "/mosquitto/data": str(folder / "data"),
         }
         user = "user root\n" if os.geteuid() == 0 else ""
@@ -156,6 +155,7 @@ class Cloud:
     def ask(self, token: str, path: str, body: bytes | None = None, **query: str) -> tuple[int, str]:
         """Ask InfluxDB something with a token; give the status and the answer."""
         request = urllib.request.Request(f"{self.url}{path}?{urllib.parse.urlencode(query)}", body)  # noqa: S310
+        request.add_header("Content-Type", "application/vnd.flux")  # what is written has any
         request.add_header("Authorization", f"Token {token}")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310

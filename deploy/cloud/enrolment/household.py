@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from . import certificate, grafana, passwords
 from .files import Refused, read, words, write
 from .influxdb import KEPT, InfluxDB
-from .settings import Settings
+from .settings import HERE, Settings
 
 # It becomes a user of the broker, a level of a topic, a bucket and the name of a file.
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]")
@@ -91,6 +91,7 @@ def remove(settings: Settings, name: str, *, keep_data: bool) -> None:
 def set_up(settings: Settings, password: str) -> None:
     """Prepare the parts for the first household: a certificate, the plugin's user, Telegraf's token."""
     certificate.make(settings.mosquitto, settings.address.rpartition(":")[0])
+    write(settings.mosquitto / "acl", read(HERE / "acl"))  # the broker wants it to be its own, as the other two
     influxdb = _influxdb(settings)
     influxdb.set_up(password)
     before = words(read(settings.telegraf))
