@@ -52,6 +52,7 @@ class Cloud:
         self.mqtt, self.influxdb = mqtt or free_port(), influxdb or free_port()
         self.url = f"http://127.0.0.1:{self.influxdb}"
         self._running = {name: ExitStack() for name in ("influxdb2", "mosquitto", "telegraf")}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._mosquitto, self._telegraf = folder / "mosquitto.conf", folder / "telegraf.conf"
         for inner in ("state", "data", "state/mosquitto", "state/datasources"):
             (folder / inner).mkdir(exist_ok=True)
@@ -88,6 +89,8 @@ class Cloud:
         self.enrol("setup", f"127.0.0.1:{self.mqtt}", "--with", "systemd")
         self.start_broker()
         self.start_telegraf()
+        # What comes before the plugin has been there once, the broker keeps for nobody.
+        wait_until(lambda: "as p1_reader" in self.log("mosquitto"), "the plugin's connection")
 
     def stop(self) -> None:
         for name in ("telegraf", "mosquitto", "influxdb2"):
@@ -113,6 +116,10 @@ class Cloud:
     def stop_telegraf(self) -> None:
         self._running["telegraf"].close()
 
+    def ended(self) -> str:
+        """Give the name of a part that has ended by itself, empty when all are at work."""
+        return next((name for name, process in self._processes.items() if process.poll() is not None), "")
+
     def environment(self) -> dict[str, str]:
         """Give what Telegraf gets to know."""
         return _words(self.state / "telegraf.env")
@@ -126,7 +133,7 @@ class Cloud:
     def _start(self, name: str, command: list[str], more: dict[str, str] | None = None) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = program(command, stdout=log, stderr=log, env={**os.environ, **(more or {})})
-            self._running[name].enter_context(process)
+            self._processes[name] = self._running[name].enter_context(process)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `enrol`."""

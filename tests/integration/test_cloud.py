@@ -3,12 +3,16 @@
 import json
 import os
 import pty
+import re
+import signal
 import ssl
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,8 +24,9 @@ from paho.mqtt.properties import Properties
 from deploy.cloud.enrolment import device
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.cloud import ENROL, Cloud, Household
-from tests.helpers.programs import component, wait_until
+from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegraf import children
+from tests.helpers.telegrams import ROOT
 
 QUARTER = 900
 YESTERDAY = int(time.time()) // QUARTER * QUARTER - 86_400
@@ -247,36 +252,58 @@ def test_kept_data_waits_for_the_same_household(cloud: Cloud) -> None:
     assert times(cloud, cloud.household("kept")) == []
 
 
-def day(cloud: Cloud, household: Household, form: str, *, says_time: bool) -> None:
-    """Send a day of telegrams, two in each quarter of an hour, all at once."""
+def telegrams(form: str) -> dict[int, bytes]:
+    """Give yesterday's telegrams of a meter, two in each quarter of an hour."""
+    meter = Meter(form)
+    return {second: meter.telegram(second) for second in range(YESTERDAY, YESTERDAY + 86_400, QUARTER // 2)}
+
+
+def forwarded(cloud: Cloud, household: Household, form: str) -> None:
+    """Let telegrams with a time of their own wait in the device while the broker is away, which is long over then."""
+    recording = cloud.folder / f"{household.name}.telegrams"
+    recording.write_bytes(b"".join(telegrams(form).values()))
+    queue = cloud.folder / f"{household.name}.queue"
+    arguments = ["forward", f"file:{recording}", household.target, "--queue", str(queue)]
+    environment = {**os.environ, "P1_MQTT_PASSWORD": household.password}
+    cloud.stop_broker()
+    with program([*PLUGIN, *arguments], env=environment, stdin=subprocess.DEVNULL) as process:
+        wait_until(queue.exists, "telegrams that wait")
+        cloud.start_broker()
+        assert process.wait(30) == 0
+
+
+def sent_with_their_time(cloud: Cloud, household: Household, form: str) -> None:
+    """Send telegrams without a time of their own, as a device that was away does."""
     with connected(cloud, household) as device:
-        meter = Meter(form)
-        for second in range(YESTERDAY, YESTERDAY + 86_400, QUARTER // 2):
-            device.publish(meter.telegram(second), sent_at=0 if says_time else second)
+        for second, telegram in telegrams(form).items():
+            device.publish(telegram, sent_at=second)
         device.settle()
 
 
-@pytest.mark.parametrize(("name", "form", "says_time"), [("clock", "nl-5.0", True), ("no-clock", "nl-2.2", False)])
+@pytest.mark.parametrize(
+    ("name", "form", "send"), [("clock", "nl-5.0", forwarded), ("no-clock", "nl-2.2", sent_with_their_time)]
+)
 def test_a_day_that_comes_late_is_dated_right_and_coming_again_changes_nothing(
-    cloud: Cloud, name: str, form: str, *, says_time: bool
+    cloud: Cloud, name: str, form: str, send: Callable[[Cloud, Household, str], None]
 ) -> None:
     household = cloud.household(name)
-    expected = [*range(YESTERDAY, YESTERDAY + 86_400, QUARTER // 2)]
-    day(cloud, household, form, says_time=says_time)
+    expected = [*telegrams(form)]
+    send(cloud, household, form)
     until_stored(cloud, household, *expected)
-    assert times(cloud, household) == expected
     wait_until(lambda: len(times(cloud, household, "history.p1_history")) >= 96, "the history")
-    before = cloud.rows(household.token, name), cloud.rows(household.token, name, "SELECT * FROM history.p1_history")
-    assert [row["time"] // 10**9 for row in before[1]] == expected[::2]
-    day(cloud, household, form, says_time=says_time)  # replayed, by whoever has heard it
+    tables = ("p1", "history.p1_history")
+    end = YESTERDAY + 86_400
+
+    def day() -> list[list[dict[str, Any]]]:
+        return [cloud.rows(household.token, name, f"SELECT * FROM {table} WHERE time < {end}s") for table in tables]  # noqa: S608
+
+    before = day()
+    assert [[row["time"] // 10**9 for row in rows] for rows in before] == [expected, expected[::2]]
+    sent_with_their_time(cloud, household, form)  # replayed, by whoever has heard it
     with connected(cloud, household) as device:  # what comes behind it says that it was dealt with
-        device.publish(Meter(form).telegram(YESTERDAY + 86_400), sent_at=YESTERDAY + 86_400)
-    until_stored(cloud, household, YESTERDAY + 86_400)
-    until = f"WHERE time < {YESTERDAY + 86_400}s"
-    assert before == (
-        cloud.rows(household.token, name, f"SELECT * FROM p1 {until}"),  # noqa: S608
-        cloud.rows(household.token, name, f"SELECT * FROM history.p1_history {until}"),  # noqa: S608
-    )
+        device.publish(Meter(form).telegram(end), sent_at=end)
+    until_stored(cloud, household, end)
+    assert day() == before
 
 
 def test_enrolling_twice_changes_nothing_and_renewing_changes_all_secrets(cloud: Cloud) -> None:
@@ -380,3 +407,29 @@ def test_secrets_stand_in_no_log_and_on_no_command_line_and_nobody_else_reads_th
     assert {path.name for path in files if path.stat().st_mode & 0o077} == set()
     users = (cloud.state / "mosquitto" / "passwords").read_text()
     assert household.password not in users
+
+
+def test_make_cloud_brings_three_households_up_and_takes_them_down(tmp_path: Path) -> None:
+    ports = {"P1_CLOUD_MQTT": str(free_port()), "P1_CLOUD_INFLUXDB": str(free_port())}
+    parts = {f"P1_{name.upper()}": component(name) for name in ("telegraf", "influxdb2")}
+    said = tmp_path / "said"
+    command = [sys.executable, str(ROOT / "scripts" / "cloud")]
+    with (
+        said.open("wb") as out,
+        program(
+            command, env={**os.environ, **ports, **parts}, stdout=out, stderr=out, start_new_session=True
+        ) as process,
+    ):
+        wait_until(lambda: "until Ctrl-C" in said.read_text() or process.poll() is not None, "the households", 90)
+        text = said.read_text()
+        found = re.findall(r"^ +(smith|jones|miller) +(\d+) +(\d+) +(\d+)$", text, re.MULTILINE)
+        assert [[int(count) > 0 for count in counts] for _, *counts in found] == [
+            [True, False, False],
+            [False, True, False],
+            [False, False, True],
+        ]
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        assert process.wait(30) == 0
+    assert not any(answers(int(port)) for port in ports.values())
+    (folder,) = re.findall(r"are in (\S+) until", text)
+    assert not Path(folder).exists()
