@@ -100,7 +100,24 @@ def test_without_settings_it_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("P1_CLOUD", str(tmp_path))
     assert main(["smith"]) == 2
-    assert "run `enrol setup HOST` first" in capsys.readouterr().err
+    assert f"no settings in {tmp_path}: run `enrol setup HOST` first" in capsys.readouterr().err
+
+
+def test_who_may_not_write_is_told_to_be_root(
+    state: settings.Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(state.passwords))
+
+    monkeypatch.setattr(household, "add", refuse)
+    assert main(["smith"]) == 2
+    assert f"{state.passwords}: Permission denied; run it as root" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["remove", "smith"], ["remove", "smith", "--keep-data", "--drop-data"], []])
+def test_what_becomes_of_data_has_to_be_said(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
 
 
 def test_a_certificate_of_its_own_has_a_pin_and_is_made_once(tmp_path: Path) -> None:

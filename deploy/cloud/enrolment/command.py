@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     except Refused as error:
         print(f"enrol: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        print(f"enrol: {error.filename}: {error.strerror}; run it as root, with sudo", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"enrol: {error}; run it again", file=sys.stderr)
         return 1
@@ -58,7 +61,7 @@ def _set_up(host: str, kind: str) -> None:
     made = settings.make(address, kind)
     with alone(made.folder):
         household.set_up(made, words(read(made.folder / "settings"))["P1_CLOUD_PASSWORD"])
-    print(f"The service is prepared in {made.folder}; start the broker, Telegraf and Grafana, then: enrol NAME")
+    print(f"The service is prepared in {made.folder}. Start the broker, Telegraf and Grafana (anew), then: enrol NAME")
 
 
 def _add(known: Settings, chosen: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What `enrol` has to know of the service: the file `settings` in the folder that P1_CLOUD names."""
+"""What `enrol` has to know of the service: the file `settings` in the service's folder, which P1_CLOUD may name."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ _COMPOSE: Final = f"docker compose --project-directory {HERE}"
 # With which other parts the service runs → how they are told of a change, and where Telegraf finds the broker.
 KINDS: Final = {
     "compose": {
-        "P1_CLOUD_RELOAD": f"{_COMPOSE} kill --signal HUP mosquitto",
+        "P1_CLOUD_RELOAD": f"{_COMPOSE} exec -T mosquitto kill -HUP 1",  # `kill` would end its restarting
         "P1_CLOUD_GRAFANA": f"{_COMPOSE} restart grafana",
         "P1_CLOUD_BROKER": "mosquitto:8883",
     },
@@ -24,6 +24,7 @@ KINDS: Final = {
         "P1_CLOUD_BROKER": "127.0.0.1:8883",
     },
 }
+_FOLDERS: Final = {"compose": HERE / "state", "systemd": Path("/etc/p1-cloud")}
 # As whom the broker and Grafana read their folders: users of the containers' images, and of Debian's packages.
 _OWNERS: Final[dict[str, tuple[int | str, int | str]]] = {"compose": (1883, 472), "systemd": ("mosquitto", "grafana")}
 
@@ -61,17 +62,19 @@ class Settings(NamedTuple):
         return self.folder / "telegraf.env"
 
 
-def folder() -> Path:
-    """Give the folder of the service: the one that P1_CLOUD names, or `state` beside compose.yaml."""
-    return Path(os.environ.get("P1_CLOUD") or HERE / "state")
-
-
 def load() -> Settings:
-    """Read the settings."""
-    where = folder()
+    """Read the settings of the folder that P1_CLOUD names, or of the one that is there."""
+    named = os.environ.get("P1_CLOUD")
+    folders = [Path(named)] if named else [*_FOLDERS.values()]
+    where = next((one for one in folders if (one / "settings").exists()), None)
+    if not where:
+        there = " or ".join(map(str, folders))
+        raise Refused(f"there are no settings in {there}: run `enrol setup HOST` first")
+    return _load(where)
+
+
+def _load(where: Path) -> Settings:
     found = words(read(where / "settings"))
-    if not found:
-        raise Refused(f"{where} has no settings yet: run `enrol setup HOST` first, or let P1_CLOUD name the folder")
     try:
         return Settings(
             where,
@@ -99,7 +102,7 @@ def _give(inner: Path, owner: int | str) -> None:
 
 def make(address: str, kind: str) -> Settings:
     """Write the settings, where they are not there yet; what is there stays."""
-    where = folder()
+    where = Path(os.environ.get("P1_CLOUD") or _FOLDERS[kind])
     where.mkdir(mode=0o711, parents=True, exist_ok=True)  # the broker's way to its folder
     found = {
         **KINDS[kind],
@@ -111,7 +114,7 @@ def make(address: str, kind: str) -> Settings:
         "P1_CLOUD_ADDRESS": address,
     }
     write(where / "settings", "".join(f"{name}={value}\n" for name, value in found.items()))
-    made = load()
+    made = _load(where)
     for inner, owner in zip((made.mosquitto, made.data_sources), _OWNERS[kind], strict=True):
         if not inner.exists():
             inner.mkdir(mode=0o700)
