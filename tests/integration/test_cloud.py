@@ -335,6 +335,7 @@ def test_a_failure_leaves_nothing_that_works_by_half(cloud: Cloud) -> None:
     right = settings.read_text()
     for old, new, words in (
         (f"sh -c 'kill -HUP $(cat {cloud.folder}/mosquitto.pid)'", "false", "`false` fails"),
+        ("P1_CLOUD_GRAFANA=", "P1_CLOUD_GRAFANA=false", "`false` fails"),
         (cloud.url, "http://127.0.0.1:1", "InfluxDB does not answer"),
         (cloud.settings()["P1_CLOUD_TOKEN"], "another", "does not know the token"),
     ):
@@ -349,7 +350,10 @@ def test_a_failure_leaves_nothing_that_works_by_half(cloud: Cloud) -> None:
         assert "half" not in cloud.enrol("list").split()
         settings.write_text(right)
     household = cloud.household("half")  # goes on where it ended
-    with connected(cloud, household) as device:
+    settings.write_text(right.replace("P1_CLOUD_RELOAD=sh", "P1_CLOUD_RELOAD=false"))
+    assert cloud.run("remove", "half", "--drop-data").returncode == 1
+    settings.write_text(right)
+    with connected(cloud, household) as device:  # it is still one, whole
         device.publish(device.meter.telegram(YESTERDAY))
         until_stored(cloud, household, YESTERDAY)
 

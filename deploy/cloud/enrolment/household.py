@@ -74,7 +74,8 @@ def renew(settings: Settings, name: str) -> Secrets:
 def remove(settings: Settings, name: str, *, keep_data: bool) -> None:
     """Take a household away: first what lets it in, last its data."""
     influxdb = _influxdb(settings)
-    if not passwords.has(settings.passwords, name) and not influxdb.bucket(name):
+    is_there = passwords.has(settings.passwords, name) or grafana.has(settings.data_sources, name)
+    if not is_there and not influxdb.bucket(name):
         raise Refused(f"there is no household {name!r}")
     if passwords.has(settings.passwords, name):
         with _as_before(settings):
