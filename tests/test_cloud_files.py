@@ -232,5 +232,5 @@ def test_without_containers_nothing_points_into_one() -> None:
 def test_telegraf_gets_each_variable_from_setup() -> None:
     named = {*re.findall(r"\$\{(\w+)\}", (CLOUD / "telegraf.conf").read_text())} - {"1"}
     written = (CLOUD / "enrolment" / "household.py").read_text()
-    assert named == {"P1_CLOUD_BROKER", "P1_CLOUD_GROUP", "P1_CLOUD_PIN", "INFLUX_TOKEN"}
+    assert named == {"P1_CLOUD_BROKER", "P1_CLOUD_PIN", "INFLUX_TOKEN"}
     assert all(f'"{name}"' in written for name in named)

@@ -259,17 +259,19 @@ def telegrams(form: str) -> dict[int, bytes]:
 
 
 def forwarded(cloud: Cloud, household: Household, form: str) -> None:
-    """Let telegrams with a time of their own wait in the device while the broker is away, which is long over then."""
+    """Let telegrams with a time of their own wait in the device while the broker is away, and there for Telegraf."""
     recording = cloud.folder / f"{household.name}.telegrams"
     recording.write_bytes(b"".join(telegrams(form).values()))
     queue = cloud.folder / f"{household.name}.queue"
     arguments = ["forward", f"file:{recording}", household.target, "--queue", str(queue)]
     environment = {**os.environ, "P1_MQTT_PASSWORD": household.password}
+    cloud.stop_telegraf()
     cloud.stop_broker()
     with program([*PLUGIN, *arguments], env=environment, stdin=subprocess.DEVNULL) as process:
         wait_until(queue.exists, "telegrams that wait")
         cloud.start_broker()
         assert process.wait(30) == 0
+    cloud.start_telegraf()
 
 
 def sent_with_their_time(cloud: Cloud, household: Household, form: str) -> None:

@@ -1,7 +1,6 @@
 """A household comes and goes: what is done, in an order in which a failure leaves nothing that works by half."""
 
 import re
-import secrets
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -108,7 +107,6 @@ def set_up(settings: Settings, password: str) -> None:
         "INFLUX_TOKEN": token,
         # Who knows the certificate by its pin does not look at the name.
         "P1_CLOUD_BROKER": settings.broker if pin else settings.address,
-        "P1_CLOUD_GROUP": before.get("P1_CLOUD_GROUP") or f"readers-{secrets.token_hex(8)}",
         "P1_CLOUD_PIN": f"&pin={pin}" if pin else "",
     }
     write(settings.telegraf, "".join(f"{name}={value}\n" for name, value in said.items()))
