@@ -14,6 +14,7 @@ from deploy.cloud.enrolment import certificate, device, files, grafana, househol
 from deploy.cloud.enrolment.command import main
 from deploy.cloud.enrolment.files import Refused
 from tests.helpers.cloud import CLOUD
+from tests.helpers.mosquitto import blocks
 from tests.helpers.programs import component
 from tests.helpers.telegrams import ROOT
 
@@ -187,6 +188,11 @@ def test_the_broker_finds_what_compose_mounts() -> None:
     named = re.findall(r"^\w+ (/mosquitto\S*)", (CLOUD / "mosquitto.conf").read_text(), re.MULTILINE)
     assert len(named) == 5
     assert all(any(name.startswith(target) for target in targets) for name in named)
+
+
+def test_the_broker_keeps_what_waits_as_the_page_on_mqtt_says() -> None:
+    (lines,) = (block.splitlines() for block in blocks("conf"))
+    assert {*lines} <= {*(CLOUD / "mosquitto.conf").read_text().splitlines()}
 
 
 def test_the_world_sees_one_port() -> None:

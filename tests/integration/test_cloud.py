@@ -118,7 +118,7 @@ def test_each_household_sees_its_own_readings_only(cloud: Cloud) -> None:
     (theirs,) = cloud.rows(jones.token, "jones")
     assert mine["meter"] != theirs["meter"]
     assert "topic" not in mine
-    assert times(cloud, smith, "history.p1_history") == [YESTERDAY]
+    wait_until(lambda: times(cloud, smith, "history.p1_history") == [YESTERDAY], "the history")
     assert "database not found" in cloud.ask(smith.token, "/query", db="jones", q="SELECT * FROM p1")[1]
     # Nor may it know that there are others, or write, or ask what tokens there are.
     assert [row["name"] for row in cloud.rows(smith.token, "smith", "SHOW DATABASES")] == ["smith"]
