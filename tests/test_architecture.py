@@ -154,7 +154,7 @@ MAY_KNOW = {
     "commands.decode": "commands commands.options commands.progress decrypt framer interpreter keys lineproto log loop "
     "outputs.history outputs.stdout scrub sources.file telegram",
     "commands.forward": "commands commands.options execd forward forward.forwarder forward.letter forward.spool framer "
-    "interpreter log loop record reconnect sources url",
+    "interpreter log loop mqtt_options record reconnect sources url",
     "commands.simulate": "commands durations log simulator.targets",
     "commands.fields": "commands obis.listing",
     "__main__": " commands commands.* log url",

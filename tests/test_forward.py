@@ -1,14 +1,21 @@
 """What `telegraf-p1 forward` makes of its options."""
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from telegraf_p1.commands import forward
 from telegraf_p1.forward import open_target
+from telegraf_p1.forward.letter import Letter
+from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
+from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources.events import Data
+from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
+from tests.helpers.telegrams import START
 
 
 def queue(target: str, given: str | None = None) -> Path:
@@ -55,6 +62,41 @@ def test_a_password_that_cannot_be_one_is_said_before_anything_is_opened(monkeyp
     monkeypatch.setenv("P1_MQTT_PASSWORD", "two\nlines")
     with pytest.raises(UsageError, match="P1_MQTT_PASSWORD holds a control character"):
         open_target("mqtt://me@host/p1/home/raw", Log(), "queue")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "is_circle"),
+    [
+        ("mqtt://host/p1/+/raw", "mqtt://host/p1/home/raw", True),
+        ("mqtt://me@host/p1/#", "mqtt://host:1883/p1/{meter}/raw", True),
+        ("mqtt://host/p1/#", "mqtt://host:1884/p1/{meter}/raw", False),
+        ("mqtt://host/p1/+/raw", "mqtt://host/p2/home/raw", False),
+        ("mqtt://host/p1/+/raw", "mqtt://other/p1/home/raw", False),
+        ("/dev/ttyUSB0", "mqtt://host/dev/ttyUSB0", False),
+    ],
+)
+def test_nobody_forwards_to_himself(source: str, target: str, *, is_circle: bool) -> None:
+    chosen = argparse.Namespace(source=source, target=target)
+    with pytest.raises(UsageError, match="would come for ever") if is_circle else nullcontext():
+        forward._check_circle(chosen)  # noqa: SLF001
+
+
+def test_a_telegram_is_dated_by_its_sender_or_its_meter_when_it_came_late() -> None:
+    letters: list[Letter] = []
+
+    class Taker:
+        def accept(self, taken: list[Letter]) -> None:
+            letters.extend(taken)
+
+    post = forward._Post(Taker())  # type: ignore[arg-type]  # noqa: SLF001
+    interpreter = Interpreter(post.listening(Settings("auto", Zone(), host_time=False)), Log(), "meter")
+    telegram = Meter().telegram(START)
+    late_ns, now_ns = START * 10**9 + 5, (START + 3600) * 10**9
+    for event in (Data(telegram), Data(telegram, is_late=True, sent_ns=late_ns), Data(telegram, is_late=True)):
+        post.output(interpreter.records(event, now_ns))
+    assert [letter.received_ns for letter in letters] == [now_ns, late_ns, START * 10**9]
+    assert {letter.telegram for letter in letters} == {telegram.rstrip()}
+    assert {letter.meter for letter in letters} == {"E0047010000000011"}
 
 
 def test_a_forwarder_keeps_its_client_id_and_another_one_has_another() -> None:

@@ -217,6 +217,7 @@ def test_what_waits_goes_first_and_in_order(house: House) -> None:
     assert len(house.target.flying) == 10
     house.settle()
     assert house.target.arrived == list(range(30))
+    house.step(1)
     assert house.spool.count() == 0
     assert "I! telegrams that had waited on disk and have arrived: 30\n" in house.said
 

@@ -65,6 +65,7 @@ def main(chosen: argparse.Namespace) -> int:
 
     log = Log()
     path, size = _queue(chosen), _size(chosen.queue_size)
+    _check_circle(chosen)
     settings = options.Understood(chosen).settings(is_fast=False)
     source, target = open_source(chosen.source), open_target(chosen.target, log, str(path.absolute()))
     spool = Spool(path, size, log)
@@ -115,6 +116,22 @@ class _Post:
         letters, self._letters = self._letters, []
         if letters:
             self._forwarder.accept(letters)
+
+
+def _check_circle(chosen: argparse.Namespace) -> None:
+    """Raise UsageError when the source would read what is published, which would come again and again for ever."""
+    source, target = parse(chosen.source), parse(chosen.target)
+    if not (source.scheme.startswith("mqtt") and source.host == target.host):
+        return
+    from paho.mqtt.client import topic_matches_sub
+
+    from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
+
+    here, there = (url.port or (PORTS | WEBSOCKET_PORTS).get(url.scheme) for url in (source, target))
+    if here == there and topic_matches_sub(source.path[1:], target.path[1:]):
+        raise UsageError(
+            f"target {chosen.target!r}: the source reads this topic, too: each telegram would come for ever"
+        )
 
 
 def _size(text: str) -> int:

@@ -187,7 +187,7 @@ class Forwarder:
             self._drop(next(iter(self._held.values())))
             self._dropped += 1
         self._say_dropped()
-        self._is_all_delivered = not (self._held or self._flying or self._has_rows() or self._arrived)
+        self._is_all_delivered = not (self._held or self._flying or self._has_rows())
         self._safe = next(iter(self._held.values())).place - 1 if self._held else self._place
 
     def _wait(self) -> float:
