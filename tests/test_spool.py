@@ -68,6 +68,14 @@ def test_letters_come_back_in_order_and_as_they_were(spool: Spool, path: Path) -
     assert (again.count(), again.last()) == (500, numbers[-1])
 
 
+def test_what_is_safe_is_synced_to_the_disk(spool: Spool) -> None:
+    """SQLite syncs its log at each commit with FULL (2), and the database before it empties the log."""
+    spool.append(letters(1))
+    assert spool._opened  # noqa: SLF001
+    asked = [spool._opened.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")]  # noqa: SLF001
+    assert asked == [2, "wal"]
+
+
 def test_nobody_else_may_read_it(spool: Spool, path: Path) -> None:
     umask = os.umask(0o022)
     try:

@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from telegraf_p1.simulator.meter import Meter
+from telegraf_p1.sources import open_source
 from tests.helpers.certificates import self_signed
 from tests.helpers.fake_broker import CONNACK, ONLY_3_1_1
 from tests.helpers.mosquitto import Device, Mosquitto, line, subscribed
@@ -168,7 +169,9 @@ def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
 
 def test_run_dates_what_had_waited_by_the_property(tmp_path: Path, house: House) -> None:
     """A meter without a clock: the record's time is when its telegram came, not when the broker was back."""
-    broker = Mosquitto(tmp_path)
+    broker = Mosquitto(tmp_path).start()
+    open_source(broker.url("p1/+/raw"))().close()  # makes the session, in which the broker keeps them
+    broker.stop()
     house.meter = Meter("nl-2.2")
     with forwarding(tmp_path, house.source, broker.url("p1/home/raw")):
         house.meet()
