@@ -375,7 +375,7 @@ def test_the_end_writes_down_what_was_not_acknowledged(tmp_path: Path) -> None:
     assert [number(row.letter) for row in Spool(tmp_path / "queue", SIZE, Log()).after(0, 10)] == [1, 2]
 
 
-def test_a_fault_of_ours_is_raised_where_it_ends_the_program(tmp_path: Path) -> None:
+def test_a_fault_of_ours_ends_the_program_and_costs_no_letter(tmp_path: Path) -> None:
     running = Running(tmp_path / "queue")
     running.target.is_closed = True  # which `send` does not expect
     assert running.target.told
@@ -383,3 +383,5 @@ def test_a_fault_of_ours_is_raised_where_it_ends_the_program(tmp_path: Path) -> 
     running.forwarder.accept([letter(1)])
     with pytest.raises(AssertionError):
         running.forwarder.flush(5)
+    running.forwarder.close()
+    assert [number(row.letter) for row in Spool(tmp_path / "queue", SIZE, Log()).after(0, 10)] == [1]

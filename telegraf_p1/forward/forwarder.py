@@ -9,6 +9,7 @@ One thread does it all: the others, that bring letters and acknowledgements, put
 nothing is locked, and a signal that ends the main thread's work finds everything whole.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -153,6 +154,8 @@ class Forwarder:
             self._save()
             self._delete()
         except Exception as error:  # noqa: BLE001  the main thread raises it
+            with contextlib.suppress(Exception):
+                self._save()
             self._bug = error
         finally:
             self._target.close()
