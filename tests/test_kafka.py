@@ -86,6 +86,7 @@ def event(membership: _Membership, message: Message) -> Event:
         ("kafka://host/", "write host and topic"),
         ("kafka://host/a/b", "'a/b' is no topic"),
         ("kafka://host/..", "'..' is no topic"),
+        ("kafka://host/p1?begin=now", "begin='now' has to be one of oldest, newest"),
         ("kafka://host/p1?colour=red", "unknown option 'colour'"),
         ("kafka://host/p1?brokers=a:0", "has to be like host1:9092,host2:9092"),
         ("kafka://host/p1?brokers=a:99999", "has to be like host1:9092,host2:9092"),

@@ -158,6 +158,8 @@ class Listener:
         more = dict(settings or {})
         if self._url.scheme.startswith("mqtt"):
             more |= {"client": f"p1-check-{os.urandom(6).hex()}", "keep": "0", "share": ""}
+        if self._url.scheme.startswith("kafka"):
+            more |= {"group": f"p1-check-{os.urandom(6).hex()}", "begin": "newest"}
         return open_source(self.source, **more)
 
     def _hear(self, connection: Connection) -> Cause | None:

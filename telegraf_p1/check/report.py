@@ -28,7 +28,7 @@ _ELSEWHERE: Final = re.compile(
 )
 _KEYS: Final = (keys.KEY, keys.AUTHENTICATION_KEY, keys.SYSTEM_TITLE)
 # By how the scheme of a source begins.
-_SECRETS: Final = {"mqtt": PASSWORD, "http": "P1_HTTP_TOKEN"}
+_SECRETS: Final = {"mqtt": PASSWORD, "kafka": "P1_KAFKA_PASSWORD", "http": "P1_HTTP_TOKEN"}
 _WRONG_S: Final = 60  # by which a meter's clock may be off
 _CRCS: Final = {
     "fits": "fits",

@@ -90,6 +90,7 @@ def main(chosen: argparse.Namespace) -> int:
     finally:
         lifeline.leaving()
         forwarder.close()
+        connection.leave()
     return OK
 
 
@@ -121,6 +122,10 @@ class _Post:
 def _check_circle(chosen: argparse.Namespace) -> None:
     """Raise UsageError when the source would read what is published, which would come again and again for ever."""
     source, target = parse(chosen.source), parse(chosen.target)
+    if source.scheme.startswith("kafka") and (source.host, source.path) == (target.host, target.path):
+        raise UsageError(
+            f"target {chosen.target!r}: the source reads this topic, too: each telegram would come for ever"
+        )
     if not (source.scheme.startswith("mqtt") and source.host == target.host):
         return
     from paho.mqtt.client import topic_matches_sub

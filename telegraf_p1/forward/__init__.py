@@ -26,8 +26,8 @@ _KINDS: Final = {
     "mqtts": _Kind("mqtt", "mqtts://host/p1/{meter}/raw"),
     "mqtt+ws": _Kind("mqtt", "mqtts://host/p1/{meter}/raw"),
     "mqtt+wss": _Kind("mqtt", "mqtts://host/p1/{meter}/raw"),
-    "kafka": _Kind("kafka", "kafka://host/p1", "confluent-kafka>=2.6"),
-    "kafkas": _Kind("kafka", "kafka://host/p1", "confluent-kafka>=2.6"),
+    "kafka": _Kind("kafka", "kafka://host/topic", "confluent-kafka>=2.6"),
+    "kafkas": _Kind("kafka", "kafka://host/topic", "confluent-kafka>=2.6"),
 }
 EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 

@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
-from telegraf_p1.log import Log
+from telegraf_p1.log import Log, where
 from telegraf_p1.outage import Outage
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.url import Url, UsageError, options
@@ -100,6 +100,10 @@ class KafkaTarget(Target):
                 longest = _LONGEST_WAIT_REFUSED_S if error.errno == errno.EACCES else _LONGEST_WAIT_S
                 wait_s = waiting_time(attempt, longest)
                 self._outage.begins(str(error.strerror or error), self._log.warning_for)
+            except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
+                wait_s = _LONGEST_WAIT_S
+                reason = str(error) if isinstance(error, UsageError) else f"the connection met {where(error)}"
+                self._outage.begins(reason, self._log.warning_for)
             finally:
                 self._line = None
                 if line:
@@ -148,7 +152,6 @@ class _Line:
         with self._offering:
             if self._is_over or self._flying >= _MOST_FLYING:
                 return False
-            self._flying += 1
             try:
                 self._producer.produce(
                     self._topic,
@@ -158,10 +161,11 @@ class _Line:
                     on_delivery=partial(self._delivered, number),
                 )
             except BufferError:
-                self._flying -= 1
                 return False
             except KafkaException as error:  # it is too long for librdkafka already
                 self._delivered(number, error.args[0], None)
+                return True
+            self._flying += 1
         return True
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
@@ -175,8 +179,8 @@ class _Line:
 
     def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
         if self._arrived:
-            with self._offering:  # which may find that a letter is too long
-                arrived, self._arrived = self._arrived, []
+            arrived, self._arrived = self._arrived, []
+            with self._offering:
                 self._flying -= len(arrived)
             told.acknowledged(arrived)
             arrives()

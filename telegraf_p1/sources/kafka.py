@@ -7,9 +7,10 @@ new begins with the oldest message. The password comes from P1_KAFKA_PASSWORD.
 The key of a message is its meter. Its header `time`, if it has one, says when it was sent: seconds since 1970, UTC;
 without one the time that Kafka keeps of it says so, once it is older than a few seconds.
 
-Options: `group` (without one, this computer has a group of its own), `brokers` (more of them to ask, such as
-host2:9092,host3:9092), `member` of JSON that holds the telegram, `client` (the client id, for the broker's log), `sasl`
-(SCRAM-SHA-512, SCRAM-SHA-256, PLAIN), `ca`, `cert` and `key` (files, for TLS). A topic that begins with ^ is a pattern.
+Options: `group` (without one, this computer has a group of its own), `begin` (where one that is new does: `oldest` or
+`newest`), `brokers` (more of them to ask, such as host2:9092,host3:9092), `member` of JSON that holds the telegram,
+`client` (the client id, for the broker's log), `sasl` (SCRAM-SHA-512, SCRAM-SHA-256, PLAIN), `ca`, `cert` and `key`
+(files, for TLS). A topic that begins with ^ is a pattern.
 """
 
 import errno
@@ -41,11 +42,11 @@ _CLOSING_S: Final = 2.0
 _LEAVING_S: Final = 0.1
 _LONGEST_KEY: Final = 1024
 _NO_TOPIC: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION)
+_BEGIN: Final = ("oldest", "newest")
 _SETTINGS: Final = {
     # librdkafka commits twice a second, and when it gives a partition away, what `done` has told it and nothing else.
     "enable.auto.offset.store": False,
     "auto.commit.interval.ms": 500,
-    "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
     # A member that died is missed after 6 s; one whose Telegraf stands still gives its part away after a minute.
     "session.timeout.ms": 6_000,
@@ -62,7 +63,7 @@ _SETTINGS: Final = {
 
 def source(url: Url) -> Source:
     """Read a topic of Kafka; when no broker is left, OSError is raised."""
-    group, member, *reach = options(url, group="", member="", **OPTIONS)
+    group, begin, member, *reach = options(url, group="", begin=_BEGIN[0], member="", **OPTIONS)
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
         raise UsageError(f"source {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1?group=readers")
@@ -71,7 +72,10 @@ def source(url: Url) -> Source:
             f"source {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone, and a "
             "pattern begins with ^"
         )
+    if begin not in _BEGIN:
+        raise UsageError(f"source {url.text!r}: begin={begin!r} has to be one of {', '.join(_BEGIN)}")
     brokers = Brokers(url, reach)
+    brokers.settings["auto.offset.reset"] = "earliest" if begin == _BEGIN[0] else "latest"
     own = f"{socket.gethostname()} {os.getuid()} {url.user}@{url.host}/{topic}"
     group = group or "p1-" + hashlib.sha256(own.encode()).hexdigest()[:16]
 

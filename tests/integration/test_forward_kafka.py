@@ -1,14 +1,19 @@
 """Letters to a real Kafka: what arrives is said, and what does not arrive is not."""
 
+import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from telegraf_p1.forward.kafka import target
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.log import Log
+from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.url import parse
 from tests.helpers.kafka import Kafka
-from tests.helpers.programs import wait_until
+from tests.helpers.mosquitto import line
+from tests.helpers.programs import PLUGIN, plugin, read_line, wait_until
+from tests.helpers.telegrams import START, records
 
 LETTER = Letter("E0001", b"/telegram\r\n!\r\n", 1_700_000_000_123_456_789)
 
@@ -44,6 +49,29 @@ class Forwarding:
 
     def arrived(self, *numbers: int) -> None:
         wait_until(lambda: set(numbers) <= self.told.arrived, f"{numbers} to arrive", 30)
+
+
+def test_a_recording_goes_through_kafka_and_becomes_the_same_records(tmp_path: Path, kafka: Kafka) -> None:
+    topic, log = kafka.create(partitions=4), tmp_path / "log"
+    telegrams = [Meter("be").telegram(START + n) for n in range(50)]
+    (tmp_path / "recording").write_bytes(b"".join(telegrams))
+    queue = str(tmp_path / "queue")
+    target = f"kafka://127.0.0.1:{kafka.port}/{topic}"
+    forward = [*PLUGIN, "forward", f"file:{tmp_path}/recording", target, "--queue", queue]
+    subprocess.run(forward, check=True, timeout=30)
+    expected = []
+    for telegram in telegrams:
+        (record,) = records(telegram)
+        expected.append(line(telegram, str(record.tags["meter"])))
+    with plugin("run", kafka.url(topic), log=log) as process:
+        assert [read_line(process) for _ in telegrams] == expected, "one meter is one partition, and in order"
+
+
+def test_a_topic_that_is_read_is_not_forwarded_to() -> None:
+    place = "kafka://127.0.0.1:9092/p1"
+    found = subprocess.run([*PLUGIN, "forward", place, place], check=False, capture_output=True, timeout=30)
+    assert found.returncode == 2
+    assert b"the source reads this topic, too" in found.stderr
 
 
 def test_letters_arrive_with_their_meter_and_time_and_wait_for_topic_and_broker(kafka: Kafka) -> None:
