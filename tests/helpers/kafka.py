@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -177,7 +177,15 @@ class Kafka:
         topic = topic or f"p1-{next(_numbers)}"
         new = NewTopic(topic, num_partitions=partitions, replication_factor=min(len(self.nodes), 3))
         admin = self.admin()  # which has to live until it is answered
-        admin.create_topics([new])[topic].result(20)
+
+        def is_made() -> bool:
+            try:
+                admin.create_topics([new])[topic].result(20)
+            except KafkaException as error:  # such as a connection that another one has replaced
+                return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
+            return True
+
+        wait_until(is_made, f"the topic {topic} to be made", 30)
         wait_until(lambda: -1 not in self.leaders(topic, partitions), f"the topic {topic}")
         return topic
 
