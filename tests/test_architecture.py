@@ -106,9 +106,11 @@ MAY_KNOW = {
     "forward.letter": "",
     "forward.target": "forward.letter",
     "forward.spool": "forward.letter log url",
-    "forward.mqtt": "forward.letter forward.target log mqtt_broker mqtt_client mqtt_options outage reconnect tls url",
+    "forward.threaded": "forward.letter forward.target log outage",
+    "forward.mqtt": "forward.letter forward.target forward.threaded log mqtt_broker mqtt_client mqtt_options reconnect "
+    "tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
-    "forward.kafka": "forward.letter forward.target kafka_options log outage reconnect url",
+    "forward.kafka": "forward.letter forward.target forward.threaded kafka_options log reconnect url",
     # simulated meters
     "simulator": "",
     "simulator.weather": "",

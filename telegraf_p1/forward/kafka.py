@@ -22,9 +22,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
 from telegraf_p1.log import Log, where
-from telegraf_p1.outage import Outage
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.url import Url, UsageError, options
 
@@ -35,7 +35,6 @@ _LOOK_S: Final = 0.2
 _STEADY_S: Final = 10.0
 _LONGEST_WAIT_S: Final = 5.0
 _LONGEST_WAIT_REFUSED_S: Final = 60.0
-_CLOSING_S: Final = 0.8
 # What will be wrong with a letter the next time, too.
 _NEVER: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
 _SETTINGS: Final = {
@@ -57,55 +56,37 @@ def target(url: Url, log: Log, _who: str) -> Target:
     return KafkaTarget(Brokers(url, reach), topic, log, url.text)
 
 
-class KafkaTarget(Target):
+class KafkaTarget(Threaded):
     """Keeps a producer, in a thread of its own."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
-        self._brokers, self._topic, self._log = brokers, topic, log
-        self._line: _Line | None = None
-        self._closes = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._outage = Outage(log, name, "telegrams wait until it is there")
+        super().__init__(log, name)
+        self._brokers, self._topic = brokers, topic
 
-    def start(self, told: Told, meter: str) -> None:  # noqa: ARG002  the key of each message is its own
-        """Begin to connect, in the background."""
-        self._thread = threading.Thread(target=self._run, args=(told,), name="kafka", daemon=True)
-        self._thread.start()
-
-    def send(self, number: int, letter: Letter) -> bool:
-        """Take a letter, if there is a connection with room."""
-        line = self._line
-        return line is not None and line.offer(number, letter)
-
-    def close(self) -> None:
-        """End the connection; what is on its way may arrive, and nobody waits for it."""
-        self._closes.set()
-        if self._thread:
-            self._thread.join(_CLOSING_S)
-
-    def _run(self, told: Told) -> None:
+    def keep(self, told: Told, meter: str) -> None:  # noqa: ARG002  the key of each message is its own
+        """Make a producer again and again."""
         attempt, wait_s = 0, 0.0
-        while not self._closes.wait(wait_s):
+        while not self.closes.wait(wait_s):
             begun, line = time.monotonic(), None
             try:
                 self._brokers.look()
-                line = _Line(self._brokers, self._topic, self._log)
-                line.find_topic(self._closes)
-                self._line = line
+                line = _Line(self._brokers, self._topic, self.log)
+                line.find_topic(self.closes)
+                self.line = line
                 told.there()
-                line.serve(told, self._closes, self._outage.ends)
+                line.serve(told, self.closes, self.outage.ends)
             except OSError as error:
-                is_good = self._line is not None and time.monotonic() - begun > _STEADY_S
+                is_good = self.line is not None and time.monotonic() - begun > _STEADY_S
                 attempt = 0 if is_good else attempt + 1
                 longest = _LONGEST_WAIT_REFUSED_S if error.errno == errno.EACCES else _LONGEST_WAIT_S
                 wait_s = waiting_time(attempt, longest)
-                self._outage.begins(str(error.strerror or error), self._log.warning_for)
+                self.outage.begins(str(error.strerror or error), self.log.warning_for)
             except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
                 wait_s = _LONGEST_WAIT_S
                 reason = str(error) if isinstance(error, UsageError) else f"the connection met {where(error)}"
-                self._outage.begins(reason, self._log.warning_for)
+                self.outage.begins(reason, self.log.warning_for)
             finally:
-                self._line = None
+                self.line = None
                 if line:
                     line.end()
                 told.gone()
@@ -167,6 +148,9 @@ class _Line:
                 return True
             self._flying += 1
         return True
+
+    def wake(self) -> None:
+        """Nothing: it looks five times a second."""
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
         """Tell what arrives until it is time to end; raise OSError when nothing does any more."""

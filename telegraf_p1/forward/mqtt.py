@@ -25,11 +25,11 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.log import Log, where
 from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
-from telegraf_p1.outage import Outage
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
@@ -104,47 +104,27 @@ class _RefusedError(OSError):
     """The broker does not want what is published on a topic."""
 
 
-class MqttTarget(Target):
+class MqttTarget(Threaded):
     """Keeps a connection, in a thread of its own."""
 
     def __init__(self, place: _Place, log: Log, name: str) -> None:
         self.needs_meter = _METER in place.topic
-        self._place, self._log = place, log
+        super().__init__(log, name)
+        self._place = place
         self._language = Language()
-        self._line: _Line | None = None
-        self._closes = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._outage = Outage(log, name, "telegrams wait until it is there")
 
-    def start(self, told: Told, meter: str) -> None:
-        """Begin to connect, in the background."""
-        self._thread = threading.Thread(target=self._run, args=(told, meter), name="mqtt", daemon=True)
-        self._thread.start()
-
-    def send(self, number: int, letter: Letter) -> bool:
-        """Take a letter, if there is a connection with room."""
-        line = self._line
-        return line is not None and line.offer(number, letter)
-
-    def close(self) -> None:
-        """Say that we are offline, and hang up."""
-        self._closes.set()
-        if line := self._line:
-            line.wake()
-        if self._thread:
-            self._thread.join(_LAST_WORD_S)
-
-    def _run(self, told: Told, meter: str) -> None:
+    def keep(self, told: Told, meter: str) -> None:
+        """Open a line again and again."""
         attempt, wait_s = 0, 0.0
-        while not self._closes.wait(wait_s):
+        while not self.closes.wait(wait_s):
             line, begun = None, time.monotonic()
             try:
-                line = _Line(self._place, self._language, meter, self._log)
+                line = _Line(self._place, self._language, meter, self.log)
                 line.connect()
-                self._outage.ends()
-                self._line = line
+                self.outage.ends()
+                self.line = line
                 told.there()
-                line.serve(told, self._closes)
+                line.serve(told, self.closes)
             except OSError as error:
                 is_steady = time.monotonic() - begun > _STEADY_S
                 is_good = line is not None and (line.has_delivered or (line.is_ready and is_steady))
@@ -153,12 +133,12 @@ class MqttTarget(Target):
                 wait_s = waiting_time(attempt, _LONGEST_WAIT_REFUSED_S if is_refused else _LONGEST_WAIT_S)
                 if isinstance(error, _RefusedError):
                     wait_s = _LONGEST_WAIT_REFUSED_S
-                self._outage.begins(str(error.strerror or error), self._log.warning_for)
+                self.outage.begins(str(error.strerror or error), self.log.warning_for)
             except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
                 wait_s = _LONGEST_WAIT_S
-                self._outage.begins(f"the connection met {where(error)}", self._log.warning_for)
+                self.outage.begins(f"the connection met {where(error)}", self.log.warning_for)
             finally:
-                self._line = None
+                self.line = None
                 told.gone()
                 if line:
                     line.end()
