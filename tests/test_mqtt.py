@@ -7,9 +7,17 @@ from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTProtocolVersion
 
 from telegraf_p1.sources.mqtt import _UNREADABLE, _Client
 
-Seen = tuple[bytes, bytes, int, int, bool, bool]
+Seen = tuple[bytes, bytes, int, int, bool, bool, list[tuple[str, str]]]
 _NUMBER = st.integers(1, 65_535).map(lambda number: number.to_bytes(2, "big"))
 _TEXT = st.binary(max_size=300)
+# The user property `time` (26 00 04 "time"), alone or with another one, its length right or not.
+_DATED = st.tuples(
+    st.text("0123456789.x", max_size=45), st.sampled_from([0, 0, 0, 1, -1]), st.sampled_from([b"", b"\1\1"])
+).map(
+    lambda drawn: (
+        b"\x26\0\4time%b%b%b" % (max(0, len(drawn[0]) + drawn[1]).to_bytes(2, "big"), drawn[0].encode(), drawn[2])
+    )
+)
 _COMMAND = st.sampled_from([MessageType.PUBLISH | flags for flags in (0, 1, 2, 3, 8, 9, 10, 11)])
 
 
@@ -17,6 +25,7 @@ def seen(message: mqtt.MQTTMessage) -> Seen:
     return (
         message._topic,  # noqa: SLF001  the property asks for UTF-8
         bytes(message.payload), message.mid, message.qos, bool(message.dup), bool(message.retain),
+        getattr(message.properties, "UserProperty", []),
     )  # fmt: skip
 
 
@@ -48,6 +57,14 @@ def test_a_message_without_properties_is_what_paho_makes_of_it(
     expected = by_paho(command, packet)
     assert expected is not None
     assert by_ours(command, packet) == expected
+
+
+@given(_COMMAND, _NUMBER, _DATED, _TEXT)
+def test_a_message_that_says_when_it_was_sent_is_what_paho_makes_of_it(
+    command: int, number: bytes, properties: bytes, payload: bytes
+) -> None:
+    packet = b"\0\1t" + (number if command & 6 else b"") + bytes([len(properties)]) + properties + payload
+    assert by_ours(command, packet) == by_paho(command, packet)
 
 
 @given(_COMMAND, st.binary(max_size=12) | _TEXT.map(lambda data: b"\0" + data))

@@ -133,6 +133,7 @@ class _Line:
         with self._offering:
             if self._is_over or self._flying >= _MOST_FLYING:
                 return False
+            self._flying += 1
             try:
                 self._producer.produce(
                     self._topic,
@@ -142,11 +143,10 @@ class _Line:
                     on_delivery=partial(self._delivered, number),
                 )
             except BufferError:
+                self._flying -= 1
                 return False
             except KafkaException as error:  # it is too long for librdkafka already
                 self._delivered(number, error.args[0], None)
-                return True
-            self._flying += 1
         return True
 
     def wake(self) -> None:
@@ -163,8 +163,8 @@ class _Line:
 
     def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
         if self._arrived:
-            arrived, self._arrived = self._arrived, []
-            with self._offering:
+            with self._offering:  # which may find that a letter is too long
+                arrived, self._arrived = self._arrived, []
                 self._flying -= len(arrived)
             told.acknowledged(arrived)
             arrives()

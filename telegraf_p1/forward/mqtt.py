@@ -47,6 +47,7 @@ _PUBLISH: Final = 0x32  # QoS 1
 _STATUS: Final = 0x31  # QoS 0, retained
 _USER_PROPERTY: Final = b"\x26\0\x04time\0"
 _FAILURE: Final = 0x80  # the reasons from here on
+_NOBODY: Final = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1)
 _REASONS: Final = {
     0x83: "it cannot take it now",
     0x87: "this user may not write there",
@@ -178,6 +179,7 @@ class _Line(Broker):
         self._most = _MOST_FLYING
         self._largest = 0
         self._refused = ""
+        self._is_unheard = False  # said once a connection
         self._ears, self._mouth = socket.socketpair()
         client = _Client(
             place.whom,
@@ -250,6 +252,11 @@ class _Line(Broker):
         arrived: list[int] = []
         for number, reason in self.client.answers:
             own, meter = self._flying.pop(number, (0, ""))
+            if reason == _NOBODY and not self._is_unheard:
+                self._is_unheard = True
+                self._log.warning(
+                    f"nobody has subscribed to {self._topic(meter)!r}: the broker takes telegrams there and keeps none"
+                )
             if reason < _FAILURE:
                 arrived += [own] if own else []
             elif not self._refused:

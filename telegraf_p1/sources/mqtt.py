@@ -14,7 +14,9 @@ Options: `member` of JSON that holds the telegram, `share` (a group that shares 
 
 import errno
 import math
+import re
 import time
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -50,6 +52,8 @@ _LONGEST_HEAD: Final = 16 * 1024  # bytes of what stands before a payload, but f
 _UNREADABLE: Final = b"unreadable"
 _TOO_LONG: Final = b"too long"
 _QUICK_S: Final = 0.5
+# 26 00 04 "time" 00 14 "1796000000.250000000": a user property (MQTT 5, 2.2.2.2)
+_TIME_ALONE: Final = re.compile(rb"\x26\0\x04time(\0.)([0-9.]{1,40})", re.DOTALL)
 
 
 def source(url: Url) -> Source:
@@ -180,6 +184,14 @@ def _sent_ns(message: mqtt.MQTTMessage) -> int | None:
     return None
 
 
+def _time_alone(properties: bytearray) -> Any:
+    """Give properties that are the user property `time` and nothing else, as paho would; None for others."""
+    found = _TIME_ALONE.fullmatch(properties)
+    if not found or len(found[2]) != int.from_bytes(found[1], "big"):
+        return None
+    return SimpleNamespace(UserProperty=[("time", found[2].decode())])
+
+
 def _advice(topic: str) -> str:
     return (
         f"the broker is there and has no message on {topic!r}: is that the topic (`mosquitto_sub -v -t '#'` shows what "
@@ -237,16 +249,20 @@ class _Client(Client):
     def _handle_publish_5(self, qos: int, packet: bytearray) -> MQTTErrorCode:
         """Leave properties to paho, and raise ValueError for too many: its time grows with the square of their number.
 
-        Most messages have none, and even so it takes longer for them than for all the rest.
+        Most messages have none, or the one of `telegraf-p1 forward`; even so paho takes longer than all the rest.
         """
         number_at = 2 + int.from_bytes(packet[:2], "big")
         at = number_at + (2 if qos else 0)
-        if packet[at]:
+        payload_at = at + 1 + packet[at]
+        sent = _time_alone(packet[at + 1 : payload_at]) if packet[at] else None
+        if packet[at] and sent is None:
             if VariableByteIntegers.decode(packet[at : at + 4])[0] > _LONGEST_HEAD:  # type: ignore[no-untyped-call]
                 raise ValueError
             return super()._handle_publish()
         message = mqtt.MQTTMessage(int.from_bytes(packet[number_at:at], "big"), bytes(packet[2:number_at]))
-        message.qos, message.payload = qos, bytes(packet[at + 1 :])
+        message.qos, message.payload = qos, bytes(packet[payload_at:])
+        if sent:
+            message.properties = sent
         message.dup, message.retain = bool(self._in_packet["command"] & 8), bool(self._in_packet["command"] & 1)
         self._handle_on_message(message)
         return MQTTErrorCode.MQTT_ERR_SUCCESS

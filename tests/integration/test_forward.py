@@ -167,6 +167,16 @@ def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
     assert said(tmp_path).count("is back") == said(tmp_path).count("wait until it is there") == 1
 
 
+def test_a_topic_that_nobody_has_subscribed_to_is_named_once(tmp_path: Path, broker: Mosquitto, house: House) -> None:
+    with forwarding(tmp_path, house.source, broker.url(METER)):
+        house.meet()
+        house.send()
+        wait_until(lambda: f"nobody has subscribed to '{TOPIC}'" in said(tmp_path), "the warning")
+        house.send(2)
+        wait_until(lambda: broker.log.read_text().count("Sending PUBACK") == 3, "the acknowledgements")
+    assert said(tmp_path).count("nobody has subscribed") == 1
+
+
 def test_run_dates_what_had_waited_by_the_property(tmp_path: Path, house: House) -> None:
     """A meter without a clock: the record's time is when its telegram came, not when the broker was back."""
     broker = Mosquitto(tmp_path).start()
