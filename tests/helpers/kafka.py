@@ -121,7 +121,15 @@ class Kafka:
         users = [word for user in self._scram for word in ("--add-scram", user)]
         formats = [
             subprocess.Popen(
-                [*_java(), "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(node.settings), *users],
+                [
+                    *_java(),
+                    "kafka.tools.StorageTool",
+                    "format",
+                    f"--cluster-id={self._cluster}",
+                    "-c",
+                    str(node.settings),
+                    *users,
+                ],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
