@@ -24,7 +24,7 @@ from telegraf_p1.record import Record
 from telegraf_p1.values import Unreadable
 
 _MOST_SHAPES: Final = 32
-_MOST_TEXTS: Final = 8192  # that are remembered, of 2 KB at most
+_MOST_TEXTS: Final = 32_768  # that are remembered, of 2 KB at most: those of 10,000 meters
 _MOST_TIMES: Final = 512  # of readings, each of which comes for some minutes and never again
 _MOST_DAYS: Final = 512
 # Telegrams that go the plain way until a shape is learnt, which takes as long as some thirty of them: after each more.

@@ -225,7 +225,7 @@ def test_what_is_remembered_is_bounded() -> None:
         kept = [line for place, line in enumerate(lines) if place not in left_out]
         ways.hear(swapped(b"\r\n".join(kept)))
     assert len(ways.shapes._shapes) == 32  # noqa: SLF001  memory is what counts here
-    assert ways.shapes._part.cache_info().maxsize == 8192  # noqa: SLF001
+    assert ways.shapes._part.cache_info().maxsize == 32_768  # noqa: SLF001
     long = swapped(NL, ("0-0:96.13.0()", f"0-0:96.13.0({'41' * 2000})"))
     before = ways.used
     assert len(ways.hear(long, long, long)) == 3
