@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack cloud install uninstall test check bench bench-dashboards fuzz atheris soak faults mutants dashboards pictures docs clean
+.PHONY: demo stack cloud install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -58,6 +58,13 @@ bench:
 bench-dashboards: DAYS ?= 365
 bench-dashboards: $(VENV)/.test
 	P1_GRAFANA=$${P1_GRAFANA:-$$(scripts/install-grafana-data)} $(BIN)/python -m benchmarks.dashboards --days $(DAYS)
+
+# docs/scale.md: 10,000 meters through brokers to plugins, and what comes behind. Twenty minutes on two cores that have nothing else
+# to do. What build/district has is not measured again: AGAIN=--again does it all, ROWS="kafka" what has this in its name.
+district: $(VENV)/.test
+	P1_TELEGRAF=$${P1_TELEGRAF:-$$(scripts/build-telegraf)} P1_INFLUXDB2=$${P1_INFLUXDB2:-$$(scripts/build-influxdb2)} \
+		P1_KAFKA=$${P1_KAFKA:-$$(scripts/get-kafka)} $(BIN)/python -m benchmarks.district $(AGAIN) $(ROWS)
+	$(BIN)/python scripts/write-scale build/district
 
 # Ten million damaged telegrams: about half an hour on two cores.
 fuzz: $(VENV)/.test

@@ -6,13 +6,11 @@ Telegrams of a thousand meters wait at the broker (QoS 1), and one, two and four
 (`?share=`). Each telegram has to come out. Publisher, broker, plugins and who reads their lines share this computer.
 """
 
-import os
 import select
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +18,7 @@ from time import process_time
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.parts import QUIET, Reader, mebibytes, seconds_on_cpu
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.fake_broker import publish
 from tests.helpers.mosquitto import Mosquitto
@@ -28,37 +27,8 @@ from tests.helpers.telegrams import START
 
 METERS = 1000
 LIVE_S = 20
-# Beside the lines of docs/mqtt.md: a log of all that a broker does would be what is measured.
-QUIET = ("log_type none", "set_tcp_nodelay true")
 UNANSWERED = 1000  # packets of the publisher's
 HELLO = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01p"  # CONNECT in 3.1.1, client id `p`
-
-
-class Reader(threading.Thread):
-    """Reads what a plugin writes, as Telegraf does."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        super().__init__(daemon=True)
-        self._process = process
-        self.pieces: list[bytes] = []
-        self.count = 0
-        self.start()
-
-    def run(self) -> None:
-        """Read until there is no more."""
-        assert self._process.stdout
-        while data := os.read(self._process.stdout.fileno(), 65536):
-            self.pieces.append(data)
-            self.count += data.count(b"\n")
-
-
-def seconds_on_cpu(process: subprocess.Popen[bytes]) -> float:
-    tasks = Path(f"/proc/{process.pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-def mebibytes(process: subprocess.Popen[bytes]) -> float:
-    return int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def packets(count: int) -> list[bytes]:
@@ -105,16 +75,16 @@ def drain(data: list[bytes], count: int) -> None:
         readers = [Reader(process) for process in processes]
         wait_until(lambda: any(reader.count for reader in readers), "the first telegram")
         before = sum(reader.count for reader in readers)
-        cpu, of_broker, of_readers = sum(map(seconds_on_cpu, processes)), seconds_on_cpu(broker.process), process_time()
+        cpu, of_broker, of_readers = seconds_on_cpu(*processes), seconds_on_cpu(broker.process), process_time()
         begun = time.monotonic()
         wait_until(lambda: sum(reader.count for reader in readers) >= len(data), "all telegrams", 60)
         took = time.monotonic() - begun
         read = sum(reader.count for reader in readers) - before
-        used, of_readers = sum(map(seconds_on_cpu, processes)) - cpu, process_time() - of_readers
+        used, of_readers = seconds_on_cpu(*processes) - cpu, process_time() - of_readers
         of_broker = seconds_on_cpu(broker.process) - of_broker
-        memory = max(map(mebibytes, processes))
+        memory = mebibytes(*processes)
         time.sleep(0.5)
-        lines = [line for reader in readers for line in b"".join(reader.pieces).splitlines()]
+        lines = [line for reader in readers for line in reader.data().splitlines()]
     assert len(set(lines)) == len(data), f"{len(data) - len(set(lines))} telegrams are missing"
     shares = " | ".join(f"{share / took * 100:.0f} %" for share in (used, of_broker, of_readers))
     print(

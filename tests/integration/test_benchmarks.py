@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import frames
+from benchmarks import district, frames
 from benchmarks.telegrams import FORMS, different, file_of, unseen, usual
+from benchmarks.transports import MosquittoTransport
 from tests.helpers.programs import PLUGIN, component
 from tests.helpers.telegrams import ROOT
 
@@ -54,6 +55,13 @@ def test_the_loop_in_c_writes_the_lines_that_the_program_writes(form: str, tmp_p
     lines(component("cc"), "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(loop), "benchmarks/readers/loop.c")
     path = str(file_of(usual, form, COUNT))
     assert lines(str(loop), "read", path) == lines(*PLUGIN, "decode", path)
+
+
+def test_a_district_of_few_meters_loses_nothing_when_plugins_are_killed() -> None:
+    few = district.SHORT._replace(meters=40, warm_s=2)
+    found = district.kills(MosquittoTransport, few, 2, 1, 2)
+    assert (found["published"], found["lost"]) == (24, 0)
+    assert found["delay_longest_s"] > 0.5, "nobody waited for the one that was killed"
 
 
 def test_a_reader_that_reads_otherwise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
