@@ -22,7 +22,7 @@ PACKAGE = Path(telegraf_p1.__file__).parent
 OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
 # Patterns that are made of telegrams: tests/test_shapes.py measures them.
 LEARNT = {"shape_learner"}
-# These see a message as a whole; the others see a frame or a part of one.
+# These see a message as a whole; the others see a frame or a part of one. A quarter of the longest message shows it, too.
 OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.", "metrics.", "processor.")
 
 _parser: Final[Any] = importlib.import_module("re._parser")
@@ -68,7 +68,7 @@ def uses() -> Iterator[Use]:
             constant = owner.id if isinstance(owner, ast.Name) else ""
             for number, pattern in enumerate(patterns(getattr(module, constant, None))):
                 use = f"{name}.{constant}{number or ''}.{node.attr}"
-                yield Use(use, pattern, node.attr, LARGEST if use.startswith(OF_MESSAGES) else LIMIT)
+                yield Use(use, pattern, node.attr, LARGEST // 4 if use.startswith(OF_MESSAGES) else LIMIT)
 
 
 USES = sorted({use.name: use for use in uses()}.values())
