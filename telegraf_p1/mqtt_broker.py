@@ -32,6 +32,14 @@ def client_id(what: str) -> str:
     return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def refusal(user: str, reason: ReasonCode) -> OSError:
+    """Say whom the broker does not let in, and why."""
+    if reason.value not in _REFUSED:
+        return OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
+    who = f"user {user!r} with the password in {PASSWORD}" if user else "a client without a user"
+    return OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
+
+
 class Language:
     """The version of MQTT that the broker is spoken to in: 5, or 3.1.1 with one that does not know it.
 
@@ -147,11 +155,8 @@ class Broker:
         self._is_answered, self.has_session = True, flags.session_present
         if reason.value == _UNSUPPORTED_VERSION:
             self.trouble = self.language.is_refused()
-        elif reason.value in _REFUSED:
-            who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
-            self.trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
         elif reason.is_failure:
-            self.trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
+            self.trouble = refusal(self._user, reason)
         else:
             self.greeted(properties)
 

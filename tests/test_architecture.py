@@ -140,8 +140,8 @@ MAY_KNOW = {
     "check.screen": " check.report check.block check.listen check.meter record",
     "check.watch": " check.listen check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "check url",
-    "check.topics": "advice check decode framer identifiers mqtt_client mqtt_options sources.envelope telegram "
-    "timestamp tls url",
+    "check.topics": "advice check decode framer identifiers mqtt_broker mqtt_client mqtt_options sources.envelope "
+    "telegram timestamp tls url",
     # the command line
     "commands": "",
     "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "

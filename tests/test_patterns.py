@@ -22,7 +22,7 @@ PACKAGE = Path(telegraf_p1.__file__).parent
 OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
 # Patterns that are made of telegrams: tests/test_shapes.py measures them.
 LEARNT = {"shape_learner"}
-# These see a message as a whole; the others see a frame or a part of one. A quarter of the longest message shows it, too.
+# These see a message as a whole, of which a quarter of the longest shows it, too; the others a frame or a part of one.
 OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJECT.", "metrics.", "processor.")
 
 _parser: Final[Any] = importlib.import_module("re._parser")

@@ -21,8 +21,9 @@ from telegraf_p1.check import shown
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Frame, Framer, is_sealed
 from telegraf_p1.identifiers import masked
+from telegraf_p1.mqtt_broker import refusal
 from telegraf_p1.mqtt_client import Client, ProtocolError
-from telegraf_p1.mqtt_options import PASSWORD, PORTS, WEBSOCKET_PORTS, password
+from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, password
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.telegram import TelegramError, holds_objects, parse
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
@@ -36,7 +37,6 @@ _LOOK_S: Final = 0.25  # from one word about the progress to the next
 _KEEP_ALIVE_S: Final = 60
 _LONGEST_TOPIC: Final = 256  # bytes; who publishes telegrams has a shorter one
 _ALL: Final = "#"
-_REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 _LEAST: Final = 512  # bytes that a message counts, however short it is: to look at it takes its time
 _LONGEST_SUBACK: Final = 1024
 _MOST_TOPICS: Final = 200  # with telegrams
@@ -359,11 +359,8 @@ class _Client(Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: Any, *_: object) -> None:
-        if reason.value in _REFUSED:
-            who = f"user {self._user!r} with the password in {PASSWORD}" if self._user else "a client without a user"
-            self._trouble = OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
-        elif reason.is_failure:
-            self._trouble = OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
+        if reason.is_failure:
+            self._trouble = refusal(self._user, reason)
         else:
             self.subscribe(_ALL, qos=0)
 
