@@ -1,20 +1,23 @@
 """What `telegraf-p1 forward` makes of its options."""
 
 import argparse
+import gc
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from telegraf_p1.commands import forward
-from telegraf_p1.forward import open_target
+from telegraf_p1.forward import kafka, open_target
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.interpreter import Interpreter, Settings
+from telegraf_p1.kafka_options import OPTIONS, Brokers
 from telegraf_p1.log import Log
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import Data
 from telegraf_p1.timestamp import Zone
-from telegraf_p1.url import UsageError
+from telegraf_p1.url import UsageError, parse
+from tests.helpers.programs import free_port, wait_until
 from tests.helpers.telegrams import START
 
 
@@ -73,6 +76,14 @@ def test_a_password_that_cannot_be_one_is_said_before_anything_is_opened(monkeyp
         ("mqtt://host/p1/+/raw", "mqtt://host/p2/home/raw", False),
         ("mqtt://host/p1/+/raw", "mqtt://other/p1/home/raw", False),
         ("/dev/ttyUSB0", "mqtt://host/dev/ttyUSB0", False),
+        ("mqtt://host/p1/E0043/raw", "mqtt://host/p1/{meter}/raw", True),
+        ("mqtt://host/p1/E0043/raw", "mqtt+ws://host:1883/p1/{meter}/raw", True),
+        ("mqtt://host/p1/+/+/raw", "mqtt://host/p1/{meter}/raw", False),
+        ("kafka://host/p1", "kafka://host:9092/p1", True),
+        ("kafka://host/^p", "kafka://host/p1", True),
+        ("kafka://host/^p$", "kafka://host/p1", False),
+        ("kafka://host/^(", "kafka://host/p1", False),
+        ("kafka://host/p1", "mqtt://host:9092/p1", False),
     ],
 )
 def test_nobody_forwards_to_himself(source: str, target: str, *, is_circle: bool) -> None:
@@ -104,3 +115,19 @@ def test_a_forwarder_keeps_its_client_id_and_another_one_has_another() -> None:
         return open_target("mqtt://host/p1/home/raw", Log(), who)._place.client_id  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
     assert client_id("/a.queue") == client_id("/a.queue") != client_id("/b.queue")
+
+
+def test_a_producer_that_ends_leaves_no_threads() -> None:
+    def tasks() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    before = tasks()
+    log = Log(lambda _text: None)
+    brokers = Brokers(parse(f"kafka://127.0.0.1:{free_port()}/p1"), list(OPTIONS.values()))
+    line = kafka._Line(brokers, "p1", log)  # noqa: SLF001
+    assert line.offer(1, Letter("E1", b"/", 0))
+    assert tasks() > before
+    line.end()
+    del line
+    gc.collect()
+    wait_until(lambda: tasks() == before, "librdkafka's threads to end")

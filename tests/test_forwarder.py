@@ -284,6 +284,22 @@ def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     assert house.target.arrived == list(range(house.spool.dropped, house.given))
 
 
+def test_who_can_wait_is_held_back_before_anything_is_dropped(tmp_path: Path) -> None:
+    house = House(tmp_path / "queue", size=1024 * 1024, room=100_000)
+    while house.forwarder.flush(0.0):
+        house.give(100)
+        house.step(3)
+    assert 1000 < house.given < 30_000
+    assert "the source has to wait" in "".join(house.said)
+    house.target.come()
+    house.step()
+    house.target.acknowledge(house.given)
+    house.step(1)
+    house.step(1)
+    assert house.forwarder.flush(0.0)
+    assert house.spool.dropped == 0
+
+
 STEPS: dict[str, Callable[[House, int], None]] = {
     "give": lambda house, n: house.give(n),
     "give one": lambda house, _n: house.give(1),

@@ -121,22 +121,36 @@ class _Post:
 
 def _check_circle(chosen: argparse.Namespace) -> None:
     """Raise UsageError when the source would read what is published, which would come again and again for ever."""
-    source, target = parse(chosen.source), parse(chosen.target)
-    if source.scheme.startswith("kafka") and (source.host, source.path) == (target.host, target.path):
-        raise UsageError(
-            f"target {chosen.target!r}: the source reads this topic, too: each telegram would come for ever"
-        )
-    if not (source.scheme.startswith("mqtt") and source.host == target.host):
-        return
-    from paho.mqtt.client import topic_matches_sub
-
     from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
 
-    here, there = (url.port or (PORTS | WEBSOCKET_PORTS).get(url.scheme) for url in (source, target))
-    if here == there and topic_matches_sub(source.path[1:], target.path[1:]):
+    source, target = parse(chosen.source), parse(chosen.target)
+    kinds = dict.fromkeys(PORTS | WEBSOCKET_PORTS, _overlap) | dict.fromkeys(("kafka", "kafkas"), _is_read)
+    ports = PORTS | WEBSOCKET_PORTS | {"kafka": 9092, "kafkas": 9092}
+    here, there = ((url.host, url.port or ports.get(url.scheme)) for url in (source, target))
+    reads = kinds.get(source.scheme)
+    if reads and reads is kinds.get(target.scheme) and here == there and reads(source.path[1:], target.path[1:]):
         raise UsageError(
             f"target {chosen.target!r}: the source reads this topic, too: each telegram would come for ever"
         )
+
+
+def _overlap(read: str, written: str) -> bool:
+    """Whether a filter of MQTT takes a topic, whatever meter stands in that."""
+    here = read.split("/")
+    there = ["+" if "{meter}" in level else level for level in written.split("/")]
+    if here[-1] == "#":
+        here, there = here[:-1], there[: len(here) - 1]
+    return len(here) == len(there) and all(
+        one == other or "+" in (one, other) for one, other in zip(here, there, strict=True)
+    )
+
+
+def _is_read(read: str, written: str) -> bool:
+    """Whether a topic of Kafka is the one that is read, or fits the pattern."""
+    try:
+        return bool(re.match(read, written)) if read.startswith("^") else read == written
+    except re.error:
+        return False  # librdkafka says what is wrong with it
 
 
 def _size(text: str) -> int:

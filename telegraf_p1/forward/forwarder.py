@@ -61,7 +61,7 @@ class Forwarder:
         # What the main thread knows, and what it is told.
         self._given = 0  # letters
         self._safe = 0  # as many of them as have arrived, are on disk, or were dropped and counted
-        self._is_all_delivered = False
+        self._is_all_delivered = self._is_nearly_full = False
         self._goings = 0  # how often the target went, as it says itself
         # The rest is the forwarder's own.
         self._goings_seen = 0
@@ -80,7 +80,7 @@ class Forwarder:
         self._closes_at = 0.0
         self._disk_at = 0.0  # when the disk is tried again
         self._dropped = 0  # letters that neither disk nor memory had room for
-        self._said_dropped = 0
+        self._said_dropped: dict[str, int] = {}
         self._say_at = 0.0
         self._waited = 0  # letters that came by way of the disk
 
@@ -101,12 +101,15 @@ class Forwarder:
     def flush(self, seconds: float | None) -> bool:
         """Wait until all letters have arrived or are on disk, so many seconds (None: for ever); say whether they are.
 
+        And until there is room on disk for the next: who asks has a source that keeps them better than a full queue.
         The main thread looks again and again, since a signal may end it at any moment, also with a lock in its hand.
         """
         end = None if seconds is None else time.monotonic() + seconds
         moment = 0.0005
-        while self._safe < self._given:
+        while self._safe < self._given or self._is_nearly_full:
             self._complain()
+            if self._is_nearly_full:
+                self._log.warning_for("queue full", "the queue is full: the source has to wait, and keeps what comes")
             if end is not None and time.monotonic() > end:
                 return False
             time.sleep(moment)
@@ -190,6 +193,7 @@ class Forwarder:
             self._drop(next(iter(self._held.values())))
             self._dropped += 1
         self._say_dropped()
+        self._is_nearly_full = self._spool.is_nearly_full
         self._is_all_delivered = not (self._held or self._flying or self._has_rows())
         self._safe = next(iter(self._held.values())).place - 1 if self._held else self._place
 
@@ -354,10 +358,16 @@ class Forwarder:
         )
 
     def _say_dropped(self) -> None:
-        dropped = self._dropped + self._spool.dropped - self._said_dropped
-        if dropped and self._is_due(self._say_at):
-            self._log.warning(f"the queue is full, see --queue-size; oldest telegrams that were dropped: {dropped}")
-            self._said_dropped += dropped
+        dropped = {
+            "the queue is full, see --queue-size; oldest telegrams that were dropped": self._spool.dropped,
+            "the disk takes nothing, and memory is full; oldest telegrams that were dropped": self._dropped,
+            "the queue is damaged; telegrams that cannot be read": self._spool.damaged,
+        }
+        news = {why: count - self._said_dropped.get(why, 0) for why, count in dropped.items()}
+        if any(news.values()) and self._is_due(self._say_at):
+            for why in filter(news.get, news):
+                self._log.warning(f"{why}: {news[why]}")
+            self._said_dropped = dropped
             self._say_at = self._clock() + _SAY_AGAIN_S
 
     def _is_awaited(self) -> bool:

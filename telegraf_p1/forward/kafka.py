@@ -126,7 +126,8 @@ class _Line:
             self._producer.poll(_LOOK_S)
             if trouble := self._voice.trouble():
                 raise trouble
-        raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
+        if not closes.is_set():
+            raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
 
     def offer(self, number: int, letter: Letter) -> bool:
         """Take a letter if there is room for it."""
@@ -185,3 +186,5 @@ class _Line:
         with self._offering:
             self._is_over = True
             self._producer.purge()
+            # What it still has to say holds us, and we hold it: its threads would stay for ever.
+            self._producer.poll(0)

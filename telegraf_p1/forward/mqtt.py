@@ -55,6 +55,7 @@ _REASONS: Final = {
     0x97: "there is more than this user may send",
 }
 _LINGER_S: Final = 2.0
+_SILENCE_S: Final = 60.0
 
 
 def target(url: Url, log: Log, who: str) -> Target:
@@ -178,6 +179,7 @@ class _Line(Broker):
         self._number = 0
         self._most = _MOST_FLYING
         self._largest = 0
+        self._answered_at = time.monotonic()  # or nothing was on its way
         self._refused = ""
         self._is_unheard = False  # said once a connection
         self._ears, self._mouth = socket.socketpair()
@@ -262,6 +264,10 @@ class _Line(Broker):
             elif not self._refused:
                 why = _REASONS.get(reason, f"reason {reason:#04x}")
                 self._refused = f"the broker refuses the topic {self._topic(meter)!r}: {why}"
+        if self.client.answers or not self._flying:
+            self._answered_at = time.monotonic()
+        elif time.monotonic() > self._answered_at + _SILENCE_S:
+            raise OSError(errno.ETIMEDOUT, f"the broker has acknowledged nothing for {_SILENCE_S:g} s")
         self.client.answers.clear()
         if arrived:
             self.has_delivered = True

@@ -27,12 +27,12 @@ _LOG_SHARE: Final = 8  # this part of the room is for the log that SQLite writes
 _ROW: Final = 40  # bytes of a row beside the telegram and the meter, or somewhat less
 _AT_ONCE: Final = 1000  # rows in one transaction, and no more bytes than
 _LOG_AT_ONCE: Final = 4  # this part of the log
+_NEARLY_FULL: Final = 0.9
 _DROPPED_SHARE: Final = 64  # this part of the letters goes when there is no more room: one by one would cost more
 _ANOTHER_S: Final = 2.0  # for another process to end that is just ending
 _TABLE: Final = """CREATE TABLE IF NOT EXISTS letters (
     number INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, meter TEXT NOT NULL, telegram BLOB NOT NULL
 )"""
-_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MAY_COME_RIGHT: Final = {
     sqlite3.SQLITE_FULL: (errno.ENOSPC, "the disk is full"),
@@ -62,7 +62,9 @@ class Spool:
 
     def __init__(self, path: Path, most_bytes: int, log: Log) -> None:
         """Prepare; nothing is opened yet."""
-        self.dropped = 0  # letters that went without having arrived
+        self.dropped = 0  # letters that went without having arrived, since there was no more room
+        self.damaged = 0  # letters that could not be read any more
+        self.is_nearly_full = False  # whether the next letters may cost the oldest
         self._path, self._log = path, log
         self._most_pages = most_bytes * (_LOG_SHARE - 1) // _LOG_SHARE // _PAGE
         self._log_pages = most_bytes // _LOG_SHARE // _PAGE // 2
@@ -72,7 +74,12 @@ class Spool:
 
     def open(self) -> None:
         """Open the database or make it; raise UsageError when another process has it, OSError when it cannot be."""
-        self._do(lambda _database: None)
+        try:
+            self._do(lambda _database: None)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            raise UsageError(f"--queue {self._path}: another process has it: name another file here") from None
 
     def append(self, letters: Iterable[Letter]) -> list[int]:
         """Write letters behind the others; give the numbers of the first that are safe, or raise OSError if none is."""
@@ -100,6 +107,7 @@ class Spool:
         def insert(database: sqlite3.Connection) -> int:
             dropped = self._make_room(database, needed)
             database.executemany("INSERT INTO letters VALUES (?, ?, ?, ?)", rows)
+            self._measure(database)
             return dropped
 
         self.dropped += self._do(insert, is_written=True)
@@ -130,7 +138,7 @@ class Spool:
             except zlib.error:
                 damaged.append(own)
         if damaged:
-            self.dropped += len(damaged)
+            self.damaged += len(damaged)
             self.delete(damaged)
             return found or self.after(damaged[-1], most)
         return found
@@ -138,8 +146,15 @@ class Spool:
     def delete(self, numbers: Iterable[int]) -> None:
         """Forget letters that have arrived; raise OSError when they stay."""
         rows = [(number,) for number in numbers]
-        delete = "DELETE FROM letters WHERE number = ?"
-        self._do(lambda database: database.executemany(delete, rows), is_written=True)
+
+        def delete(database: sqlite3.Connection) -> None:
+            database.executemany("DELETE FROM letters WHERE number = ?", rows)
+            self._measure(database)
+
+        self._do(delete, is_written=True)
+
+    def _measure(self, database: sqlite3.Connection) -> None:
+        self.is_nearly_full = _pages(database) > _NEARLY_FULL * self._most_pages
 
     def last(self) -> int:
         """Give the number of the last letter that waits, 0 without one."""
@@ -218,10 +233,9 @@ class Spool:
             database.execute(f"PRAGMA wal_autocheckpoint = {self._log_pages}")
             database.execute(f"PRAGMA journal_size_limit = {self._log_pages * _PAGE}")
             self._last = max(self._last, *database.execute("SELECT coalesce(max(number), 0) FROM letters").fetchone())
-        except BaseException as error:
+            self._measure(database)
+        except BaseException:
             database.close()
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-                raise UsageError(f"--queue {self._path}: another process has it: name another file here") from None
             raise
         return database
 
