@@ -271,6 +271,20 @@ def test_a_recording_ends_it_once_all_has_arrived(tmp_path: Path, broker: Mosqui
     assert reader.telegrams == [telegram.rstrip(b"\r\n") for telegram in telegrams]
 
 
+def test_a_recording_waits_where_the_queue_has_no_more_room(tmp_path: Path, broker: Mosquitto, reader: Reader) -> None:
+    meter = Meter()
+    telegrams = [meter.telegram(START + n) for n in range(4000)]
+    (tmp_path / "recording").write_bytes(b"".join(telegrams))
+    broker.stop()
+    arguments = (f"file:{tmp_path}/recording", broker.url(METER), "--queue-size", "1MB")
+    with forwarding(tmp_path, *arguments) as process:
+        wait_until(lambda: "the source has to wait" in said(tmp_path), "the queue to be full")
+        broker.start()
+        assert process.wait(60) == 0
+    wait_until(lambda: len(reader.telegrams) >= len(telegrams), "the telegrams")
+    assert list(dict.fromkeys(reader.telegrams)) == [telegram.rstrip(b"\r\n") for telegram in telegrams]
+
+
 def test_an_encrypted_telegram_stays_encrypted(
     tmp_path: Path, broker: Mosquitto, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
