@@ -37,6 +37,8 @@ def refusal(user: str, reason: ReasonCode) -> OSError:
     if reason.value not in _REFUSED:
         return OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
     who = f"user {user!r} with the password in {PASSWORD}" if user else "a client without a user"
+    if user and not password():
+        who = f"user {user!r} without a password, since {PASSWORD} is not set"
     return OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
 
 
@@ -169,6 +171,9 @@ class Broker:
             text = f"the broker has closed the connection: {reason}"
             if self._was_deaf:
                 text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
-            elif self.is_ready and reason.getName() in ("Unspecified error", "Session taken over"):
+            elif self.is_ready and reason.getName() in (
+                # Of a session that was taken over MQTT 3.1.1 says nothing.
+                ("Session taken over",) if self.language.is_5() else ("Unspecified error", "Session taken over")
+            ):
                 text += f" ({self.other}, if this comes again and again)"
             self.trouble = OSError(errno.ECONNRESET, text)

@@ -19,7 +19,7 @@ from tests.helpers.growth import grows_too_fast, sizes_up_to
 
 PACKAGE = Path(telegraf_p1.__file__).parent
 # These see what the user wrote, and nothing else.
-OF_THE_USER = {"obis.lookup", "outputs.definitions_file"}
+OF_THE_USER = {"commands.forward", "obis.lookup", "outputs.definitions_file"}
 # Patterns that are made of telegrams: tests/test_shapes.py measures them.
 LEARNT = {"shape_learner"}
 # These see a message as a whole, of which a quarter of the longest shows it, too; the others a frame or a part of one.

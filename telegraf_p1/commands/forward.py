@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from telegraf_p1.interpreter import Settings
     from telegraf_p1.record import Record
 
-_SIZE: Final = re.compile(r"(\d{1,12})(k|M|G|)B?")
-_UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3}
+_SIZE: Final = re.compile(r"(\d{1,12})(k|M|G|)B?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+_HERE: Final = ("127.0.0.1", "::1")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 _NAME: Final = 60  # characters of a target in its queue's name
 
@@ -65,9 +66,9 @@ def main(chosen: argparse.Namespace) -> int:
 
     log = Log()
     path, size = _queue(chosen), _size(chosen.queue_size)
-    _check_circle(chosen)
     settings = options.Understood(chosen).settings(is_fast=False)
     source, target = open_source(chosen.source), open_target(chosen.target, log, str(path.absolute()))
+    _check_circle(chosen)
     spool = Spool(path, size, log)
     try:
         spool.open()
@@ -126,7 +127,9 @@ def _check_circle(chosen: argparse.Namespace) -> None:
     source, target = parse(chosen.source), parse(chosen.target)
     kinds = dict.fromkeys(PORTS | WEBSOCKET_PORTS, _overlap) | dict.fromkeys(("kafka", "kafkas"), _is_read)
     ports = PORTS | WEBSOCKET_PORTS | {"kafka": 9092, "kafkas": 9092}
-    here, there = ((url.host, url.port or ports.get(url.scheme)) for url in (source, target))
+    here, there = (
+        ("localhost" if url.host in _HERE else url.host, url.port or ports.get(url.scheme)) for url in (source, target)
+    )
     reads = kinds.get(source.scheme)
     if reads and reads is kinds.get(target.scheme) and here == there and reads(source.path[1:], target.path[1:]):
         raise UsageError(
@@ -157,7 +160,7 @@ def _size(text: str) -> int:
     from telegraf_p1.forward.spool import LEAST
 
     found = _SIZE.fullmatch(text)
-    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if size < LEAST:
         raise UsageError(f"--queue-size {text!r} has to be a size such as 64MB or 1GB, 1MB or more")
     return size

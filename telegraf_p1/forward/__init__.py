@@ -4,12 +4,15 @@ Where they go is chosen by the scheme of a URL. To add one: a file with a functi
 the URL and gives a target as `target.py` describes it, and a line in `_KINDS`.
 """
 
+import re
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.forward.target import Target
 from telegraf_p1.loaded import loaded
 from telegraf_p1.log import Log
 from telegraf_p1.url import UsageError, parse
+
+_OF_SOURCES: Final = re.compile(r"\A(a )?source\b")
 
 
 class _Kind(NamedTuple):
@@ -37,6 +40,13 @@ def open_target(text: str, log: Log, who: str) -> Target:
 
     `who` tells the forwarders of one computer apart.
     """
+    try:
+        return _target(text, log, who)
+    except UsageError as error:  # sources have most of the rules, too
+        raise UsageError(_OF_SOURCES.sub(r"\1target", str(error))) from None
+
+
+def _target(text: str, log: Log, who: str) -> Target:
     url = parse(text)
     if url.scheme not in _KINDS:
         known = ", ".join(sorted(_KINDS))

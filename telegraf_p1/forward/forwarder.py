@@ -156,6 +156,8 @@ class Forwarder:
                 self.step(self._wait())
             self._save()
             self._delete()
+            self._say_at = 0.0
+            self._say_dropped()
         except Exception as error:  # noqa: BLE001  the main thread raises it
             with contextlib.suppress(Exception):
                 self._save()

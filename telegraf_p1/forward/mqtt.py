@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from urllib.parse import quote
@@ -55,6 +56,9 @@ _REASONS: Final = {
     0x97: "there is more than this user may send",
 }
 _LINGER_S: Final = 2.0
+# Times that the broker hangs up on a first telegram: with `max_queued_messages 0` mosquitto 2.0.11 does that, and
+# nothing else, when it refuses a topic.
+_ENOUGH: Final = 2
 _SILENCE_S: Final = 60.0
 
 
@@ -67,6 +71,8 @@ def target(url: Url, log: Log, who: str) -> Target:
         raise UsageError(f"target {url.text!r}: write host and topic, for example mqtt://192.168.1.2/p1/{_METER}/raw")
     if set(topic) & set("+#"):
         raise UsageError(f"target {url.text!r}: + and # cannot stand in a topic that is written to")
+    if set(topic.replace(_METER, "")) & set("{}"):
+        raise UsageError(f"target {url.text!r}: of names in braces there is {_METER} alone")
     if len(topic.encode()) > _LONGEST_TOPIC:
         raise UsageError(f"target: a topic of more than {_LONGEST_TOPIC} bytes is too long")
     if topic.rpartition("/")[2] in ("status", ""):
@@ -117,17 +123,23 @@ class MqttTarget(Threaded):
 
     def keep(self, told: Told, meter: str) -> None:
         """Open a line again and again."""
-        attempt, wait_s = 0, 0.0
+        attempt, cut_off, wait_s = 0, 0, 0.0
         while not self.closes.wait(wait_s):
             line, begun = None, time.monotonic()
             try:
                 line = _Line(self._place, self._language, meter, self.log)
                 line.connect()
-                self.outage.ends()
+                if not cut_off:
+                    self.outage.ends()
                 self.line = line
                 told.there()
-                line.serve(told, self.closes)
+                line.serve(told, self.closes, self.outage.ends)
             except OSError as error:
+                refused = line.refused_topic() if line else ""
+                cut_off = cut_off + 1 if refused else 0
+                if cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
+                    text = f"the broker hangs up on what is published: may this user write to the topic {refused!r}?"
+                    error = _RefusedError(errno.EACCES, text)
                 is_steady = time.monotonic() - begun > _STEADY_S
                 is_good = line is not None and (line.has_delivered or (line.is_ready and is_steady))
                 attempt = 0 if is_good else attempt + 1
@@ -207,6 +219,11 @@ class _Line(Broker):
         self._say("online")
         self.is_ready = True
 
+    def refused_topic(self) -> str:
+        """Give the topic of what was published last, if nothing was ever acknowledged; empty else."""
+        waiting = [] if self.has_delivered else [*self._flying.values()]
+        return self._topic(waiting[0][1]) if waiting else ""
+
     def offer(self, number: int, letter: Letter) -> bool:
         """Take a letter if there is room for it; the forwarder's thread asks."""
         if len(self._offered) + len(self._flying) >= self._most or self._refused:
@@ -221,7 +238,7 @@ class _Line(Broker):
         with suppress(OSError):  # it is full, or closed
             self._mouth.send(b"\0", socket.MSG_DONTWAIT)
 
-    def serve(self, told: Told, closes: threading.Event) -> None:
+    def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
         """Send what is offered until it is time to end; raise OSError when the connection is lost."""
         refused_at = 0.0
         while not closes.is_set():
@@ -230,11 +247,11 @@ class _Line(Broker):
             try:
                 self._listen(_LINGER_S if self._refused else (self.client.keepalive or KEEP_ALIVE_S) / 3)
             except OSError:
-                self._hear(told)
+                self._hear(told, arrives)
                 if self._refused:  # some brokers hang up then (mosquitto 2.0.11)
                     raise _RefusedError(errno.EACCES, self._refused) from None
                 raise
-            self._hear(told)
+            self._hear(told, arrives)
             if not self._refused:
                 continue
             # What is on its way to other topics may arrive yet.
@@ -250,7 +267,7 @@ class _Line(Broker):
                 self._ears.recv(4096)
         self.look(0.0)
 
-    def _hear(self, told: Told) -> None:
+    def _hear(self, told: Told, arrives: Callable[[], None]) -> None:
         arrived: list[int] = []
         for number, reason in self.client.answers:
             own, meter = self._flying.pop(number, (0, ""))
@@ -272,6 +289,7 @@ class _Line(Broker):
         if arrived:
             self.has_delivered = True
             told.acknowledged(arrived)
+            arrives()
 
     def _send(self, told: Told) -> None:
         """Send what was offered and is not more than the broker takes."""

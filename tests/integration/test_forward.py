@@ -549,6 +549,8 @@ def test_a_second_one_on_one_queue_is_refused(tmp_path: Path, broker: Mosquitto,
         (["sim:", "ftp://host/x"], "write a URL such as mqtt://"),
         (["sim:", "mqtt://host/x/raw", "--queue-size", "5"], "1MB or more"),
         (["sim:", "mqtt://host/x/raw?keep=1h"], "unknown option 'keep'"),
+        (["sim:", "mqtt://host/x/raw?pin=0"], "target 'mqtt://host/x/raw?pin=0': "),
+        (["sim:", "mqtt://host/{naam}/raw"], "of names in braces there is {meter} alone"),
         (["nothing", "mqtt://host/x/raw"], "write a device such as"),
     ],
 )
