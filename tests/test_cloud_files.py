@@ -171,6 +171,22 @@ def test_grafana_is_told_to_forget_a_household(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "smith.yaml").read_text())["deleteDatasources"] == [{"name": "smith", "orgId": 1}]
 
 
+# What YAML takes for something else when it is not quoted; some of it in version 1.2 only, which ours does not read.
+@pytest.mark.parametrize("name", ["101", "true", "null", "1e3", "yes", "off", "0x1f", "007", "2026-11-30", "smith-2"])
+def test_a_name_is_a_text_for_grafana_whatever_it_looks_like(tmp_path: Path, name: str) -> None:
+    assert household.checked(name) == name
+    path = tmp_path / f"{name}.yaml"
+    grafana.add(tmp_path, name, "the-token")
+    added = path.read_text()
+    (source,) = yaml.safe_load(added)["datasources"]
+    assert (source["name"], source["uid"], source["jsonData"]["dbName"]) == (name, f"p1-{name}", name)
+    grafana.remove(tmp_path, name)
+    removed = path.read_text()
+    assert yaml.safe_load(removed)["deleteDatasources"] == [{"name": name, "orgId": 1}]
+    scalars = [event for text in (added, removed) for event in yaml.parse(text) if isinstance(event, yaml.ScalarEvent)]
+    assert [event.style for event in scalars if event.value in (name, f"p1-{name}")] == ['"'] * 4
+
+
 def services() -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = yaml.safe_load((CLOUD / "compose.yaml").read_text())["services"]
     return found

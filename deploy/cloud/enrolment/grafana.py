@@ -5,15 +5,16 @@ from typing import Final
 
 from .files import read, write
 
+# Quoted, since `101`, `true`, `null` and `1e3` are names of households, too.
 _DATA_SOURCE: Final = """apiVersion: 1
 datasources:
-  - name: {name}
-    uid: p1-{name}
+  - name: "{name}"
+    uid: "p1-{name}"
     type: influxdb
     access: proxy
     url: $P1_INFLUXDB_URL
     jsonData:
-      dbName: {name}
+      dbName: "{name}"
       httpMode: GET
       timeInterval: 10s
       timeout: 300
@@ -24,7 +25,7 @@ datasources:
 # Without these words Grafana would keep it, token and all.
 _REMOVED: Final = """apiVersion: 1
 deleteDatasources:
-  - name: {name}
+  - name: "{name}"
     orgId: 1
 """
 
