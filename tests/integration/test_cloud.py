@@ -1,5 +1,6 @@
 """The cloud service with real mosquitto, InfluxDB 2 and Telegraf: a household has its own, and nothing else."""
 
+import itertools
 import json
 import os
 import pty
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from deploy.cloud.enrolment import device
+from deploy.cloud.enrolment import device, grafana
+from deploy.cloud.enrolment.files import Refused
+from deploy.cloud.enrolment.household import add, enrolled, remove
+from deploy.cloud.enrolment.influxdb import InfluxDB
+from deploy.cloud.enrolment.settings import Settings, load
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.cloud import ENROL, Cloud, Household
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
@@ -250,6 +255,101 @@ def test_kept_data_waits_for_the_same_household(cloud: Cloud) -> None:
     cloud.enrol("remove", "kept", "--keep-data")
     cloud.enrol("remove", "kept", "--drop-data")
     assert times(cloud, cloud.household("kept")) == []
+
+
+@contextmanager
+def away_from(request: int) -> Iterator[list[str]]:
+    """Let InfluxDB be away from a request of ours on; give what it was asked."""
+    ask, asked = InfluxDB._ask, list[str]()  # noqa: SLF001
+
+    def cut(self: InfluxDB, method: str, path: str, body: dict[str, Any] | None = None) -> object:
+        asked.append(f"{method} {path}")
+        if len(asked) >= request:
+            raise OSError("InfluxDB is away")
+        return ask(self, method, path, body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InfluxDB, "_ask", cut)
+        yield asked
+
+
+def wherever_it_ends(before: Callable[[], object], what: Callable[[], object], after: Callable[[], object]) -> None:
+    """Do something again and again, with InfluxDB away from one request later each time, until it is done whole."""
+    for request in itertools.count(1):
+        before()
+        with away_from(request) as asked, suppress(OSError):
+            what()
+        if len(asked) < request:
+            return
+        after()
+
+
+@pytest.fixture
+def known(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("P1_CLOUD", str(cloud.state))
+    return load()
+
+
+def buckets(known: Settings, name: str) -> list[str]:
+    """Give what is said of a household's buckets, of those that are there."""
+    influxdb = InfluxDB(known.influxdb, known.organization, known.token)
+    found = [influxdb.bucket(bucket) for bucket in (name, f"{name}/history")]
+    return [bucket.get("description", "") for bucket in found if bucket]
+
+
+@pytest.mark.parametrize("data", ["kept", "dropped", "dropped-later"])
+def test_a_removal_that_ends_in_the_middle_leaves_the_readings_to_nobody_else(known: Settings, data: str) -> None:
+    name, keep_data, was_removed = f"ends-{data}", data == "kept", data == "dropped-later"
+    seen = []
+
+    def begin() -> None:
+        add(known, name, comes_back=True)
+        if was_removed:
+            remove(known, name, keep_data=True)
+
+    def look() -> None:
+        if is_enrolled := name in enrolled(known):
+            assert add(known, name, comes_back=False) is None
+            assert buckets(known, name) == ["", ""]
+        else:
+            with pytest.raises(Refused, match="--comes-back"):
+                add(known, name, comes_back=False)
+            remove(known, name, keep_data=keep_data)
+            assert len(buckets(known, name)) == (2 if keep_data else 0)
+        seen.append(is_enrolled)
+
+    wherever_it_ends(begin, lambda: remove(known, name, keep_data=keep_data), look)
+    assert {*seen} == ({False} if was_removed else {True, False})
+
+
+def test_a_return_that_ends_in_the_middle_leaves_the_readings_to_nobody_else(known: Settings) -> None:
+    name = "returns"
+    seen = []
+
+    def leave() -> None:
+        add(known, name, comes_back=True)
+        remove(known, name, keep_data=True)
+
+    def look() -> None:
+        assert name not in enrolled(known)
+        with pytest.raises(Refused, match="--comes-back"):
+            add(known, name, comes_back=False)
+        seen.append(name)
+
+    wherever_it_ends(leave, lambda: add(known, name, comes_back=True), look)
+    assert (len(seen) > 5, buckets(known, name)) == (True, ["", ""])
+
+
+@pytest.mark.parametrize("data", ["--keep-data", "--drop-data"])
+def test_a_removal_that_grafana_could_not_be_told_of_is_done_by_the_next(known: Settings, data: str) -> None:
+    name, told, keep_data = f"untold{data[1:]}", known.folder / "told", data == "--keep-data"
+    add(known, name, comes_back=False)
+    with pytest.raises(OSError, match="`false` fails"):
+        remove(known._replace(grafana="false"), name, keep_data=keep_data)
+    remove(known._replace(grafana=f"touch {told}"), name, keep_data=keep_data)
+    assert told.exists()
+    told.unlink()
+    assert not grafana.has(known.data_sources, name)
 
 
 def telegrams(form: str) -> dict[int, bytes]:

@@ -32,18 +32,19 @@ deleteDatasources:
 
 def has(folder: Path, name: str) -> bool:
     """Whether Grafana is told of a household."""
-    return "\ndatasources:" in read(_path(folder, name))
+    return "\ndatasources:" in read(path(folder, name))
 
 
 def add(folder: Path, name: str, token: str) -> None:
     """Tell Grafana of a household, which it asks for with this token alone."""
-    write(_path(folder, name), _DATA_SOURCE.format(name=name, token=token))
+    write(path(folder, name), _DATA_SOURCE.format(name=name, token=token))
 
 
 def remove(folder: Path, name: str) -> None:
     """Tell Grafana to forget a household; the file stays and holds no secret."""
-    write(_path(folder, name), _REMOVED.format(name=name))
+    write(path(folder, name), _REMOVED.format(name=name))
 
 
-def _path(folder: Path, name: str) -> Path:
+def path(folder: Path, name: str) -> Path:
+    """Give the file of a household."""
     return folder / f"{name}.yaml"

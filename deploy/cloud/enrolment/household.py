@@ -5,11 +5,12 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from . import certificate, grafana, passwords
 from .files import Refused, read, words, write
-from .influxdb import KEPT, InfluxDB
+from .influxdb import InfluxDB
 from .settings import HERE, Settings
 
 # It becomes a user of the broker, a level of a topic, a bucket and the name of a file.
@@ -47,9 +48,9 @@ def add(settings: Settings, name: str, *, comes_back: bool) -> Secrets | None:
     if passwords.has(settings.passwords, name) and grafana.has(settings.data_sources, name):
         for bucket in _buckets(name):
             influxdb.make_bucket(bucket)
+            influxdb.give_bucket(bucket)
         return None
-    found = influxdb.bucket(name)
-    if found and found.get("description") == KEPT and not comes_back:
+    if not comes_back and any(map(influxdb.is_kept, _buckets(name))):
         raise Refused(
             f"there are readings of a household {name!r} that was removed, which the new one would see: take another "
             f"name, or add --comes-back if it is the same household"
@@ -64,28 +65,34 @@ def renew(settings: Settings, name: str) -> Secrets:
     made = Secrets(passwords.made(), influxdb.make_token(_purpose(name), "read", buckets))
     grafana.add(settings.data_sources, name, made.token)
     _run(settings.grafana)
-    with _as_before(settings):  # last, since with it the device may begin
+    with _as_before(settings.passwords):  # last, since with it the device may begin
         passwords.add(settings.passwords, name, made.password)
         _run(settings.reload)
+        for bucket in _buckets(name):  # until here its readings are nobody's
+            influxdb.give_bucket(bucket)
     return made
 
 
 def remove(settings: Settings, name: str, *, keep_data: bool) -> None:
-    """Take a household away: first what lets it in, last its data."""
+    """Take a household away: first what lets it in, last its data, which wherever this ends is nobody else's."""
     influxdb = _influxdb(settings)
     is_there = passwords.has(settings.passwords, name) or grafana.has(settings.data_sources, name)
-    if not is_there and not influxdb.bucket(name):
+    if not is_there and not any(map(influxdb.bucket, _buckets(name))):
         raise Refused(f"there is no household {name!r}")
+    for bucket in _buckets(name):  # before a drop, too: it may end in the middle
+        influxdb.keep_bucket(bucket)
     if passwords.has(settings.passwords, name):
-        with _as_before(settings):
+        with _as_before(settings.passwords):
             passwords.remove(settings.passwords, name)
             _run(settings.reload)
     influxdb.revoke(_purpose(name))
-    for bucket in _buckets(name):
-        (influxdb.keep_bucket if keep_data else influxdb.drop_bucket)(bucket)
+    if not keep_data:
+        for bucket in _buckets(name):
+            influxdb.drop_bucket(bucket)
     if grafana.has(settings.data_sources, name):
-        grafana.remove(settings.data_sources, name)
-        _run(settings.grafana)
+        with _as_before(grafana.path(settings.data_sources, name)):
+            grafana.remove(settings.data_sources, name)
+            _run(settings.grafana)
 
 
 def set_up(settings: Settings, password: str) -> None:
@@ -126,13 +133,13 @@ def _purpose(name: str) -> str:
 
 
 @contextmanager
-def _as_before(settings: Settings) -> Iterator[None]:
-    """Put the broker's users back when what is done with them fails."""
-    before = read(settings.passwords)
+def _as_before(path: Path) -> Iterator[None]:
+    """Put a file back when telling of it fails, so that it is told of when `enrol` runs again."""
+    before = read(path)
     try:
         yield
     except BaseException:
-        write(settings.passwords, before)
+        write(path, before)
         raise
 
 

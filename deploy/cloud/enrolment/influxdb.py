@@ -37,18 +37,27 @@ class InfluxDB:
         return found[0] if found else None
 
     def make_bucket(self, name: str) -> str:
-        """Make a bucket, or take back the mark of one that was kept; give its id."""
+        """Make a bucket where there is none; give its id."""
         found = self.bucket(name)
         if found is None:
             found = self._ask("POST", "/api/v2/buckets", {"orgID": self._organization(), "name": name})
-        elif found.get("description") == KEPT:
-            self._ask("PATCH", f"/api/v2/buckets/{found['id']}", {"description": ""})
         return str(found["id"])
+
+    def is_kept(self, name: str) -> bool:
+        """Whether a bucket is one whose household is gone."""
+        found = self.bucket(name)
+        return found is not None and found.get("description") == KEPT
 
     def keep_bucket(self, name: str) -> None:
         """Mark a bucket as one whose household is gone."""
         if found := self.bucket(name):
             self._ask("PATCH", f"/api/v2/buckets/{found['id']}", {"description": KEPT})
+
+    def give_bucket(self, name: str) -> None:
+        """Take back the mark of a bucket that was kept."""
+        found = self.bucket(name)
+        if found and found.get("description") == KEPT:
+            self._ask("PATCH", f"/api/v2/buckets/{found['id']}", {"description": ""})
 
     def drop_bucket(self, name: str) -> None:
         """Take away a bucket, and all that is in it."""
