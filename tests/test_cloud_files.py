@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import re
 import shutil
 import subprocess
@@ -102,6 +103,68 @@ def test_without_settings_it_says_what_to_do(
     monkeypatch.setenv("P1_CLOUD", str(tmp_path))
     assert main(["smith"]) == 2
     assert f"no settings in {tmp_path}: run `enrol setup HOST` first" in capsys.readouterr().err
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Folders of both kinds of service, in neither of which `enrol setup` was run; it asks no InfluxDB."""
+    found = {kind: tmp_path / kind for kind in settings.KINDS}
+    for place, inner in itertools.product(found.values(), ("mosquitto", "datasources")):
+        (place / inner).mkdir(parents=True, mode=0o700)
+    monkeypatch.delenv("P1_CLOUD", raising=False)
+    monkeypatch.setattr(settings, "_FOLDERS", found)
+    monkeypatch.setattr(household, "set_up", lambda *_: None)
+    return found
+
+
+def set_up_in(places: dict[str, Path]) -> list[str]:
+    return [kind for kind, place in places.items() if (place / "settings").exists()]
+
+
+@pytest.mark.parametrize("kind", [*settings.KINDS])
+def test_setting_up_again_goes_on_with_the_service_that_is_there(
+    kind: str, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["setup", "one.example", "--with", kind]) == 0
+    token = settings.load().token
+
+    def fail(*_: object) -> None:
+        raise OSError("InfluxDB does not answer")
+
+    monkeypatch.setattr(household, "set_up", fail)
+    assert main(["setup", "two.example"]) == 1
+    assert set_up_in(places) == [kind]
+    known = settings.load()
+    assert (known.folder, known.address, known.token) == (places[kind], "two.example:8883", token)
+    assert known.reload == settings.KINDS[kind]["P1_CLOUD_RELOAD"]
+
+
+def test_the_first_setting_up_is_for_containers_where_nothing_else_is_said(places: dict[str, Path]) -> None:
+    assert main(["setup", "broker.example"]) == 0
+    assert set_up_in(places) == ["compose"]
+
+
+@pytest.mark.parametrize(("kind", "other"), [("compose", "systemd"), ("systemd", "compose")])
+def test_a_service_of_the_other_kind_is_not_set_up_beside_one(
+    kind: str, other: str, places: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["setup", "one.example", "--with", kind]) == 0
+    assert main(["setup", "two.example", "--with", other]) == 2
+    assert f"{places[kind]} is of a service with {kind}: leave `--with {other}` away" in capsys.readouterr().err
+    assert set_up_in(places) == [kind]
+    assert settings.load().address == "one.example:8883"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["setup", "two.example"], ["setup", "two.example", "--with", "compose"]]
+)
+def test_between_two_services_it_does_not_choose(
+    arguments: list[str], places: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in places.values():
+        (place / "settings").write_text("P1_CLOUD_ADDRESS=one.example:8883\n")
+    assert main(arguments) == 2
+    assert f"settings in {places['compose']} and {places['systemd']}: move away" in capsys.readouterr().err
 
 
 def test_who_may_not_write_is_told_to_be_root(

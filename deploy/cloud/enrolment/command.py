@@ -44,7 +44,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="enrol", usage=_USAGE, description=__doc__, allow_abbrev=False)
     if command == "setup":
         parser.add_argument("host", help="as devices reach the broker")
-        parser.add_argument("--with", dest="kind", choices=settings.KINDS, default="compose")
+        parser.add_argument("--with", dest="kind", choices=settings.KINDS, help="compose, or what is there")
     elif command != "list":
         parser.add_argument("name", help="of the household: 3 to 32 of a-z, 0-9 and -")
     if command == "add":
@@ -56,7 +56,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _set_up(host: str, kind: str) -> None:
+def _set_up(host: str, kind: str | None) -> None:
     address = host if ":" in host else f"{host}:{_PORT}"
     made = settings.make(address, kind)
     with alone(made.folder):

@@ -66,11 +66,19 @@ def load() -> Settings:
     """Read the settings of the folder that P1_CLOUD names, or of the one that is there."""
     named = os.environ.get("P1_CLOUD")
     folders = [Path(named)] if named else [*_FOLDERS.values()]
-    where = next((one for one in folders if (one / "settings").exists()), None)
+    where = _there(folders)
     if not where:
-        there = " or ".join(map(str, folders))
-        raise Refused(f"there are no settings in {there}: run `enrol setup HOST` first")
+        raise Refused(f"there are no settings in {' or '.join(map(str, folders))}: run `enrol setup HOST` first")
     return _load(where)
+
+
+def _there(folders: list[Path]) -> Path | None:
+    """Give the one folder that has settings."""
+    found = [one for one in folders if (one / "settings").exists()]
+    if len(found) > 1:
+        there = " and ".join(map(str, found))
+        raise Refused(f"there are settings in {there}: move away the folder of the service that does not run")
+    return found[0] if found else None
 
 
 def _load(where: Path) -> Settings:
@@ -100,9 +108,23 @@ def _give(inner: Path, owner: int | str) -> None:
         raise Refused(f"there is no user {owner} on this computer: install its package first") from None
 
 
-def make(address: str, kind: str) -> Settings:
+def _place(asked: str | None) -> tuple[str, Path]:
+    """Give the kind of service and its folder: those of the settings that are there, else what is asked for."""
+    named = os.environ.get("P1_CLOUD")
+    where = Path(named) if named else _there([*_FOLDERS.values()])
+    found = next((kind for kind, one in _FOLDERS.items() if one == where), None)
+    if asked and found and asked != found:
+        raise Refused(
+            f"{where} is of a service with {found}: leave `--with {asked}` away, or move that folder away if "
+            f"this service does not run"
+        )
+    kind = asked or found or "compose"
+    return kind, where or _FOLDERS[kind]
+
+
+def make(address: str, asked: str | None = None) -> Settings:
     """Write the settings, where they are not there yet; what is there stays."""
-    where = Path(os.environ.get("P1_CLOUD") or _FOLDERS[kind])
+    kind, where = _place(asked)
     where.mkdir(mode=0o711, parents=True, exist_ok=True)  # the broker's way to its folder
     found = {
         **KINDS[kind],
