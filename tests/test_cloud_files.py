@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,23 @@ def test_between_two_services_it_does_not_choose(
         (place / "settings").write_text("P1_CLOUD_ADDRESS=one.example:8883\n")
     assert main(arguments) == 2
     assert f"settings in {places['compose']} and {places['systemd']}: move away" in capsys.readouterr().err
+
+
+def test_containers_are_told_of_a_change_wherever_the_clone_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone, docker = tmp_path / "a clone's; place" / "cloud", tmp_path / "programs" / "docker"
+    shutil.copytree(CLOUD / "enrolment", clone / "enrolment")
+    docker.parent.mkdir()
+    docker.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >'{tmp_path}/told'\n")
+    docker.chmod(0o755)
+    for inner in ("mosquitto", "datasources"):
+        (clone / "state" / inner).mkdir(parents=True)
+    script = "from enrolment import household, settings; settings.make('h:1', 'compose');"
+    script += "household._run(settings.load().reload)"
+    monkeypatch.delenv("P1_CLOUD", raising=False)
+    monkeypatch.setenv("PATH", f"{docker.parent}:/usr/bin:/bin")
+    subprocess.run([sys.executable, "-c", script], cwd=clone, check=True)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told == ["compose", "--project-directory", str(clone), "exec", "-T", "mosquitto", "kill", "-HUP", "1"]
 
 
 def test_who_may_not_write_is_told_to_be_root(

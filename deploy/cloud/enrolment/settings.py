@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 from .files import Refused, read, words, write
 
 HERE: Final = Path(__file__).resolve().parent.parent
-_COMPOSE: Final = f"docker compose --project-directory {HERE}"
+_COMPOSE: Final = f"docker compose --project-directory {shlex.quote(str(HERE))}"
 
 # With which other parts the service runs → how they are told of a change, and where Telegraf finds the broker.
 KINDS: Final = {
