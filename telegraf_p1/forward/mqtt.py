@@ -56,8 +56,8 @@ _REASONS: Final = {
     0x97: "there is more than this user may send",
 }
 _LINGER_S: Final = 2.0
-# Times that the broker hangs up on a first telegram: with `max_queued_messages 0` mosquitto 2.0.11 does that, and
-# nothing else, when it refuses a topic.
+# Times that the broker hangs up on what is published first: that is all that mosquitto 2.0.11 does when it refuses a
+# topic, with `max_queued_messages 0`.
 _ENOUGH: Final = 2
 _SILENCE_S: Final = 60.0
 
@@ -135,12 +135,12 @@ class MqttTarget(Threaded):
                 told.there()
                 line.serve(told, self.closes, self.outage.ends)
             except OSError as error:
-                refused = line.refused_topic() if line else ""
+                is_steady = time.monotonic() - begun > _STEADY_S
+                refused = line.refused_topic() if line and not is_steady else ""
                 cut_off = cut_off + 1 if refused else 0
                 if cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
                     text = f"the broker hangs up on what is published: may this user write to the topic {refused!r}?"
                     error = _RefusedError(errno.EACCES, text)
-                is_steady = time.monotonic() - begun > _STEADY_S
                 is_good = line is not None and (line.has_delivered or (line.is_ready and is_steady))
                 attempt = 0 if is_good else attempt + 1
                 is_refused = error.errno in _REFUSED
@@ -185,7 +185,7 @@ class _Line(Broker):
     def __init__(self, place: _Place, language: Language, meter: str, log: Log) -> None:
         self.has_delivered = False
         self._place, self._log = place, log
-        self._status = place.status(meter)
+        self._meter, self._status = meter, place.status(meter)
         self._offered: deque[tuple[int, Letter]] = deque()
         self._flying: dict[int, tuple[int, str]] = {}  # by the packet's number: the letter's, and its meter
         self._number = 0
@@ -220,9 +220,10 @@ class _Line(Broker):
         self.is_ready = True
 
     def refused_topic(self) -> str:
-        """Give the topic of what was published last, if nothing was ever acknowledged; empty else."""
-        waiting = [] if self.has_delivered else [*self._flying.values()]
-        return self._topic(waiting[0][1]) if waiting else ""
+        """Give the topic that may not be written to, if the broker let us in and acknowledged nothing; empty else."""
+        if self.has_delivered or not self.is_ready:
+            return ""
+        return self._topic(next((meter for _, meter in self._flying.values()), self._meter))
 
     def offer(self, number: int, letter: Letter) -> bool:
         """Take a letter if there is room for it; the forwarder's thread asks."""

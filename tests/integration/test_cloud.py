@@ -168,6 +168,17 @@ def test_a_household_writes_on_no_other_topic(cloud: Cloud) -> None:
     assert times(cloud, smith) == [YESTERDAY + 1]
 
 
+def test_a_device_says_which_topic_it_may_not_write_to(cloud: Cloud, tmp_path: Path) -> None:
+    household, log = cloud.household("writes-3"), tmp_path / "log"
+    target = household.target.replace("/p1/writes-3/", "/p1/writes-4/")
+    assert target != household.target
+    command = [*PLUGIN, "forward", "sim:?interval=0.2s", target, "--queue", str(tmp_path / "queue")]
+    environment = {**os.environ, "P1_MQTT_PASSWORD": household.password}
+    with log.open("wb") as file, program(command, stdin=subprocess.DEVNULL, stderr=file, env=environment):
+        wait_until(lambda: "'p1/writes-4/raw'" in log.read_text(), "the topic")
+    assert "is back" not in log.read_text()
+
+
 def test_a_household_reads_no_topic(cloud: Cloud) -> None:
     smith, jones = cloud.household("reads-1"), cloud.household("reads-2")
     with connected(cloud, smith) as listener, connected(cloud, jones) as speaker:
