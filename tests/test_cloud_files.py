@@ -273,6 +273,12 @@ def services() -> dict[str, dict[str, list[str]]]:
     return found
 
 
+@pytest.mark.parametrize("host", ["broker:abc", "broker:0", "broker:65536", ":8883", "broker:"])
+def test_a_host_with_something_else_than_a_port_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["setup", host]) == 2
+    assert "is no host, or host and port" in capsys.readouterr().err
+
+
 def test_what_compose_mounts_is_there_or_made_by_setup(state: settings.Settings) -> None:
     mounts = [mount.split(":")[0] for service in services().values() for mount in service["volumes"]]
     for mount in (mount for mount in mounts if mount.startswith(".")):

@@ -123,7 +123,10 @@ class _Line:
                 reason = said(known.error)
             except KafkaException:
                 pass  # it is not there yet, or what is heard now says why
-            self._producer.poll(_LOOK_S)
+            try:
+                self._producer.poll(_LOOK_S)
+            except KafkaException as error:
+                reason = said(error.args[0])
             if trouble := self._voice.trouble():
                 raise trouble
         if not closes.is_set():

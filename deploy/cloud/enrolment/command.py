@@ -57,7 +57,10 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
 
 def _set_up(host: str, kind: str | None) -> None:
-    address = host if ":" in host else f"{host}:{_PORT}"
+    name, colon, port = host.rpartition(":") if host.count(":") == 1 else (host, "", "")
+    if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536 and name):
+        raise Refused(f"{host!r} is no host, or host and port: write p1.example.org or p1.example.org:8883")
+    address = host if colon else f"{host}:{_PORT}"
     made = settings.make(address, kind)
     with alone(made.folder):
         household.set_up(made, words(read(made.folder / "settings"))["P1_CLOUD_PASSWORD"])
@@ -93,8 +96,10 @@ def _list(known: Settings, _chosen: argparse.Namespace) -> None:
 def _show(known: Settings, name: str, made: Secrets) -> None:
     """Print what is shown once."""
     text = "\n".join(device.lines(name, known.address, certificate.pin(known.mosquitto), made))
-    print(f"{name} is enrolled. Its device needs these two lines, the first in /etc/default/p1-forward; nobody shows")
-    print(f"them again:\n\n{text}\n")
+    print(f"{name} is enrolled. Its device needs these two lines, a variable of the environment and a command; nobody")
+    print(f"shows them again:\n\n{text}\n")
+    print("With deploy/p1-forward.service the device has in /etc/default/p1-forward: the first as it is, P1_SOURCE=")
+    print("and behind it the port, P1_TARGET= and behind it what the command has in quotes.\n")
     if sys.stdout.isatty():
         print(device.picture(text) or "With segno a QR code stands here: apt-get install python3-segno\n")
     print(f"For a Grafana of its own: InfluxQL, the database {name}, and this token, which reads nothing else:\n")
