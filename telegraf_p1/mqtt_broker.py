@@ -171,9 +171,6 @@ class Broker:
             text = f"the broker has closed the connection: {reason}"
             if self._was_deaf:
                 text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
-            elif self.is_ready and reason.getName() in (
-                # Of a session that was taken over MQTT 3.1.1 says nothing.
-                ("Session taken over",) if self.language.is_5() else ("Unspecified error", "Session taken over")
-            ):
+            elif self.is_ready and reason.getName() in ("Unspecified error", "Session taken over"):
                 text += f" ({self.other}, if this comes again and again)"
             self.trouble = OSError(errno.ECONNRESET, text)
