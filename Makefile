@@ -20,7 +20,8 @@ cloud: $(VENV)/.test
 install uninstall:
 	@scripts/install $@
 
-# Everything that can run here: first what needs no other program, on all cores, then the rest.
+# Everything that can run here: first what needs no other program, on all cores, then what waits for programs, two at a time,
+# then what measures how quick they are, alone.
 # make test PYTEST="tests/test_crc.py -x" runs what you name. FLOOR is the coverage in percent below which it fails:
 # 0, since it depends on what is installed; .ci/run, where everything is, sets it.
 FLOOR ?= 0
@@ -29,7 +30,8 @@ ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
 else
 	$(BIN)/python -m pytest -n auto -m "not integration" --cov --cov-report=
-	$(BIN)/python -m pytest -m integration --cov --cov-append --cov-fail-under=$(FLOOR)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m sharing --cov --cov-append --cov-report=
+	$(BIN)/python -m pytest -m "integration and not sharing" --cov --cov-append --cov-fail-under=$(FLOOR)
 endif
 
 check: $(VENV)/.dev
