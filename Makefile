@@ -30,7 +30,7 @@ ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
 else
 	$(BIN)/python -m pytest -n auto -m "not integration" --cov --cov-report=
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m sharing --cov --cov-append --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m sharing --cov --cov-append --cov-report=
 	$(BIN)/python -m pytest -m "integration and not sharing" --cov --cov-append --cov-fail-under=$(FLOOR)
 endif
 

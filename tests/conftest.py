@@ -20,20 +20,14 @@ HERE = Path(__file__).parent
 DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py", "test_living.py")
 REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / name for name in DASHBOARDS))
 
-# Of those, what waits more than it works and measures no time: two groups of them share the machine. A group has what
-# needs the same databases.
+# Of those, what waits more than it works and measures no time: two files of them share the machine.
 WAITING = ("test_cloud.py", "test_forward_kafka.py", "test_install.py", "test_kafka_bridge.py", "test_years.py")
-SHARING = {
-    **dict.fromkeys((HERE / "dashboards", HERE / "pictures"), "databases"),
-    **dict.fromkeys((HERE / "integration" / name for name in WAITING), "brokers"),
-}
+SHARING = (HERE / "dashboards", HERE / "pictures", *(HERE / "integration" / name for name in WAITING))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(place) for place in REAL_PARTS):
             item.add_marker(pytest.mark.integration)
-        for place, group in SHARING.items():
-            if item.path.is_relative_to(place) and item.get_closest_marker("integration"):
-                item.add_marker(pytest.mark.sharing)
-                item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("integration") and any(item.path.is_relative_to(place) for place in SHARING):
+            item.add_marker(pytest.mark.sharing)
