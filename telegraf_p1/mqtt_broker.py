@@ -5,9 +5,6 @@ nothing waits for what it publishes.
 """
 
 import errno
-import hashlib
-import os
-import socket
 import time
 from typing import Any, Final
 
@@ -24,12 +21,6 @@ _CONNECT_S: Final = 10.0
 _ENOUGH: Final = 3  # times that the broker hangs up without an answer
 _UNSUPPORTED_VERSION: Final = 0x84
 _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
-
-
-def client_id(what: str) -> str:
-    """Give an id that is the same after a restart, and another one for another use, computer or user."""
-    text = f"{socket.gethostname()} {os.getuid()} {what}"
-    return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def refusal(user: str, reason: ReasonCode) -> OSError:

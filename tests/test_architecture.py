@@ -30,6 +30,7 @@ MAY_KNOW = {
     "connect": "",
     "tls": "connect url",
     "mqtt_client": "connect tls",
+    "own_id": "",
     "mqtt_broker": "mqtt_client mqtt_options",
     # bytes → a Telegram that may be believed, or why not
     "framer": "",
@@ -81,8 +82,9 @@ MAY_KNOW = {
     "sources.websocket": " sources.connection sources.envelope sources.events tls url",
     "sources.http_server": "sources.envelope sources.incoming",
     "sources.http_listen": "credentials sources.connection sources.envelope sources.events sources.http_server url",
-    "sources.mqtt": "mqtt_broker mqtt_client mqtt_options sources.connection sources.envelope sources.events tls url",
-    "sources.kafka": "kafka_options sources.connection sources.envelope sources.events url",
+    "sources.mqtt": "mqtt_broker mqtt_client mqtt_options own_id sources.connection sources.envelope sources.events "
+    "tls url",
+    "sources.kafka": "kafka_options own_id sources.connection sources.envelope sources.events url",
     "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
@@ -107,8 +109,8 @@ MAY_KNOW = {
     "forward.target": "forward.letter",
     "forward.spool": "forward.letter log url",
     "forward.threaded": "forward.letter forward.target log outage",
-    "forward.mqtt": "forward.letter forward.target forward.threaded log mqtt_broker mqtt_client mqtt_options reconnect "
-    "tls url",
+    "forward.mqtt": "forward.letter forward.target forward.threaded log mqtt_broker mqtt_client mqtt_options own_id "
+    "reconnect tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
     "forward.kafka": "forward.letter forward.target forward.threaded kafka_options log reconnect url",
     # simulated meters

@@ -28,9 +28,10 @@ from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.log import Log, where
-from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
+from telegraf_p1.own_id import own_id
 from telegraf_p1.reconnect import waiting_time
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
@@ -85,7 +86,7 @@ def target(url: Url, log: Log, who: str) -> Target:
         (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme]),
         topic,
         url.user,
-        name or client_id(f"forward {who} {url.user}@{url.host}/{topic}"),
+        name or own_id(f"forward {who} {url.user}@{url.host}/{topic}"),
         trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key),
         *path,
     )

@@ -14,10 +14,7 @@ Options: `group` (without one, this computer has a group of its own), `begin` (w
 """
 
 import errno
-import hashlib
 import math
-import os
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -26,6 +23,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
+from telegraf_p1.own_id import own_id
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Trouble
@@ -76,8 +74,7 @@ def source(url: Url) -> Source:
         raise UsageError(f"source {url.text!r}: begin={begin!r} has to be one of {', '.join(_BEGIN)}")
     brokers = Brokers(url, reach)
     brokers.settings["auto.offset.reset"] = "earliest" if begin == _BEGIN[0] else "latest"
-    own = f"{socket.gethostname()} {os.getuid()} {url.user}@{url.host}/{topic}"
-    group = group or "p1-" + hashlib.sha256(own.encode()).hexdigest()[:16]
+    group = group or own_id(f"{url.user}@{url.host}/{topic}")
 
     def connect() -> _Membership:
         brokers.look()

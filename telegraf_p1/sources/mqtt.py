@@ -27,9 +27,10 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language, client_id
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
 from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
+from telegraf_p1.own_id import own_id
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
 from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence
@@ -75,11 +76,11 @@ def source(url: Url) -> Source:
     session_s = int(duration(url, "keep", keep, 0))
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
-    own_id = name or client_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
+    client_id = name or own_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
     language = Language()
 
     def connect() -> _Subscription:
-        broker = _Broker(own_id, language, url.user, session_s, whom, *path)
+        broker = _Broker(client_id, language, url.user, session_s, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
