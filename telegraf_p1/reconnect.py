@@ -2,24 +2,15 @@
 
 import contextlib
 import errno
-import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
 
 from telegraf_p1.log import Log
 from telegraf_p1.outage import Outage
+from telegraf_p1.patience import STEADY_S, Patience
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Event, Lost
-
-_SHORTEST_WAIT_S: Final = 0.5
-# Asking often costs nothing where somebody is away, and what the meter says until the next attempt is lost. Who refuses
-# us, until the user changes something, is left in peace.
-_LONGEST_WAIT_S: Final = 5.0
-_LONGEST_WAIT_REFUSED_S: Final = 60.0
-_REFUSED: Final = (errno.EACCES, errno.EPERM)
-_STEADY_S: Final = 10.0  # a connection that lasted so long may be opened again at once
 
 
 class Reconnecting(Connection):
@@ -35,7 +26,7 @@ class Reconnecting(Connection):
         self._connection: Connection | None = None
         self._opened_at = 0.0
         self._accepted_before = 0
-        self._attempt = 0
+        self._patience = Patience()
         self._wait = 0.0
         self._outage = Outage(log, name, "trying again until it is there")
         self._ever_read = False
@@ -72,11 +63,9 @@ class Reconnecting(Connection):
     def _lose(self, error: OSError) -> None:
         reason = str(error.strerror or error)
         self._say_that_it_is_back()
-        is_steady = self._connection is not None and time.monotonic() - self._opened_at > _STEADY_S
+        is_steady = self._connection is not None and time.monotonic() - self._opened_at > STEADY_S
         is_good = is_steady or self._accepted() > self._accepted_before
-        self._attempt = 0 if is_good else self._attempt + 1
-        longest = _LONGEST_WAIT_REFUSED_S if error.errno in _REFUSED else _LONGEST_WAIT_S
-        self._wait = waiting_time(self._attempt, longest)
+        self._wait = self._patience.after(error, was_good=is_good)
         if is_good and error.errno == errno.ETIMEDOUT:
             self._wait = 0.0  # it was silent, and may speak again at any moment
         self.close()
@@ -124,9 +113,3 @@ def opened_now(source: Source) -> Source:
         return outcome
 
     return opened
-
-
-def waiting_time(attempt: int, longest: float) -> float:
-    """Give the s to wait before an attempt: doubled with each up to `longest`, up to a quarter less by chance."""
-    wait = min(_SHORTEST_WAIT_S * 2.0 ** min(attempt, 10), longest)
-    return max(_SHORTEST_WAIT_S, wait * (1 - os.urandom(1)[0] / 1024))

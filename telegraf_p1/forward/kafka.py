@@ -24,17 +24,13 @@ from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
-from telegraf_p1.log import Log, where
-from telegraf_p1.reconnect import waiting_time
+from telegraf_p1.log import Log
 from telegraf_p1.url import Url, UsageError, options
 
 _MOST_FLYING: Final = 1000
 _DELIVERY_S: Final = 30
 _TOPIC_S: Final = 10.0
 _LOOK_S: Final = 0.2
-_STEADY_S: Final = 10.0
-_LONGEST_WAIT_S: Final = 5.0
-_LONGEST_WAIT_REFUSED_S: Final = 60.0
 # What will be wrong with a letter the next time, too.
 _NEVER: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
 _SETTINGS: Final = {
@@ -56,46 +52,30 @@ def target(url: Url, log: Log, _who: str) -> Target:
     return KafkaTarget(Brokers(url, reach), topic, log, url.text)
 
 
-class KafkaTarget(Threaded):
+class KafkaTarget(Threaded["_Line"]):
     """Keeps a producer, in a thread of its own."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
         super().__init__(log, name)
         self._brokers, self._topic = brokers, topic
 
-    def keep(self, told: Told, meter: str) -> None:  # noqa: ARG002  the key of each message is its own
-        """Make a producer again and again."""
-        attempt, wait_s = 0, 0.0
-        while not self.closes.wait(wait_s):
-            begun, line = time.monotonic(), None
-            try:
-                self._brokers.look()
-                line = _Line(self._brokers, self._topic, self.log)
-                line.find_topic(self.closes)
-                self.line = line
-                told.there()
-                line.serve(told, self.closes, self.outage.ends)
-            except OSError as error:
-                is_good = self.line is not None and time.monotonic() - begun > _STEADY_S
-                attempt = 0 if is_good else attempt + 1
-                longest = _LONGEST_WAIT_REFUSED_S if error.errno == errno.EACCES else _LONGEST_WAIT_S
-                wait_s = waiting_time(attempt, longest)
-                self.outage.begins(str(error.strerror or error), self.log.warning_for)
-            except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
-                wait_s = _LONGEST_WAIT_S
-                reason = str(error) if isinstance(error, UsageError) else f"the connection met {where(error)}"
-                self.outage.begins(reason, self.log.warning_for)
-            finally:
-                self.line = None
-                if line:
-                    line.end()
-                told.gone()
+    def open(self, _meter: str) -> "_Line":
+        """Make a producer, which finds the topic; the key of each message is its meter."""
+        self._brokers.look()
+        line = _Line(self._brokers, self._topic, self.log)
+        try:
+            line.find_topic(self.closes)
+        except BaseException:
+            line.end()
+            raise
+        return line
 
 
 class _Line:
     """A producer while it is of use; `offer` is the forwarder's thread's, the rest the target's."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log) -> None:
+        self.has_delivered = False
         self._topic, self._log = topic, log
         self._voice = Voice(brokers)
         self._offering = threading.Lock()  # held while a letter is taken, and at the end
@@ -170,6 +150,7 @@ class _Line:
             with self._offering:  # which may find that a letter is too long
                 arrived, self._arrived = self._arrived, []
                 self._flying -= len(arrived)
+            self.has_delivered = True
             told.acknowledged(arrived)
             arrives()
 

@@ -27,22 +27,18 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.forward.threaded import Threaded
-from telegraf_p1.log import Log, where
+from telegraf_p1.log import Log
 from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
 from telegraf_p1.own_id import own_id
-from telegraf_p1.reconnect import waiting_time
+from telegraf_p1.patience import LONGEST_WAIT_REFUSED_S
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
 
 _MOST_FLYING: Final = 1000
 _LONGEST_ANSWER: Final = 16 * 1024
 _LONGEST_TOPIC: Final = 1000  # bytes, without the meter's name
-_LONGEST_WAIT_S: Final = 5.0
-_LONGEST_WAIT_REFUSED_S: Final = 60.0
-_REFUSED: Final = (errno.EACCES, errno.EPERM)
-_STEADY_S: Final = 10.0
 _LAST_WORD_S: Final = 1.0
 _METER: Final = "{meter}"
 _PUBLISH: Final = 0x32  # QoS 1
@@ -113,7 +109,7 @@ class _RefusedError(OSError):
     """The broker does not want what is published on a topic."""
 
 
-class MqttTarget(Threaded):
+class MqttTarget(Threaded["_Line"]):
     """Keeps a connection, in a thread of its own."""
 
     def __init__(self, place: _Place, log: Log, name: str) -> None:
@@ -121,42 +117,29 @@ class MqttTarget(Threaded):
         super().__init__(log, name)
         self._place = place
         self._language = Language()
+        self._cut_off = 0  # how often in a row the broker hung up on what was published first
 
-    def keep(self, told: Told, meter: str) -> None:
-        """Open a line again and again."""
-        attempt, cut_off, wait_s = 0, 0, 0.0
-        while not self.closes.wait(wait_s):
-            line, begun = None, time.monotonic()
-            try:
-                line = _Line(self._place, self._language, meter, self.log)
-                line.connect()
-                if not cut_off:
-                    self.outage.ends()
-                self.line = line
-                told.there()
-                line.serve(told, self.closes, self.outage.ends)
-            except OSError as error:
-                is_steady = time.monotonic() - begun > _STEADY_S
-                refused = line.refused_topic() if line and not is_steady else ""
-                cut_off = cut_off + 1 if refused else 0
-                if cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
-                    text = f"the broker hangs up on what is published: may this user write to the topic {refused!r}?"
-                    error = _RefusedError(errno.EACCES, text)
-                is_good = line is not None and (line.has_delivered or (line.is_ready and is_steady))
-                attempt = 0 if is_good else attempt + 1
-                is_refused = error.errno in _REFUSED
-                wait_s = waiting_time(attempt, _LONGEST_WAIT_REFUSED_S if is_refused else _LONGEST_WAIT_S)
-                if isinstance(error, _RefusedError):
-                    wait_s = _LONGEST_WAIT_REFUSED_S
-                self.outage.begins(str(error.strerror or error), self.log.warning_for)
-            except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
-                wait_s = _LONGEST_WAIT_S
-                self.outage.begins(f"the connection met {where(error)}", self.log.warning_for)
-            finally:
-                self.line = None
-                told.gone()
-                if line:
-                    line.end()
+    def open(self, meter: str) -> "_Line":
+        """Connect to the broker."""
+        line = _Line(self._place, self._language, meter, self.log)
+        try:
+            line.connect()
+        except BaseException:
+            line.end()
+            raise
+        if not self._cut_off:
+            self.outage.ends()
+        return line
+
+    def lost(self, error: OSError, line: "_Line | None", *, was_steady: bool) -> float:
+        """Find whether it is a topic that the broker does not want from us."""
+        refused = line.refused_topic() if line and not was_steady else ""
+        self._cut_off = self._cut_off + 1 if refused else 0
+        if self._cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
+            text = f"the broker hangs up on what is published: may this user write to the topic {refused!r}?"
+            error = _RefusedError(errno.EACCES, text)
+        wait_s = super().lost(error, line, was_steady=was_steady)
+        return LONGEST_WAIT_REFUSED_S if isinstance(error, _RefusedError) else wait_s
 
 
 class _Client(Client):
