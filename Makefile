@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack cloud install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards pictures docs clean
+.PHONY: demo stack cloud site install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -43,8 +43,15 @@ check: $(VENV)/.dev
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/hadolint deploy/Containerfile
+	@$(MAKE) --no-print-directory site
 
-# docs/performance.md, and the README's figures: the program as users have it, and its peers. Ten minutes. Where the
+# The documentation as a site, in build/site; a broken link or a page that the menu lacks is an error.
+# make site SERVE=127.0.0.1:8000 shows it, and what is changed meanwhile.
+site: export NO_MKDOCS_2_WARNING := 1
+site: $(VENV)/.dev
+	$(BIN)/mkdocs $(if $(SERVE),serve --dev-addr $(SERVE),build --quiet)
+
+# docs/performance.md: the program as users have it, and its peers. Ten minutes. Where the
 # package's source is not at hand what `python -m telegraf_p1` starts is what is installed, and compiled.
 BENCH := build/bench/venv/bin/python
 bench:
@@ -104,7 +111,7 @@ pictures: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures $(ONLY)
 
-# docs/commands.md, docs/fields.md and the README's table of meters, from the parser, the table and the countries.
+# docs/commands.md, docs/fields.md and the table of docs/meters.md, from the parser, the table and the countries.
 docs: $(VENV)/.installed
 	$(BIN)/python scripts/write-docs
 

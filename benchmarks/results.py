@@ -28,7 +28,7 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a text, a table, what has to be said of it, and figures that the README quotes, by their names."""
+    """A heading, a text, a table, what has to be said of it, and figures that the page begins with, by their names."""
 
     title: str
     text: str

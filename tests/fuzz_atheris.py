@@ -121,8 +121,12 @@ def seeds(target: str) -> list[bytes]:
 
 
 def _sources() -> list[str]:
-    """The sources in the README."""
-    return re.findall(r"(?:[a-z0-9]+://|file:|sim:|/dev/)[^\s`|\"]+", (ROOT / "README.md").read_text())
+    """The sources in the pages."""
+    return [
+        source
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        for source in re.findall(r"(?:[a-z0-9]+://|file:|sim:|/dev/)[^\s`|\"]+", page.read_text())
+    ]
 
 
 WORDS = {

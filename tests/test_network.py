@@ -16,7 +16,7 @@ from telegraf_p1.url import UsageError
 from tests.helpers.announcements import LOOPBACK, announced, info
 from tests.helpers.telegrams import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "devices" / "index.md").read_text()
 P1 = {"product_type": "HWE-P1", "serial": "5c2fafaabbcc", "path": "/api/v1", "product_name": "P1 meter"}
 
 
@@ -169,8 +169,8 @@ def test_each_source_is_one_that_run_takes(kind: network.Kind, address: str) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.service}-{kind.source}")
-def test_the_readme_has_each_kind_with_its_service(kind: network.Kind) -> None:
-    assert re.search(rf"^\| {re.escape(kind.name)}.*`{re.escape(kind.service)}`", README, re.MULTILINE)
+def test_the_page_of_devices_has_each_kind_with_its_service(kind: network.Kind) -> None:
+    assert re.search(rf"^\| {re.escape(kind.name)}.*`{re.escape(kind.service)}`", PAGE, re.MULTILINE)
 
 
 def test_addresses_and_ports_that_nobody_has_are_not_taken() -> None:

@@ -1,6 +1,5 @@
-"""The README and the pages name what there is."""
+"""The pages name what there is."""
 
-import argparse
 import re
 import subprocess
 import sys
@@ -8,28 +7,17 @@ import sys
 import pytest
 
 from telegraf_p1 import framer, interpreter, pipe, sources, warn
-from telegraf_p1.__main__ import parser
 from telegraf_p1.sources import envelope
 from tests.faults.matrix import rows
 from tests.helpers.telegrams import ROOT
 
-README = (ROOT / "README.md").read_text()
-
-
-def options_of_run() -> list[str]:
-    (commands,) = (one for one in parser()._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001
-    actions = commands.choices["run"]._actions  # noqa: SLF001
-    return [one.option_strings[-1] for one in actions if one.option_strings and one.dest != "help"]
-
-
-@pytest.mark.parametrize("option", options_of_run())
-def test_the_readme_has_a_row_for_each_option_of_run(option: str) -> None:
-    assert re.search(rf"^\| `{option}[ `]", README, re.MULTILINE)
+DOCS = ROOT / "docs"
+SOURCES = (DOCS / "sources.md").read_text()
 
 
 @pytest.mark.parametrize("scheme", sources._KINDS)  # noqa: SLF001
-def test_the_readme_has_each_source_in_its_table(scheme: str) -> None:
-    assert re.search(rf"^\|.*`{re.escape(scheme)}:", README, re.MULTILINE)
+def test_the_page_of_sources_has_each_in_its_table(scheme: str) -> None:
+    assert re.search(rf"^\|.*`{re.escape(scheme)}:", SOURCES, re.MULTILINE)
 
 
 def test_what_is_written_by_the_program_is_up_to_date() -> None:
@@ -39,10 +27,10 @@ def test_what_is_written_by_the_program_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+    "page", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md"))]
 )
 def test_every_file_that_a_page_links_is_there(page: str) -> None:
-    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
+    path = ROOT / page
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
         assert (path.parent / target).exists(), target
 

@@ -1,4 +1,4 @@
-"""The blocks of docs/outputs.md, as they stand there, with the test's own places in them."""
+"""The blocks of docs/databases.md, as they stand there, with the test's own places in them."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import ROOT
 
 METER = "E0047010000000011"  # of the simulated meter
-_PAGE = (ROOT / "docs" / "outputs.md").read_text()
+_PAGE = (ROOT / "docs" / "databases.md").read_text()
 
 
 def _named(language: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every block of docs/outputs.md (of years: test_years.py), as it stands there, against the real program behind it."""
+"""Every block of docs/databases.md (of years: test_years.py), as it stands, against the real program behind it."""
 
 import json
 import threading

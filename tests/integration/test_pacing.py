@@ -29,7 +29,7 @@ from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import ROOT, START
 from tests.helpers.web_device import Device, running
 
-OUTPUTS = (ROOT / "docs" / "outputs.md").read_text()
+OUTPUTS = (ROOT / "docs" / "databases.md").read_text()
 INTERVAL_S = 4  # of Telegraf, and a period
 
 

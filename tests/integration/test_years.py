@@ -1,4 +1,4 @@
-"""The section "Years, kept and quick" of docs/outputs.md: each of its blocks, against the real databases.
+"""The section "Years, kept and quick" of docs/databases.md: each of its blocks, against the real databases.
 
 And what the dashboards ask, with one data source, in all ways in which records and history may be kept.
 """
