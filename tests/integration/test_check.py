@@ -1,6 +1,5 @@
 """`telegraf-p1 check` as a program: with Telegraf, without rights, on a terminal, beside a plugin at work."""
 
-import fcntl
 import json
 import os
 import pty
@@ -8,9 +7,7 @@ import re
 import select
 import shutil
 import signal
-import struct
 import subprocess
-import termios
 import tomllib
 import tty
 from pathlib import Path
@@ -22,10 +19,10 @@ from tests.helpers.announcements import LOOPBACK, announced, info
 from tests.helpers.mosquitto import TOPIC, Device, Mosquitto, subscribed
 from tests.helpers.programs import PLUGIN, component, free_port, plugin, program, read_line, wait_until
 from tests.helpers.telegrams import START
+from tests.helpers.terminal import terminal
 from tests.helpers.uart_cable import speaking
 
 CHECK = [*PLUGIN, "check"]
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def check(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -85,26 +82,22 @@ def test_who_may_not_open_a_port_is_told_the_command() -> None:
 def test_on_a_terminal_it_shows_what_it_does_and_the_meter_live_until_ctrl_c(tmp_path: Path) -> None:
     meter = Meter()
     times = iter(range(START, START + 1000))
-    end, device = pty.openpty()
-    fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"}
-    shown = ""
-
-    def shows(words: str) -> bool:
-        nonlocal shown
-        shown += os.read(end, 65536).decode(errors="replace")
-        return re.search(words, _CONTROL.sub("", shown)) is not None
-
-    with speaking(tmp_path / "tty", lambda: meter.telegram(next(times))):
-        command = [*CHECK, "--watch", str(tmp_path / "tty")]
-        with program(command, stdin=device, stdout=device, stderr=device, env=environment) as process:
-            wait_until(lambda: shows(r"115200 8N1.*\d+ bytes"), "the line that shows what it does")
-            wait_until(lambda: shows("A meter speaks on"), "the meter")
-            wait_until(lambda: shows("L3.*[█░]{3}"), "the bars")
-            process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
-    os.close(end)
-    os.close(device)
+    with (
+        speaking(tmp_path / "tty", lambda: meter.telegram(next(times))),
+        terminal() as (screen, environment),
+        program(
+            [*CHECK, "--watch", str(tmp_path / "tty")],
+            stdin=screen.device,
+            stdout=screen.device,
+            stderr=screen.device,
+            env=environment,
+        ) as process,
+    ):
+        wait_until(lambda: screen.shows(r"115200 8N1.*\d+ bytes"), "the line that shows what it does")
+        wait_until(lambda: screen.shows("A meter speaks on"), "the meter")
+        wait_until(lambda: screen.shows("L3.*[█░]{3}"), "the bars")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
 
 
 def test_without_a_terminal_watch_is_a_line_for_each_record() -> None:
