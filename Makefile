@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack cloud site install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards pictures docs clean
+.PHONY: demo stack cloud site install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards picture pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -110,6 +110,13 @@ dashboards: $(VENV)/.test
 pictures: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures $(ONLY)
+
+# build/pictures/DATABASE-dark-1600.png: the dashboard of an InfluxDB 1, without a Grafana. It needs what `pictures` needs but VictoriaMetrics.
+picture: FROM ?= http://127.0.0.1:18086
+picture: DATABASE ?= p1
+picture: $(VENV)/.test
+	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
+		$(BIN)/python -m tests.pictures build/pictures --from $(FROM) --database $(DATABASE)
 
 # docs/commands.md, docs/fields.md and the table of docs/meters.md, from the parser, the table and the countries.
 docs: $(VENV)/.installed

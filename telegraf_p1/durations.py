@@ -2,13 +2,13 @@
 
 from typing import Final
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST_S: Final = 1e9
 
 
 def seconds(text: str, least: float = 0.0) -> float:
     """Give a duration in s; raise ValueError for what is none, or under `least` (s)."""
-    number = text.rstrip("mhs")
+    number = text.rstrip("mhsd")
     unit = text[len(number) :] or "s"
     try:
         value = float(number) * _UNITS[unit]

@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from telegraf_p1.backoff import STEADY_S, Backoff
 from telegraf_p1.log import Log
 from telegraf_p1.outage import Outage
-from telegraf_p1.patience import STEADY_S, Patience
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Event, Lost
 
@@ -26,7 +26,7 @@ class Reconnecting(Connection):
         self._connection: Connection | None = None
         self._opened_at = 0.0
         self._accepted_before = 0
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._wait = 0.0
         self._outage = Outage(log, name, "trying again until it is there")
         self._ever_read = False
@@ -65,7 +65,7 @@ class Reconnecting(Connection):
         self._say_that_it_is_back()
         is_steady = self._connection is not None and time.monotonic() - self._opened_at > STEADY_S
         is_good = is_steady or self._accepted() > self._accepted_before
-        self._wait = self._patience.after(error, was_good=is_good)
+        self._wait = self._backoff.after(error, was_good=is_good)
         if is_good and error.errno == errno.ETIMEDOUT:
             self._wait = 0.0  # it was silent, and may speak again at any moment
         self.close()

@@ -19,7 +19,7 @@ MAY_KNOW = {
     "log": "credentials",
     "advice": "",
     "outage": "log",
-    "patience": "",
+    "backoff": "",
     "loaded": "url",
     "durations": "",
     "execd": "",
@@ -91,7 +91,7 @@ MAY_KNOW = {
     "warn": "advice diagnosis log record sources.events telegram",
     "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
     "shapes sources.events telegram timestamp warn",
-    "reconnect": "log outage patience sources.connection sources.events",
+    "reconnect": "backoff log outage sources.connection sources.events",
     "loop": "interpreter outputs sources.connection",
     "processor": "interpreter log metrics outputs sources.envelope sources.events",
     # records → lines, topics
@@ -109,9 +109,9 @@ MAY_KNOW = {
     "forward.letter": "",
     "forward.target": "forward.letter",
     "forward.spool": "forward.letter log url",
-    "forward.threaded": "forward.letter forward.target log outage patience url",
-    "forward.mqtt": "forward.letter forward.target forward.threaded log mqtt_broker mqtt_client mqtt_options own_id "
-    "patience tls url",
+    "forward.threaded": "backoff forward.letter forward.target log outage url",
+    "forward.mqtt": "backoff forward.letter forward.target forward.threaded log mqtt_broker mqtt_client mqtt_options "
+    "own_id tls url",
     "forward.forwarder": "forward.letter forward.spool forward.target log",
     "forward.kafka": "forward.letter forward.target forward.threaded kafka_options log url",
     # simulated meters

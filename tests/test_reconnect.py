@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from telegraf_p1.backoff import waiting_time
 from telegraf_p1.log import Log
-from telegraf_p1.patience import waiting_time
 from telegraf_p1.reconnect import Reconnecting, opened_now
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Lost, Pause

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import events, open_source
 from telegraf_p1.sources.connection import Connection, Patience
 from telegraf_p1.sources.events import Data, Event, Pause, Silence, Trouble
-from telegraf_p1.timestamp import Zone
+from telegraf_p1.timestamp import Zone, epoch
 from telegraf_p1.url import UsageError
 from tests.helpers.devices import STANDS, Stand
 from tests.helpers.programs import wait_until
@@ -131,6 +132,14 @@ def test_a_finite_one_gives_an_empty_list_at_its_end(kind: str, tmp_path: Path) 
         connection.done()
     connection.close()
     assert sum(event.data.count(b"!") for event in found if isinstance(event, Data)) == 3
+
+
+def test_a_simulated_meter_begins_with_its_past() -> None:
+    connection = open_source("sim:?since=1h&interval=0s&count=15")()
+    found = [event for _ in range(16) for event in connection.read()]
+    shown = [one.data.split(b"0-0:1.0.0(")[1][:13].decode() for one in found if isinstance(one, Data)]
+    times = [epoch(text, Zone()) or 0 for text in shown]
+    assert [after - before for before, after in pairwise(times)] == [300] * 12 + [1, 1]
 
 
 def waits(limit: float | None) -> list[float | None]:

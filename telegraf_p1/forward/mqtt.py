@@ -24,6 +24,7 @@ from urllib.parse import quote
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 from paho.mqtt.properties import Properties, VariableByteIntegers
 
+from telegraf_p1.backoff import LONGEST_WAIT_REFUSED_S
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.forward.threaded import Threaded
@@ -32,7 +33,6 @@ from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
 from telegraf_p1.own_id import own_id
-from telegraf_p1.patience import LONGEST_WAIT_REFUSED_S
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
 

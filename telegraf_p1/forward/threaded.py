@@ -6,11 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
+from telegraf_p1.backoff import LONGEST_WAIT_S, STEADY_S, Backoff
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.log import Log, where
 from telegraf_p1.outage import Outage
-from telegraf_p1.patience import LONGEST_WAIT_S, STEADY_S, Patience
 from telegraf_p1.url import UsageError
 
 _LAST_WORD_S: Final = 1.0
@@ -43,7 +43,7 @@ class Threaded(Target, Generic[AnyLine]):
     def __init__(self, log: Log, name: str) -> None:
         self.log, self.outage = log, Outage(log, name, "telegrams wait until it is there")
         self.closes = threading.Event()
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._line: AnyLine | None = None
         self._thread: threading.Thread | None = None
 
@@ -54,7 +54,7 @@ class Threaded(Target, Generic[AnyLine]):
     def lost(self, error: OSError, line: AnyLine | None, *, was_steady: bool) -> float:
         """Say why a line was lost, or could not be opened; give the s to wait before the next."""
         self.outage.begins(str(error.strerror or error), self.log.warning_for)
-        return self._patience.after(error, was_good=line is not None and (was_steady or line.has_delivered))
+        return self._backoff.after(error, was_good=line is not None and (was_steady or line.has_delivered))
 
     def _keep(self, told: Told, meter: str) -> None:
         wait_s = 0.0

@@ -1,11 +1,14 @@
 """A meter that is not there: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
 
-`count=0` never ends; `interval=0` gives all at once.
+`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days, a telegram each 5 minutes.
 """
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from itertools import count as endless
+from itertools import islice
+from typing import Final
 
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
@@ -13,32 +16,42 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, UsageError, duration, number, options
 
+_PAST_S: Final = 300  # between two telegrams of the past
+
 
 def source(url: Url) -> Source:
     """Give telegrams of a simulated meter, in step with the clock."""
     if url.path or url.host:
         raise UsageError(f"source {url.text!r}: options follow a ?, for example sim:?form=be")
-    form, interval, count, seed = options(url, form="nl-5.0", interval=1, count=0, seed=1)
+    form, interval, count, seed, since = options(url, form="nl-5.0", interval=1, count=0, seed=1, since=0)
     if form not in FORMS:
         raise UsageError(f"source {url.text!r}: form={form!r} has to be one of: {', '.join(FORMS)}")
     meter = Meter(form, int(number(url, "seed", seed, 0)))
     telegrams = int(number(url, "count", count, 0))
-    return partial(_Simulated, meter, duration(url, "interval", interval, 0), telegrams)
+    past = duration(url, "since", since, 0)
+    return partial(_Simulated, meter, duration(url, "interval", interval, 0), telegrams, past)
 
 
 class _Simulated(Connection):
     keeps = True  # it speaks when it is asked
 
-    def __init__(self, meter: Meter, interval: float, telegrams: int) -> None:
+    def __init__(self, meter: Meter, interval: float, telegrams: int, past: float) -> None:
         self._meter, self._interval = meter, interval
-        self._numbers = iter(range(telegrams) if telegrams else endless())
         self._start = time.time()
+        self._dues = islice(self._clock(int(past)), telegrams or None)
+
+    def _clock(self, past: int) -> Iterator[tuple[float, float]]:
+        """Give when telegrams are due, and what the meter's clock shows then."""
+        for ago in range(past, 0, -_PAST_S):
+            yield self._start, self._start - ago
+        for nth in endless():
+            # Without an interval the meter's clock runs on by a second a telegram.
+            yield self._start + nth * self._interval, self._start + nth * (self._interval or 1)
 
     def read(self) -> list[Event]:
-        number = next(self._numbers, None)
-        if number is None:
+        due = next(self._dues, None)
+        if due is None:
             return []
-        due = self._start + number * self._interval
-        time.sleep(max(0.0, due - time.time()))
-        # Without an interval the meter's clock runs on by a second a telegram.
-        return [Data(self._meter.telegram(int(due if self._interval else self._start + number)))]
+        at, shown = due
+        time.sleep(max(0.0, at - time.time()))
+        return [Data(self._meter.telegram(int(shown)))]

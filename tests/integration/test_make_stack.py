@@ -36,7 +36,7 @@ def test_it_brings_the_chain_up_and_takes_it_down(tmp_path: Path) -> None:
         program(COMMAND, env=chosen, stdout=out, stderr=out, start_new_session=True) as process,
     ):
         wait_until(
-            lambda: "Point a Grafana on this computer here" in said.read_text() or process.poll() is not None,
+            lambda: "With Grafana on this computer" in said.read_text() or process.poll() is not None,
             "the chain",
             60,
         )
@@ -47,7 +47,7 @@ def test_it_brings_the_chain_up_and_takes_it_down(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         assert process.wait(20) == 0
     assert not any(answers(int(chosen[name])) for name in ("P1_STACK_INFLUXDB", "P1_STACK_MQTT"))
-    (folder,) = re.findall(r"logs and data in (\S+) until", text)
+    (folder,) = re.findall(r"Logs and data are in (\S+) until", text)
     assert not Path(folder).exists()
 
 

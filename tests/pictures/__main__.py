@@ -1,32 +1,47 @@
-"""Draws houses into a folder, and names what is wrong with the pictures: `make pictures`.
+"""Draws houses into a folder and names what is wrong with the pictures: `make pictures`. `make picture`: a database."""
 
-python -m tests.pictures FOLDER [HOUSE or LOOK]...: all of them, but for those that are not named where some are.
-"""
-
+import argparse
 import sys
 import tempfile
-from collections.abc import Collection
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
+from tests.dashboards.dashboard import Influx, load
 from tests.pictures.houses import NAMES, houses
-from tests.pictures.pictures import LOOKS, browser, draw_house
+from tests.pictures.pictures import LOOKS, House, Look, browser, draw_house
+
+_DASHBOARD = "grafana-influxql.json"
 
 
-def main(target: Path, named: Collection[str]) -> None:
-    unknown = set(named) - {*NAMES, *LOOKS}
-    if unknown:
-        sys.exit(f"{', '.join(unknown)}: these are the houses and looks: {', '.join((*NAMES, *LOOKS))}")
-    looks = {name: look for name, look in LOOKS.items() if name in named} or LOOKS
-    chosen = set(named) & set(NAMES) or set(NAMES)
-    with tempfile.TemporaryDirectory() as page, houses() as every, browser(Path(page)) as one:
-        for house in every:
-            if house.name not in chosen:
-                continue
-            for look, findings in draw_house(one, house, target, looks).items():
-                print(target / f"{house.name}-{look}.png")
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m tests.pictures", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the pictures go, as NAME-LOOK.png")
+    parser.add_argument("names", nargs="*", choices=["", *NAMES, *LOOKS], default="", help="houses and looks (all)")
+    parser.add_argument("--from", dest="url", help="draw this InfluxDB in place of the houses: http://127.0.0.1:8086")
+    parser.add_argument("--database", default="p1", help="of that InfluxDB (%(default)s)")
+    parser.add_argument("--zone", default="Europe/Amsterdam", help="where days begin at midnight (%(default)s)")
+    chosen = parser.parse_args()
+    if chosen.url:
+        mine = House(
+            chosen.database, load(_DASHBOARD), Influx(chosen.url, chosen.database), time.time(), {}, chosen.zone
+        )
+        draw([mine], chosen.folder, {name: LOOKS[name] for name in chosen.names or ("dark-1600",)})
+        return
+    looks = {name: look for name, look in LOOKS.items() if name in chosen.names} or LOOKS
+    named = set(chosen.names) & set(NAMES) or set(NAMES)
+    with houses() as every:
+        draw((house for house in every if house.name in named), chosen.folder, looks)
+
+
+def draw(houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:
+    with tempfile.TemporaryDirectory() as page, browser(Path(page)) as one:
+        for house in houses:
+            for look, findings in draw_house(one, house, folder, looks).items():
+                print(folder / f"{house.name}-{look}.png")
                 for finding in findings:
                     print(f"  {finding.kind}: {finding.panel}: {finding.text}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    sys.exit(main())

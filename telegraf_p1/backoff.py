@@ -13,7 +13,7 @@ _SHORTEST_WAIT_S: Final = 0.5
 _REFUSED: Final = (errno.EACCES, errno.EPERM)
 
 
-class Patience:
+class Backoff:
     """The waiting times between the attempts at one thing: from 0.5 s to 5 s, to a minute where we are refused."""
 
     def __init__(self) -> None:
