@@ -1,6 +1,6 @@
 """A meter that is not there: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
 
-`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days, a telegram each 5 minutes.
+`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days, each 5 minutes.
 """
 
 import time

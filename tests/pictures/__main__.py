@@ -1,7 +1,6 @@
 """Draws houses into a folder and names what is wrong with the pictures: `make pictures`. `make picture`: a database."""
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -44,4 +43,4 @@ def draw(houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
