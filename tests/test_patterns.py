@@ -6,7 +6,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice, product
+from itertools import islice, permutations, product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +28,7 @@ OF_MESSAGES = ("sources.envelope.", "framer.", "diagnosis.", "telegram._LIKE_OBJ
 _parser: Final[Any] = importlib.import_module("re._parser")
 _USES = {"search", "match", "fullmatch", "sub", "split", "finditer", "findall"}
 _OF_A_CLASS = 3  # characters are tried: one is as good as the other, unless another class has it too
+_NEAR = 300  # characters: far fewer than the sizes that are measured have
 _OUTSIDE = "\x01"  # in no class of any pattern but those of what is no text
 
 
@@ -175,10 +176,39 @@ def hostile_inputs(pattern: re.Pattern[Any]) -> list[Hostile]:
     tokens = _parser.parse(pattern.pattern, pattern.flags)
     words = [*dict.fromkeys(word for word in examples(tokens) if word)]
     begins = list(dict.fromkeys(_word(tokens[:end]) for end in range(len(tokens))))
-    alone = [Hostile(begin, word, word, end) for begin, word, end in product(begins, words, ("", _OUTSIDE))]
-    pairs = [Hostile(begin, *two, _OUTSIDE) for begin, two in product(begins[:2], product(words, words))]
-    in_turn = [Hostile(begins[0], one + other, one + other, _OUTSIDE) for one, other in product(words, words)]
+    alone = [hostile(begin, word, word, end) for begin, word, end in product(begins, words, ("", _OUTSIDE))]
+    if _reach(tokens) <= _NEAR:
+        return [*dict.fromkeys(alone)]
+    pairs = [hostile(begin, *two, _OUTSIDE) for begin, two in product(begins[:2], product(words, words))]
+    in_turn = [hostile(begins[0], one + other, one + other, _OUTSIDE) for one, other in permutations(words, 2)]
     return [*dict.fromkeys(alone + pairs + in_turn)]
+
+
+def hostile(begin: str, first: str, then: str, end: str) -> Hostile:
+    """Give an input, the same for all that differ only in how often their first word stands there."""
+    while begin.endswith(first):
+        begin = begin.removesuffix(first)
+    return Hostile(begin, first, then, end)
+
+
+def _reach(tokens: Any) -> int:
+    """Give how many characters a match and what looks around it can see from one place, at most.
+
+    If these are few, what one place takes is bounded, and the whole linear, whatever the words: one at a time is
+    measured. Where a repeat goes far, it is two words that make it slow: one for it and one for the other.
+    """
+    found = 0
+    for token, value in tokens:
+        kind = str(token)
+        if kind == "BRANCH":
+            found += max(_reach(branch) for branch in value[1])
+        elif inner := _inner(kind, value):
+            found += _reach(inner) * (int(value[1]) if kind.endswith("REPEAT") else 1)
+        elif kind.startswith("GROUPREF"):
+            found += LARGEST
+        else:
+            found += 1
+    return found
 
 
 def action(use: Use, hostile: Hostile, size: int) -> Callable[[], object]:
