@@ -44,7 +44,13 @@ def test_its_gas_and_water_meters_show_the_same_at_any_interval(interval: int) -
     # Over the end of summer time, when an hour comes twice.
     start, end = 1_729_900_800, 1_729_900_800 + 2 * 86400
     meter, other = Meter("be"), Meter("be")
-    fields = [records(meter.telegram(now))[0].fields for now in range(start, end + 1, interval)]
+    times, fields = [], []
+    for now in range(start, end + 1, interval):
+        if now % 300 in (0, 300 - interval):  # what stands between the first and the last of five minutes is theirs
+            times.append(now)
+            fields.append(records(meter.telegram(now))[0].fields)
+        else:
+            meter.live(now)
     for reading in ("gas_m3", "water_m3"):
         readings = [float(one[reading]) for one in fields]
         assert readings == sorted(readings)
@@ -52,7 +58,7 @@ def test_its_gas_and_water_meters_show_the_same_at_any_interval(interval: int) -
         assert (readings[0], readings[-1]) == (float(first), float(last))
         assert readings[-1] - readings[0] > 0.2
         other = Meter("be")
-    assert [one["gas_timestamp"] for one in fields] == [now // 300 * 300 for now in range(start, end + 1, interval)]
+    assert [one["gas_timestamp"] for one in fields] == [now // 300 * 300 for now in times]
 
 
 def test_its_quarter_hour_demand_grows_from_zero_to_the_mean_and_sets_the_peak() -> None:
@@ -91,7 +97,7 @@ def test_its_year_is_that_of_such_a_house(
     meter.live(begin)
     meter.import_ws, meter.export_ws = [0, 0], [0, 0]
     gas_l, water_l = meter.gas_l(begin), meter.water_l(begin)
-    for now in range(begin + 300, end + 1, 300):
+    for now in range(begin + 600, end + 1, 600):
         meter.live(now)
     imported, exported = (sum(counters) / 3.6e6 for counters in (meter.import_ws, meter.export_ws))
     assert import_kwh[0] <= imported <= import_kwh[1]
@@ -124,7 +130,7 @@ def test_its_people_are_not_there_for_a_fortnight_of_the_summer() -> None:
     begin, daily_kwh = 1_748_728_800, []  # June 2025
     for day in range(92):
         before = sum(meter.import_ws)
-        for now in range(begin + day * 86400, begin + (day + 1) * 86400, 300):
+        for now in range(begin + day * 86400, begin + (day + 1) * 86400, 600):
             meter.live(now)
         daily_kwh.append((sum(meter.import_ws) - before) / 3.6e6)
     quiet = [day for day, kwh in enumerate(daily_kwh) if kwh < 6]
