@@ -154,9 +154,8 @@ def test_of_a_line_that_is_not_inverted_what_was_heard_at_its_own_speed_is_given
     assert not cable.search.is_over
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_bytes_are_never_taken_for_text(seed: int) -> None:
-    noise = bytes((byte * (2 * seed + 1)) & 0xFF for byte in os.urandom(100_000))
+def test_random_bytes_are_never_taken_for_text() -> None:
+    noise = os.urandom(400_000)  # others in each run
     for search in (LineSearch(SPEEDS), LineSearch(SPEEDS, "7E1")):
         masked = noise if search.format == "8N1" else bytes(byte & 0x7F for byte in noise)
         for start in range(0, len(masked), PIECE):
