@@ -13,6 +13,7 @@ import tomllib
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,25 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
+from tests.helpers import uart_cable
 from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, needs_shared, seal
-from tests.helpers.uart_cable import speaking
 
 # A DLMS notification in HDLC, as far as it is looked at: flag, format and length, …, flag.
 DLMS = bytes.fromhex("7ea03041030013") + bytes(range(0x80, 0xA9)) + b"\x11\x7e"
 Output = pytest.CaptureFixture[str]
+speaking = partial(uart_cable.speaking, every=0.15)
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Meters that send each 10 s take long to be heard; those here send each 0.4 s."""
-    monkeypatch.setattr(events, "PAUSE_S", 0.3)
+    """Meters that send each 10 s take long to be heard; those here send each 0.15 s."""
+    monkeypatch.setattr(events, "PAUSE_S", 0.12)
     monkeypatch.setattr(events, "SILENCE_S", 1.0)
-    monkeypatch.setattr(listen, "_ONE_TELEGRAM_S", 1.5)
-    monkeypatch.setattr(listen, "_LIMIT_S", 3.0)
+    monkeypatch.setattr(listen, "_ONE_TELEGRAM_S", 0.8)
+    monkeypatch.setattr(listen, "_LIMIT_S", 1.6)
+    monkeypatch.setattr(listen, "_GAP_S", 0.08)
+    monkeypatch.setattr(listen, "_SOON_S", 0.1)
+    monkeypatch.setattr(screen, "_EACH_S", 0.01)
 
 
 def check(*arguments: str) -> int:
@@ -236,7 +241,7 @@ def test_identifiers_are_masked_unless_they_are_asked_for(capsys: Output) -> Non
 @pytest.mark.parametrize("name", FORMS)
 def test_the_country_of_each_form_is_told_and_its_time_zone_is_written(name: str, capsys: Output) -> None:
     (country,) = (one for one in COUNTRIES if name in [kind.form.name for kind in one.meters if kind.form])
-    found = as_json(capsys, f"sim:?form={name}&interval=200ms")
+    found = as_json(capsys, f"sim:?form={name}&interval=50ms")
     (meter,) = found["meters"]
     assert country.name in meter["countries"]
     assert meter["timezone"] == country.zone
@@ -363,7 +368,7 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
 
 
 def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Output) -> None:
-    (meter,) = as_json(capsys, "sim:?form=fi&interval=200ms")["meters"]
+    (meter,) = as_json(capsys, "sim:?form=fi&interval=50ms")["meters"]
     assert abs(meter["clock_difference_s"]) < 5
 
 
