@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -75,9 +76,18 @@ class FakeTarget(Target):
 
 
 class BadDisk(Spool):
-    """A disk that may be full, or not to be read at all."""
+    """A disk that may be full, or not to be read at all.
+
+    Nothing is synced, which takes most of the time: the power that is cut here is that of the forwarder alone
+    (test_spool.py holds that it is asked for).
+    """
 
     is_full = is_gone = False
+
+    def _connected(self) -> sqlite3.Connection:
+        database = super()._connected()
+        database.execute("PRAGMA synchronous = OFF")
+        return database
 
     def append(self, letters: Iterable[Letter]) -> list[int]:
         self._check(is_full=self.is_full)
