@@ -1,4 +1,7 @@
+import os
 import signal
+from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,9 +28,21 @@ WAITING = ("test_cloud.py", "test_forward_kafka.py", "test_install.py", "test_ka
 SHARING = (HERE / "dashboards", HERE / "pictures", *(HERE / "integration" / name for name in WAITING))
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Let `-n auto` be two for each core, where these are few: half of what they do is wait, for deadlines mostly."""
+    cores = yield
+    return cores if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else max(cores, min(2 * cores, 8))
+
+
+@cache
+def is_in(path: Path, places: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(place) for place in places)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(item.path.is_relative_to(place) for place in REAL_PARTS):
+        if is_in(item.path, REAL_PARTS):
             item.add_marker(pytest.mark.integration)
-        if item.get_closest_marker("integration") and any(item.path.is_relative_to(place) for place in SHARING):
+        if item.get_closest_marker("integration") and is_in(item.path, SHARING):
             item.add_marker(pytest.mark.sharing)
