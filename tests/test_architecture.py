@@ -86,7 +86,7 @@ MAY_KNOW = {
     "sources.mqtt": "mqtt_broker mqtt_client mqtt_options own_id sources.connection sources.envelope sources.events "
     "tls url",
     "sources.kafka": "kafka_options own_id sources.connection sources.envelope sources.events url",
-    "sources.sim": "simulator.countries simulator.meter sources.connection sources.events url",
+    "sources.sim": "simulator.countries simulator.encrypted simulator.meter sources.connection sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
     "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
@@ -124,10 +124,11 @@ MAY_KNOW = {
     "simulator.countries.country": "simulator.house timestamp",
     "simulator.countries.common_lines": "simulator.house timestamp",
     "simulator.countries": "simulator.countries.*",
-    "simulator.meter": "crc simulator.countries simulator.house simulator.living",
+    "simulator.encrypted": "keys",
+    "simulator.meter": "crc keys simulator.countries simulator.encrypted simulator.house simulator.living",
     "simulator.p0_meter": "crc simulator.house",
     "simulator.p0_pty": "simulator.house simulator.p0_meter",
-    "simulator.targets": "mqtt_options simulator.countries simulator.meter simulator.p0_pty",
+    "simulator.targets": "mqtt_options simulator.countries simulator.encrypted simulator.meter simulator.p0_pty",
     # `check`: who speaks where
     "check": "",
     "check.causes": "advice diagnosis telegram",

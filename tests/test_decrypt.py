@@ -4,6 +4,7 @@ from telegraf_p1 import keys
 from telegraf_p1.decrypt import opened, unseal
 from telegraf_p1.framer import Frame, Framer
 from telegraf_p1.keys import Keys
+from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
 from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal, seal_block
@@ -126,3 +127,22 @@ def test_a_block_that_was_changed_does_not_blame_a_key_that_is_right() -> None:
         with pytest.raises(TelegramError) as caught:
             opened(data, found)
         assert caught.value.cause == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_simulated_meter_that_encrypts_is_read_with_its_keys_alone(form: str) -> None:
+    for found in (KEYS, Keys(KEY, KEY)):  # as in Luxembourg, and as in Austria
+        meter = Meter(form, keys=found)
+        frames = Framer().feed(meter.telegram(START) + meter.telegram(START + 1))
+        first, second = (opened(frame, found) for frame in frames)
+        assert first.data == Meter(form).telegram(START).rstrip(b"\r\n")
+        assert (first.remark, second.counter) == ("", (first.counter or 0) + 1)
+        assert cause(frames[0].data, Keys(LUXEMBOURG, LUXEMBOURG)) == "key"
+
+
+def test_its_frame_counter_grows_over_a_restart_and_within_a_second() -> None:
+    frames = Framer().feed(b"".join(Meter(keys=KEYS).telegram(now) for now in (START, START + 10)))
+    meter = Meter(keys=KEYS)
+    frames += Framer().feed(meter.telegram(START + 20) + meter.telegram(START + 20))
+    counters = [opened(frame, KEYS).counter or 0 for frame in frames]
+    assert counters == sorted(set(counters))

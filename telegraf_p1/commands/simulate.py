@@ -22,6 +22,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--count", type=int, default=0, metavar="N", help="telegrams of each meter (0: no end)")
     parser.add_argument("--form", default="nl-5.0", help="the national form (nl-5.0)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="other meters (1)")
+    parser.add_argument(
+        "--encrypt", action="store_true", help="encrypt the telegrams with the key in P1_DECRYPTION_KEY"
+    )
     parser.set_defaults(main=main, fail=parser.error)
 
 
@@ -33,7 +36,7 @@ def main(chosen: argparse.Namespace) -> int:
         interval = durations.seconds(chosen.interval)
     except ValueError as error:
         chosen.fail(f"--interval {error}")
-    plan = Plan(chosen.form, max(1, chosen.meters), interval, chosen.count, chosen.seed)
+    plan = Plan(chosen.form, max(1, chosen.meters), interval, chosen.count, chosen.seed, chosen.encrypt)
     try:
         simulate(chosen.target, plan, Log().info)
     except ValueError as error:

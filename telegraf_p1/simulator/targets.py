@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from telegraf_p1.mqtt_options import PORTS, password
 from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.encrypted import keys_of_the_meter
 from telegraf_p1.simulator.meter import Meter
 
 _SEND_S: Final = 1.0
@@ -32,13 +33,17 @@ Send = Callable[[bytes], None]
 
 
 class Plan(NamedTuple):
-    """How many meters of which form speak how often; `telegrams` each, 0 for no end."""
+    """How many meters of which form speak how often; `telegrams` each, 0 for no end.
+
+    `is_encrypted`: with the keys in the environment.
+    """
 
     form: str = "nl-5.0"
     meters: int = 1
     interval_s: float = 1.0
     telegrams: int = 0
     seed: int = 1
+    is_encrypted: bool = False
 
 
 def simulate(target: str, plan: Plan, say: Callable[[str], None]) -> None:
@@ -55,7 +60,8 @@ def simulate(target: str, plan: Plan, say: Callable[[str], None]) -> None:
 
 
 def _speak(targets: list[Send], plan: Plan) -> None:
-    meters = [Meter(plan.form, plan.seed + n) for n in range(plan.meters)]
+    keys = keys_of_the_meter() if plan.is_encrypted else None
+    meters = [Meter(plan.form, plan.seed + n, keys=keys) for n in range(plan.meters)]
     start = time.time()
     for round_ in range(plan.telegrams) if plan.telegrams else itertools.count():
         for n, (meter, send) in enumerate(zip(meters, targets, strict=True)):
@@ -71,6 +77,8 @@ def _answer(target: str, plan: Plan, say: Callable[[str], None]) -> None:
     url = urlsplit(target.removeprefix("p0:"), allow_fragments=False)
     if url.scheme != "pty" or plan.meters > 1:
         raise ValueError(f"{target!r}: write p0:pty:NAME, for one meter")
+    if plan.is_encrypted:
+        raise ValueError(f"{target!r}: an optical port does not encrypt")
     with contextlib.ExitStack() as stack:
         p0_pty.serve(_open_pty(url.path, say, stack), url, plan.seed, plan.telegrams)
 

@@ -1,6 +1,7 @@
 """A meter that is not there: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
 
 `count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days, each 5 minutes.
+`encrypted=yes`: with the keys in the environment.
 """
 
 import time
@@ -11,6 +12,7 @@ from itertools import islice
 from typing import Final
 
 from telegraf_p1.simulator.countries import FORMS
+from telegraf_p1.simulator.encrypted import keys_of_the_meter
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Data, Event
@@ -23,10 +25,18 @@ def source(url: Url) -> Source:
     """Give telegrams of a simulated meter, in step with the clock."""
     if url.path or url.host:
         raise UsageError(f"source {url.text!r}: options follow a ?, for example sim:?form=be")
-    form, interval, count, seed, since = options(url, form="nl-5.0", interval=1, count=0, seed=1, since=0)
+    form, interval, count, seed, since, encrypted = options(
+        url, form="nl-5.0", interval=1, count=0, seed=1, since=0, encrypted="no"
+    )
     if form not in FORMS:
         raise UsageError(f"source {url.text!r}: form={form!r} has to be one of: {', '.join(FORMS)}")
-    meter = Meter(form, int(number(url, "seed", seed, 0)))
+    if encrypted not in ("yes", "no"):
+        raise UsageError(f"source {url.text!r}: encrypted={encrypted!r} has to be yes or no")
+    try:
+        keys = keys_of_the_meter() if encrypted == "yes" else None
+    except ValueError as error:
+        raise UsageError(f"source {url.text!r}: {error}") from None
+    meter = Meter(form, int(number(url, "seed", seed, 0)), keys=keys)
     telegrams = int(number(url, "count", count, 0))
     past = duration(url, "since", since, 0)
     return partial(_Simulated, meter, duration(url, "interval", interval, 0), telegrams, past)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.programs import PLUGIN, answers, free_port, plugin, program, read_line, wait_until
+from tests.helpers.telegrams import KEY
 
 METER = "p1,meter=E0047010000000011 "
 
@@ -67,3 +68,25 @@ def test_a_wrong_target_is_refused(arguments: list[str], word: str) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(b"E! ")
     assert word in done.stderr.decode()
+
+
+def test_the_plugin_reads_a_meter_that_encrypts_with_its_key_and_says_what_a_wrong_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
+    command = [*PLUGIN, "simulate", f"pty:{tmp_path}/meter", "--form", "lu", "--encrypt"]
+    with program(command, stderr=subprocess.PIPE):
+        wait_until((tmp_path / "meter").exists, "the meter")
+        with plugin("run", f"{tmp_path}/meter", log=tmp_path / "log") as process:
+            assert read_line(process).startswith("p1,meter=TST1000000001 ")
+        monkeypatch.setenv("P1_DECRYPTION_KEY", "00" * 16)
+        with plugin("run", f"{tmp_path}/meter", log=tmp_path / "wrong"):
+            wait_until(lambda: "P1_DECRYPTION_KEY does not" in (tmp_path / "wrong").read_text(), "a warning")
+
+
+@pytest.mark.parametrize("target", ["-", "p0:pty:/tmp/x"])
+def test_a_meter_encrypts_with_a_key_and_at_a_p1_port_alone(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("P1_DECRYPTION_KEY", raising=False)
+    done = subprocess.run([*PLUGIN, "simulate", target, "--encrypt"], capture_output=True, timeout=10, check=False)
+    assert done.returncode == 2
+    assert (b"P1_DECRYPTION_KEY" if target == "-" else b"optical port") in done.stderr
