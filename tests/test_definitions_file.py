@@ -274,7 +274,7 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
 
 
 def test_the_example_of_the_documentation_is_a_definitions_file(tmp_path: Path) -> None:
-    (example,) = (block for block in blocks("toml") if "[[row]]" in block)
+    (example,) = (block for block in blocks("toml", "publish.md") if "[[row]]" in block)
     assert lines(written(tmp_path, example), Meter().telegram(START))[0].startswith("electricity power_w=")
 
 

@@ -1,6 +1,6 @@
 """Reads a definitions file: TOML with rows that add to the table, rename, or send elsewhere.
 
-See docs/mqtt.md and examples/metertrekker.toml.
+See docs/publish.md and examples/metertrekker.toml.
 """
 
 import os

@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Mapping:
-    """What a definitions file says; see docs/mqtt.md. `rows` is the table with the file's own rows."""
+    """What a definitions file says; see docs/publish.md. `rows` is the table with the file's own rows."""
 
     def __init__(
         self,

@@ -292,7 +292,7 @@ def test_what_a_broker_does_not_take_is_bounded(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
-    (output,) = (block for block in blocks("toml") if "outputs.mqtt" in block)
+    (output,) = (block for block in blocks("toml", "publish.md") if "outputs.mqtt" in block)
     path = tmp_path / "telegraf.conf"
     command = json.dumps([*PLUGIN, "run", "sim:"])
     path.write_text(

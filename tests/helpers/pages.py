@@ -1,0 +1,77 @@
+"""What stands in the pages for people to copy: blocks, command lines, sources."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.helpers.telegrams import ROOT
+
+DOCS: Final = ROOT / "docs"
+PAGES: Final = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+_BLOCK: Final = re.compile(r"^([ ]*)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_SHELL: Final = ("", "sh", "bash", "shell")
+_OPERATOR: Final = re.compile(r"[|&;<>()]+")
+# In a shell without quotes: patterns of files, the end of a command.
+_TO_QUOTE: Final = re.compile(r"[?*&]")
+# What may stand before a command, as in `sudo -u telegraf telegraf-p1 run auto:`.
+_BEFORE: Final = re.compile(r"sudo|exec|env|-.*|telegraf|\w+=.*")
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the name behind that, and its text."""
+
+    language: str
+    name: str
+    text: str
+
+
+def blocks(path: Path) -> list[Block]:
+    """Give the fenced blocks of a page, without the indentation of a list."""
+    found = []
+    for indent, info, text in _BLOCK.findall(path.read_text()):
+        language, _, name = info.partition(" ")
+        found.append(Block(language, name, re.sub(f"^{indent}", "", text, flags=re.MULTILINE)))
+    return found
+
+
+def spans(path: Path) -> list[str]:
+    """Give what stands in backticks within the text of a page."""
+    return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", path.read_text()))
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Give the arguments of each `telegraf-p1` in lines of a shell; raise ValueError for what a shell would misread."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if "telegraf-p1 " in line:
+            yield from _commands(line)
+
+
+def _commands(line: str) -> Iterator[list[str]]:
+    lexer = shlex.shlex(line, posix=False, punctuation_chars=True)
+    lexer.whitespace_split = True
+    command: list[str] | None = None
+    may_begin = True
+    for word in lexer:
+        plain = "".join(shlex.split(word)) if word[0] in "'\"" else word
+        if _OPERATOR.fullmatch(word):
+            if word == "&" and not line.rstrip().endswith("&"):
+                message = f"a shell takes the & for the end of the command: {line}"
+                raise ValueError(message)
+            if command:
+                yield command
+            command, may_begin = None, True
+        elif command is not None:
+            if plain == word and _TO_QUOTE.search(word):
+                message = f"{word} has to stand in quotes: {line}"
+                raise ValueError(message)
+            command.append(plain)
+        elif "telegraf-p1 " in plain:  # sh -c '…'
+            yield from _commands(plain)
+        elif may_begin and Path(word).name == "telegraf-p1":
+            command = []
+        else:
+            may_begin = may_begin and _BEFORE.fullmatch(word) is not None
+    if command:
+        yield command
