@@ -1,6 +1,7 @@
-"""A hook of MkDocs: links from docs/ to other files of the repository lead to them on the site, too.
+"""A hook of MkDocs: what GitHub understands in docs/, and MkDocs does not.
 
-On GitHub they are relative (`../deploy/p1-forward.service`), and the site has no such files.
+Links to other files of the repository are relative (`../deploy/p1-forward.service`), and the site has no such files.
+A block may have a name for a test behind its language.
 """
 
 import posixpath
@@ -11,6 +12,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 _LINK = re.compile(r"\]\((\.\./[^)#\s]+)")
+_NAMED_BLOCK = re.compile(r"^( *```\w+) \S+$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_more: Any) -> str:
@@ -25,4 +27,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_more: Any) -> str
             raise PluginError(f"{page.file.src_path}: there is no {path}")
         return f"]({config.repo_url}/blob/main/{path}"
 
-    return _LINK.sub(address, markdown)
+    return _LINK.sub(address, _NAMED_BLOCK.sub(r"\1", markdown))
+
+
+def on_page_content(html: str, page: Any, **_more: Any) -> str:
+    """Give the page as it is; raise PluginError when a block was not understood, and shows its fence."""
+    if "```" in html:
+        raise PluginError(f"{page.file.src_path}: a block begins with what MkDocs does not understand")
+    return html
