@@ -1,10 +1,15 @@
 """The examples of the pages under "Connect", as they stand there, with the test's own places in them."""
 
 import difflib
+import fcntl
 import os
+import pty
 import re
 import shutil
+import signal
+import struct
 import subprocess
+import termios
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -114,7 +119,7 @@ def test_the_example_of_an_encrypted_meter_is_rejected_without_the_key_and_read_
 def wordless(text: str) -> str:
     """Give a text without what is another one each time: numbers, times, the place of the program."""
     text = re.sub(r'"[^"\n]*python[^"\n]*", "-m", "telegraf_p1"|"[^"\n]*/telegraf-p1"', "PROGRAM", text)
-    text = re.sub(r"read .* ago", "read AGO", text)
+    text = re.sub(r"[+-](?=\d)", "", re.sub(r"[█░]+", "BAR", re.sub(r"read .* ago", "read AGO", text)))
     return re.sub(r"[ \t]+", " ", re.sub(r"\d+(?:\.\d+)?", "0", text)).replace(" \n", "\n").strip()
 
 
@@ -128,6 +133,28 @@ def test_what_check_shows_is_what_the_page_shows(name: str, source: str) -> None
     shown, written = (re.sub(r"(ports here: ).*", r"\1SOME", text) for text in (shown, written))
     difference = "\n".join(difflib.unified_diff(written.splitlines(), shown.splitlines(), "docs/check.md", "check"))
     assert not difference, f"{difference}\n{done.stdout}"
+
+
+def test_what_watch_shows_is_what_the_page_shows() -> None:
+    written = wordless(block("check.md", "text", "watch"))
+    end, device = pty.openpty()
+    fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 90, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+    shown = ""
+
+    def shows_the_page() -> bool:
+        nonlocal shown
+        shown += os.read(end, 65536).decode(errors="replace")
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.replace("\r", ""))
+        return written.replace("/tmp/ttyP0", "sim:") in wordless(plain)  # noqa: S108  as the page has it
+
+    command = [*PLUGIN, "check", "--watch", "sim:"]
+    with program(command, stdin=device, stdout=device, stderr=device, env=environment) as process:
+        wait_until(shows_the_page, f"on the screen: {written}", 30)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    os.close(end)
+    os.close(device)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
