@@ -1,0 +1,91 @@
+"""The pages in docs/devices and docs/coming-from: their tables, and their blocks with the test's own places in them.
+
+A block that a test runs stands behind a comment, `<!-- block: NAME -->`, which no reader of the page sees.
+"""
+
+import re
+import subprocess
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.programs import PLUGIN
+from tests.helpers.telegrams import ROOT
+
+FOLDERS = (ROOT / "docs" / "devices", ROOT / "docs" / "coming-from")
+PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
+PROGRAM = "/opt/telegraf_p1/bin/telegraf-p1"
+
+_FENCED = re.compile(r"^( *)```([\w+]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"^ *<!-- block: (\S+) -->\n( *```[\w+]+\n.*?^ *```)$", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\|(?! ?-)(.*)\|$", re.MULTILINE)
+
+
+def text(page: str) -> str:
+    """Give a page by its path in docs/, without `.md`."""
+    return (ROOT / "docs" / f"{page}.md").read_text()
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    """Give all blocks of a page in a language."""
+    found = _FENCED.findall(page.read_text())
+    return [textwrap.dedent(block) for _, written_in, block in found if written_in == language]
+
+
+def names(page: Path) -> list[str]:
+    """Give the names of the blocks that tests run."""
+    return [name for name, _ in _NAMED.findall(page.read_text())]
+
+
+def block(page: str, name: str, *replacements: tuple[str, str]) -> str:
+    """Give a named block; each of the replacements has to change it."""
+    (found,) = (fence for known, fence in _NAMED.findall(text(page)) if known == name)
+    (content,) = (textwrap.dedent(content) for _, _, content in _FENCED.findall(found))
+    for old, new in replacements:
+        assert old in content, old
+        content = content.replace(old, new)
+    return content
+
+
+def inputs(toml: str) -> list[dict[str, Any]]:
+    """Give what a block tells Telegraf of its inputs."""
+    return list(tomllib.loads(toml)["inputs"]["execd"])
+
+
+def arguments(page: str, name: str, *replacements: tuple[str, str]) -> list[str]:
+    """Give what a block for Telegraf tells the plugin."""
+    (told,) = inputs(block(page, name, *replacements))
+    assert told["command"][0] == PROGRAM
+    return list(told["command"][1:])
+
+
+def run(page: str, name: str, *replacements: tuple[str, str], folder: Path) -> str:
+    """Run a block of commands in a folder; give what it prints."""
+    script = block(page, name, *replacements).replace("telegraf-p1 ", f"{' '.join(PLUGIN)} ")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, check=False, timeout=60, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+def tables(page: str) -> list[list[list[str]]]:
+    """Give the tables of a page: rows of cells, the first one with their titles."""
+    found: list[list[list[str]]] = []
+    for part in re.split(r"\n\n+", text(page)):
+        rows = [[cell.strip() for cell in row.split(" | ")] for row in _ROW.findall(part)]
+        if len(rows) > 1:
+            found.append([[cell.strip() for cell in row] for row in rows])
+    return found
+
+
+def mapping(page: str, column: int) -> dict[str, str]:
+    """Give what the table of names says: a field of ours for each name in a column, if it has one."""
+    (table,) = (table for table in tables(page) if table[0][0] == "field in `p1`")
+    found = {}
+    for row in table[1:]:
+        for name in re.findall(r"`([^`]+)`", row[column]):
+            assert name not in found, name
+            found[name] = row[0].strip("`")
+    return found
