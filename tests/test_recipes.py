@@ -1,19 +1,15 @@
 """The recipes in docs/devices and docs/coming-from: the program takes what they say, and knows their names."""
 
-import argparse
 import csv
 import re
-import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from telegraf_p1.__main__ import parser
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.outputs.definitions_file import load
-from telegraf_p1.sources import open_source
 from tests.helpers import recipes
 from tests.helpers.recipes import FOLDERS, PAGES, PROGRAM, fenced, inputs, mapping, names
 from tests.helpers.telegrams import ROOT
@@ -23,7 +19,6 @@ RECIPES = [page for page in DEVICES if page.name != "index.md"]
 INDEX = FOLDERS[0] / "index.md"
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 ESPHOME = ROOT / "telegraf_p1" / "obis" / "other_names.csv"
-FILLED_IN = (("PIN", "00" * 32), ("SOURCE", "sim:"))
 
 
 def name_of(page: Path) -> str:
@@ -32,37 +27,6 @@ def name_of(page: Path) -> str:
 
 def ids(page: Path) -> str:
     return name_of(page)
-
-
-def commands(page: Path) -> list[list[str]]:
-    """Give the arguments of each telegraf-p1 that a page tells people to run: by hand, or in Telegraf."""
-    found = [told["command"][1:] for toml in fenced(page, "toml") for told in inputs(toml)]
-    lines = [line.strip() for sh in fenced(page, "sh") for line in sh.replace("\\\n", "").splitlines()]
-    lines += re.findall(r"`(telegraf-p1 (?:run|check|decode|forward|simulate) [^`]+)`", page.read_text())
-    by_hand = [re.search(rf"(?:^|\s)(?:{re.escape(PROGRAM)}|telegraf-p1)\s(.+)$", line, re.DOTALL) for line in lines]
-    return found + [shlex.split(at[1]) for at in by_hand if at]
-
-
-def filled_in(word: str) -> str:
-    for old, new in FILLED_IN:
-        word = re.sub(rf"\b{old}\b", new, word)
-    return word
-
-
-def parsed(words: list[str]) -> argparse.Namespace:
-    return parser().parse_args(list(map(filled_in, words)))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=ids)
-def test_each_command_of_a_page_is_one_that_the_program_takes(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("P1_HTTP_TOKEN", "a-token")
-    found = commands(page)
-    for words in found:
-        chosen = parsed(words)
-        source = getattr(chosen, "source", None)
-        if source and (chosen.command == "run" or not source.startswith("mqtt://") or source.count("/") > 2):
-            open_source(source)
-    assert found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
