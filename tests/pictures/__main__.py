@@ -1,21 +1,28 @@
-"""Draws houses into a folder, and names what is wrong with the pictures: `make pictures`.
+"""Draws houses and data sources into a folder, and names what is wrong with the pictures: `make pictures`.
 
-python -m tests.pictures FOLDER [HOUSE or LOOK]...: all of them, but for those that are not named where some are.
+python -m tests.pictures FOLDER [NAME]...: all, or the houses, looks and data sources that are named.
 """
 
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from tests.pictures.data_sources import DATA_SOURCES, draw_data_source
 from tests.pictures.houses import NAMES, houses
-from tests.pictures.pictures import LOOKS, browser, draw_house
+from tests.pictures.pictures import LOOKS, Finding, browser, draw_house
 
 
 def main(target: Path, named: Collection[str]) -> None:
-    unknown = set(named) - {*NAMES, *LOOKS}
-    if unknown:
-        sys.exit(f"{', '.join(unknown)}: these are the houses and looks: {', '.join((*NAMES, *LOOKS))}")
+    known = (*NAMES, *LOOKS, *DATA_SOURCES)
+    if unknown := set(named) - {*known}:
+        sys.exit(f"{', '.join(unknown)}: these are the houses, looks and data sources: {', '.join(known)}")
+    forms = [name for name in DATA_SOURCES if name in named or not named]
+    with tempfile.TemporaryDirectory() as page, browser(Path(page)) as one:
+        for name in forms:
+            show(target / f"{name}.png", draw_data_source(one, DATA_SOURCES[name], target / f"{name}.png"))
+    if named and len(forms) == len(set(named)):
+        return
     looks = {name: look for name, look in LOOKS.items() if name in named} or LOOKS
     chosen = set(named) & set(NAMES) or set(NAMES)
     with tempfile.TemporaryDirectory() as page, houses() as every, browser(Path(page)) as one:
@@ -23,9 +30,13 @@ def main(target: Path, named: Collection[str]) -> None:
             if house.name not in chosen:
                 continue
             for look, findings in draw_house(one, house, target, looks).items():
-                print(target / f"{house.name}-{look}.png")
-                for finding in findings:
-                    print(f"  {finding.kind}: {finding.panel}: {finding.text}")
+                show(target / f"{house.name}-{look}.png", findings)
+
+
+def show(file: Path, findings: Iterable[Finding]) -> None:
+    print(file)
+    for finding in findings:
+        print(f"  {finding.kind}: {finding.panel}: {finding.text}")
 
 
 if __name__ == "__main__":
