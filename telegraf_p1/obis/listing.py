@@ -27,12 +27,18 @@ def plain() -> str:
 _HEAD: Final = """\
 # Fields
 
-Written by `telegraf-p1 fields --markdown` from the table in `telegraf_p1/obis/table.py`; a test keeps both equal.
+All fields that a [record](records.md) can have. A record has those that your meter sends. The same list is printed by
+`telegraf-p1 fields`.
 
-`{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water`, `sub` (a second electricity meter) or, when the meter does
-not say, `mbus_1` with the number of its channel; `{unit}` is `m3`, `gj` or `kwh`. A second meter of one kind has its
-channel behind the medium: `water_2_m3`. Times are Unix time in s. The last two columns say what ESPHome and dsmr_parser
-call the same.
+- `{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water` or `sub` (a second electricity meter). If the meter does
+  not send the type, it is `mbus_1` with the number of the M-Bus channel. A second meter of one kind has its channel
+  in the name: `water_2_m3`.
+- `{unit}` is `m3`, `gj` or `kwh`; `{n}` is a number.
+- Times (`…_timestamp`) are Unix time in seconds.
+- *Sent by* names [countries](meters.md) by their two letters, and versions or makers of their meters.
+- The last two columns are the names in ESPHome and dsmr_parser.
+
+This page is written by `make docs`.
 
 | field | type | unit | OBIS reference | meaning | sent by | ESPHome | dsmr_parser |
 |---|---|---|---|---|---|---|---|
