@@ -81,7 +81,9 @@ def test_each_command_of_the_page_of_meters_is_taken(command: str) -> None:
     sources.open_source(chosen.source)
 
 
-@pytest.mark.parametrize("kind", [kind for country in COUNTRIES for kind in country.meters if kind.form], ids=str)
+@pytest.mark.parametrize(
+    "kind", [kind for country in COUNTRIES for kind in country.meters if kind.form], ids=lambda kind: kind.name
+)
 def test_what_the_page_of_meters_says_of_the_crc_is_so_in_the_simulated_meter(kind: Meters) -> None:
     assert kind.form
     assert (kind.crc == "no") is not kind.form.has_crc
@@ -102,3 +104,10 @@ def test_the_site_takes_each_block_of_a_page_as_one(page: str) -> None:
     assert [
         (indent, info) for indent, info in fences if len(indent) % 4 or not re.fullmatch(r"\w*( [\w-]+)?", info)
     ] == []
+
+
+def test_every_file_that_the_page_on_how_it_is_built_names_is_there() -> None:
+    page = (DOCS / "how-it-is-built.md").read_text()
+    named = set(re.findall(r"[\w/]+\.py\b|\w+/(?= )", page))
+    assert len(named) > 12
+    assert [one for one in named if not any((ROOT / folder / one).exists() for folder in ("", "telegraf_p1"))] == []
