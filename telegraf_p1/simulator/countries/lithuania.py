@@ -24,6 +24,6 @@ COUNTRY = Country(
     "lt",
     (Meters("ESO", "real, document", Form("lt", _lt)),),
     "Europe/Vilnius",
-    "to activate the P1 port, and for the profile that you want",
+    "to activate the P1 port",
     ("There are three profiles (standard, extended, maximum), with 16 to 96 values.",),
 )
