@@ -111,3 +111,9 @@ def test_every_file_that_the_page_on_how_it_is_built_names_is_there() -> None:
     named = set(re.findall(r"[\w/]+\.py\b|\w+/(?= )", page))
     assert len(named) > 12
     assert [one for one in named if not any((ROOT / folder / one).exists() for folder in ("", "telegraf_p1"))] == []
+
+
+def test_the_record_that_the_page_on_records_shows_is_that_of_its_telegram() -> None:
+    page = (DOCS / "records.md").read_text()
+    (named,) = re.findall(r"`telegraf-p1 decode (\S+)\.telegram`", page)
+    assert f"```\n{(ROOT / f'{named}.line').read_text().strip()}\n```" in page
