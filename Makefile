@@ -96,7 +96,7 @@ soak: MINUTES ?= 60
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak $(MINUTES)
 
-# Changes of the program that no test notices: half an hour on one core; docs/mutants.md judges those that live.
+# Changes of the program that no test notices: half an hour on one core.
 mutants: $(VENV)/.mutants
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results

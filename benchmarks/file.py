@@ -20,9 +20,8 @@ PLUGIN: Final = (str(Path(sys.executable).with_name("telegraf-p1")),)
 _DSMR_PARSER: Final = (sys.executable, "-m", "benchmarks.readers.dsmr_parser_line", "file")
 _FORM: Final = "nl-5.0"
 _TEXT: Final = """\
-`telegraf-p1 decode FILE` from its start to its end, with telegrams of three phases and gas: the median of {rounds}
-rounds in turn. Memory is the most that the process had (VmHWM). dsmr-parser is its FileReader, and a line of each
-Telegram that it gives."""
+`telegraf-p1 decode FILE`, including its start, with telegrams of three phases and gas: the median of {rounds} rounds.
+Memory is the maximum of the process (VmHWM). dsmr-parser is its FileReader, with a line made of each Telegram."""
 
 
 class Used(NamedTuple):
@@ -78,7 +77,7 @@ def main() -> None:
             figures = {"rate": f"{count / wall_s:,.0f}", "mib": f"{mib:.0f}"}
     text = _TEXT.format(rounds=rounds)
     head = ["", "telegrams/s", "CPU µs each", "MiB"]
-    Section("A file to lines, whole processes", text, head, rows, (), figures).save("file", folder)
+    Section("A file to lines", text, head, rows, (), figures).save("file", folder)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Reader(NamedTuple):
 _LINE, _READINGS = "line", "readings"
 OURS: Final = Reader("**telegraf_p1**, 64 KiB at a time", _LINE, _OURS, 5, ("chunks",))
 PEERS: Final = [
-    Reader("a loop by hand in C (ours, for these telegrams only)", _LINE, (str(BUILD / "loop"),), 50),
+    Reader("a loop in C (ours, for these telegrams only)", _LINE, (str(BUILD / "loop"),), 50),
     Reader("Rust crate dsmr5 0.4.0", _READINGS, (str(BUILD / "rust/target/release/dsmr5"),), 50),
     Reader(
         "Rust crate dsmr-parse 0.4.2",
@@ -82,11 +82,11 @@ DSMR_PARSER: Final = PEERS[-1]
 OTHERWISE: Final = {("npm dsmr-parser 2.1.1", "be"): "gas_m3"}
 
 _MESSAGES: Final = OURS._replace(name="a telegram at a time", how=("messages",))
-_PLAIN: Final = OURS._replace(name="the plain way alone, a telegram at a time", how=("plain",), passes=1)
+_PLAIN: Final = OURS._replace(name="the general path only, a telegram at a time", how=("plain",), passes=1)
 _FASTCRC: Final = OURS._replace(
     name="with fastcrc (the extra `fast`)", environment={"PYTHONPATH": str(BUILD / "fastcrc")}
 )
-_NO_C: Final = OURS._replace(name="without C extensions: the CRC in pure Python", command=_WITHOUT_C)
+_NO_C: Final = OURS._replace(name="without C extensions (CRC in pure Python)", command=_WITHOUT_C)
 Make = Callable[[str], Iterator[bytes]]
 Ways = list[tuple[Reader, Make]]
 WAYS: Final[Ways] = [
@@ -96,23 +96,22 @@ WAYS: Final[Ways] = [
     (_NO_C, telegrams.usual),
     (OURS._replace(name="every value of every telegram different"), telegrams.different),
     (_PLAIN, telegrams.usual),
-    (_MESSAGES._replace(name="each telegram of a shape never seen, a telegram at a time", passes=1), telegrams.unseen),
-    (_PLAIN._replace(name="the same, the plain way alone"), telegrams.unseen),
+    (_MESSAGES._replace(name="each telegram of a new shape, a telegram at a time", passes=1), telegrams.unseen),
+    (_PLAIN._replace(name="the same, the general path only"), telegrams.unseen),
 ]
 _NOTES: Final = """\
-dsmr5 is asked for each object, and those that it does not know are left out: its `State` would refuse the telegram.
-npm dsmr-parser takes the water of a Belgian telegram for gas; all other readings that were compared are the same.
+dsmr5 is asked for each object, and those that it does not support are skipped: its `State` would reject the telegram.
+npm dsmr-parser reads the water of a Belgian telegram as gas. All other readings that were compared are the same.
 The C++ library esphome-libs/dsmr_parser is in no registry that is used here. `P1_PEER='NAME=COMMAND' make bench` \
-measures one more: a command that answers as those in `benchmarks/readers` do.
+measures another program: a command with the interface of those in `benchmarks/readers`.
 """
 _BESIDE_OTHERS: Final = """\
-CPU time per telegram in µs: the median of {rounds} rounds in turn over the same {telegrams:,} generated telegrams, one
-a second. All check the CRC, and read the same energies, powers and gas: that is compared first. Those that make no line
-give objects that are still to be written. Ours is the loop of `run` without its I/O."""
+CPU time per telegram in µs: the median of {rounds} rounds over the same {telegrams:,} generated telegrams, one a
+second. All programs check the CRC, and read the same energies, powers and gas (compared before). Those that make no
+line return objects. Ours is the loop of `run` without its I/O."""
 _BY_WAY: Final = """\
-As above. *The plain way* is what each telegram goes whose shape is not known yet, and all of them with `--definitions`,
-`--publish`, `--time host`, keys, `--meter-tag` and `--crc off` or `x25`. *Every value*: each reading, each identifier
-and each time of an M-Bus meter, but for what changes once a month."""
+As above. *The general path* reads telegrams whose shape is not known yet. *Every value*: each reading, identifier and
+time of an M-Bus meter, except for values that change once a month."""
 
 
 class Plan(NamedTuple):
@@ -197,14 +196,16 @@ def beside_others(plan: Plan) -> None:
         figures["times"] = f"{min(times[OURS.name]):.0f}"
     text = _BESIDE_OTHERS.format(rounds=plan.rounds, telegrams=plan.telegrams)
     head = ["", "makes", *FORMS.values(), "times as fast as dsmr-parser"]
-    Section("From bytes to a line, beside others", text, head, rows, notes, figures).save("frames", plan.folder)
+    Section("From bytes to a line, compared with other programs", text, head, rows, notes, figures).save(
+        "frames", plan.folder
+    )
 
 
 def by_way(plan: Plan) -> None:
     """Measure this program, also on telegrams that it likes less."""
     ways = [(reader, make) for reader, make in WAYS if reader is not _FASTCRC or (BUILD / "fastcrc").exists()]
     rows = [[name, *map(us, found.values())] for name, found in in_turn(ways, plan).items()]
-    Section("This program, by what it reads", _BY_WAY, ["", *FORMS.values()], rows).save("ways", plan.folder)
+    Section("This program, with different telegrams", _BY_WAY, ["", *FORMS.values()], rows).save("ways", plan.folder)
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from telegraf_p1.crc import checksum
 
 _GOOD: Final = "good telegrams of three phases and gas"
 _TEXT: Final = """\
-MB a second of CPU time of `telegraf-p1 decode`, without its start. The same for both sizes: the time grows with the
-length, and no faster."""
+MB per second of CPU time of `telegraf-p1 decode`, without its start. Both sizes give about the same rate, so the time
+grows linearly."""
 
 
 def _long_text(telegram: bytes) -> bytes:
@@ -59,11 +59,11 @@ def sets(good: bytes) -> dict[str, Callable[[int], bytes]]:
         "telegrams with a wrong CRC": again(first[:-6] + b"0123\r\n"),
         "an identification, then `0-0:1.0.0(`": again(b"0-0:1.0.0(", b"/ABC5\r\n\r\n"),
         "an identification, then objects": again(b"0-0:1.0.0(1)\r\n", b"/ABC5\r\n\r\n"),
-        "heads of sealed telegrams, `DB 08`": again(b"\xdb\x08"),
+        "headers of encrypted telegrams, `DB 08`": again(b"\xdb\x08"),
         "`DB`": again(b"\xdb"),
-        "sealed telegrams of 16 KiB, cut off": again(b"\xdb\x08ABCDEFGH\x82\x3f\xff\x30" + b"x" * 3000),
-        "heads of sealed telegrams of 16 KiB": again(b"\xdb\x08ABCDEFGH\x82\x3f\xff\x30"),
-        "heads of Polish sealed blocks": again(b"/ABC5\r\n\r\n\0\x82\x30\x30\x30"),
+        "incomplete encrypted telegrams of 16 KiB": again(b"\xdb\x08ABCDEFGH\x82\x3f\xff\x30" + b"x" * 3000),
+        "headers of encrypted telegrams of 16 KiB": again(b"\xdb\x08ABCDEFGH\x82\x3f\xff\x30"),
+        "headers of Polish encrypted telegrams": again(b"/ABC5\r\n\r\n\0\x82\x30\x30\x30"),
         "NUL": again(b"\0"),
         "line ends": again(b"\r\n"),
         "good telegrams with a text of 15 kB": again(_long_text(first)),

@@ -55,32 +55,33 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 _LIVE: Final = (
-    *("through", "telegrams/s", "plugins", "lines/s", "CPU µs each: broker", "plugins", "who reads"),
-    *("cores busy: publisher", "broker", "plugins", "delay", "99 %", "MiB: broker", "each plugin", "lost", "twice"),
+    *("via", "telegrams/s", "plugins", "lines/s", "CPU µs each: broker", "plugins", "reader"),
+    *("cores busy: publisher", "broker", "plugins", "delay", "99 %", "MiB: broker", "each plugin"),
+    *("lost", "duplicates"),
 )
 _BACKLOG: Final = (
-    *("at", "plugins", "waiting", "bytes each: memory", "disk", "lines/s"),
-    *("CPU µs each: broker, to take it", "to give it", "plugins"),
-    *("an hour's in (calculated)", "lost", "twice"),
+    *("broker", "plugins", "waiting", "bytes each: memory", "disk", "lines/s"),
+    *("CPU µs each: broker, receiving", "sending", "plugins"),
+    *("time for an hour's backlog (calculated)", "lost", "duplicates"),
 )
-_FAILURES: Final = ("", "telegrams", "lost", "twice", "waited over 1 s", "longest delay")
-_TELEGRAF: Final = ("Telegraf to", "its buffer", "CPU µs each", "records/s", "MiB")
+_FAILURES: Final = ("failure", "telegrams", "lost", "duplicates", "waited over 1 s", "longest delay")
+_TELEGRAF: Final = ("output of Telegraf", "buffer", "CPU µs each", "records/s", "MiB")
 _STORES: Final = (
     *("database", "CPU µs each: few meters", "many meters", "`p1_history`", "telegrams/s"),
     *("bytes kept each: every 10 s", "every 15 min", "`p1_history`", "MiB with many meters"),
 )
 _SCALE: Final = (
-    *("meters", "a telegram in", "stored", "telegrams/s", "MQTT brokers", "bridges", "Kafka nodes", "partitions"),
+    *("meters", "sent every", "stored every", "telegrams/s", "MQTT brokers", "bridges", "Kafka nodes", "partitions"),
     *("plugins", "Telegrafs", "(buffer on disk)", "databases", "cores", "memory"),
 )
 _MONEY: Final = (
-    *("meters", "a telegram in", "stored", "network a day", "disk, after a year", "€ a month", "from … to"),
+    *("meters", "sent every", "stored every", "network a day", "disk, after a year", "€ a month", "from … to"),
     "€ a meter and year",
 )
-_LIMITS: Final = ("", "telegrams/s", "meters at 1 s", "at 10 s", "at 15 min")
+_LIMITS: Final = ("part", "telegrams/s", "meters that send every 1 s", "every 10 s", "every 15 min")
 _SIMULATION: Final = (
-    *("meters", "a telegram in", "stored", "busiest part", "how busy", "with one fewer", "waits at most"),
-    "caught up after a death",
+    *("meters", "sent every", "stored every", "busiest part", "busy", "with one fewer", "longest wait"),
+    "time to catch up after a failure",
 )
 
 
@@ -119,9 +120,9 @@ def backlog(rows: Rows) -> Cells:
 def failures(rows: Rows) -> Cells:
     """Give what was lost when something was killed."""
     what = {
-        "kills": "{broker}: one of {members} plugins killed {kills} times, started again after {back_s} s",
-        "away": "{broker}: one of {members} plugins killed, started again after {back_s} s",
-        "node": "{broker}: one of {nodes} brokers killed, for good",
+        "kills": "{broker}: one of {members} plugins killed {kills} times, restarted after {back_s} s",
+        "away": "{broker}: one of {members} plugins killed, restarted after {back_s} s",
+        "node": "{broker}: one of {nodes} brokers killed and not restarted",
     }
     return [
         [

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,8 @@ from telegraf_p1.forward import open_target
 from telegraf_p1.log import Log
 from telegraf_p1.outputs.mapping import Mapping
 from telegraf_p1.outputs.mqtt import Publisher
+from telegraf_p1.simulator.countries import COUNTRIES
+from telegraf_p1.simulator.countries.country import Meters
 from telegraf_p1.sources import envelope, open_source
 from telegraf_p1.url import Url, UsageError
 from tests.faults.matrix import rows
@@ -265,3 +268,50 @@ def test_the_page_on_security_states_the_bounds_that_there_are() -> None:
         f"{warn._MOST_REMARKS} remarks",  # noqa: SLF001
     )
     assert [bound for bound in bounds if bound not in SECURITY] == []
+
+
+METERS = (DOCS / "meters.md").read_text()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(run [^`]+)`", METERS))))
+def test_each_command_of_the_page_of_meters_is_taken(command: str) -> None:
+    chosen = parser().parse_args(shlex.split(command))
+    sources.open_source(chosen.source)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for country in COUNTRIES for kind in country.meters if kind.form], ids=lambda kind: kind.name
+)
+def test_what_the_page_of_meters_says_of_the_crc_is_so_in_the_simulated_meter(kind: Meters) -> None:
+    assert kind.form
+    assert (kind.crc == "no") is not kind.form.has_crc
+
+
+def test_a_country_without_identifier_links_how_to_set_the_tag() -> None:
+    for country in COUNTRIES:
+        section = METERS.partition(f"\n## {country.name}\n")[2].partition("\n## ")[0]
+        is_nameless = any(kind.form and not kind.form.has_identifier for kind in country.meters)
+        assert ("records.md#set-the-tag-meter" in section) is is_nameless
+
+
+@pytest.mark.parametrize("page", sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md")))
+def test_the_site_takes_each_block_of_a_page_as_one(page: str) -> None:
+    """What belongs to a list is indented by four spaces; scripts/site_links.py takes names of blocks off."""
+    text = (ROOT / page).read_text()
+    fences = re.findall(r"^( *)```(.*)$", text, re.MULTILINE)
+    assert [
+        (indent, info) for indent, info in fences if len(indent) % 4 or not re.fullmatch(r"\w*( [\w-]+)?", info)
+    ] == []
+
+
+def test_every_file_that_the_page_on_how_it_is_built_names_is_there() -> None:
+    page = (DOCS / "how-it-is-built.md").read_text()
+    named = set(re.findall(r"[\w/]+\.py\b|\w+/(?= )", page))
+    assert len(named) > 12
+    assert [one for one in named if not any((ROOT / folder / one).exists() for folder in ("", "telegraf_p1"))] == []
+
+
+def test_the_record_that_the_page_on_records_shows_is_that_of_its_telegram() -> None:
+    page = (DOCS / "records.md").read_text()
+    (named,) = re.findall(r"`telegraf-p1 decode (\S+)\.telegram`", page)
+    assert f"```\n{(ROOT / f'{named}.line').read_text().strip()}\n```" in page

@@ -1,6 +1,8 @@
 """The table for people: `telegraf-p1 fields`, and the page docs/fields.md."""
 
 import csv
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,28 +29,72 @@ def plain() -> str:
 _HEAD: Final = """\
 # Fields
 
-Written by `telegraf-p1 fields --markdown` from the table in `telegraf_p1/obis/table.py`; a test keeps both equal.
+All fields that a [record](records.md) can have. A record has those that your meter sends. `telegraf-p1 fields` prints
+the same list.
 
-`{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water`, `sub` (a second electricity meter) or, when the meter does
-not say, `mbus_1` with the number of its channel; `{unit}` is `m3`, `gj` or `kwh`. A second meter of one kind has its
-channel behind the medium: `water_2_m3`. Times are Unix time in s. The last two columns say what ESPHome and dsmr_parser
-call the same.
+- `{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water` or `sub` (a second electricity meter). If the meter does
+  not send the type, it is `mbus_1` with the number of the M-Bus channel. A second meter of one kind has its channel
+  in the name: `water_2_m3`.
+- `{unit}` is `m3`, `gj` or `kwh`; `{n}` is a number.
+- Times (`…_timestamp`) are Unix time in seconds.
+- *Sent by* names [countries](meters.md) by their two letters, and versions or makers of their meters.
 
-| field | type | unit | OBIS reference | meaning | sent by | ESPHome | dsmr_parser |
-|---|---|---|---|---|---|---|---|
+This page is written by `make docs`.
 """
+_COLUMNS: Final = "| field | type | unit | OBIS reference | meaning | sent by |\n|---|---|---|---|---|---|\n"
+_OTHERS: Final = """
+## Names in ESPHome and dsmr_parser
+
+| field | OBIS reference | ESPHome | dsmr_parser |
+|---|---|---|---|
+"""
+# The heading of each group of the pattern below, to which a field belongs whose name begins so.
+_SECTIONS: Final = {
+    "energy": "Energy",
+    "demand": "Demand and peaks",
+    "power": "Power",
+    "line": "Voltage, current and frequency",
+    "mbus": "Gas, water, heat and other M-Bus meters",
+    "switch": "Tariff, switches and limits",
+    "failure": "Power failures, sags and swells",
+    "message": "Messages of the grid company",
+    "meter": "The meter itself",
+}
+_SECTION: Final = re.compile(
+    r"(?P<energy>(?:reactive_)?energy_)"
+    r"|(?P<demand>(?:reactive_|apparent_)?power_[a-z]+_(?:last_)?(?:quarter|month|year|average|cumulative)_)"
+    r"|(?P<power>(?:reactive_|apparent_)?power_(?:import|export|abs|net|q\d)_)"
+    r"|(?P<line>(?:voltage|current)_(?:l\d|max|average|sum|n)_|frequency_|power_factor|phase_angle_)"
+    r"|(?P<mbus>(?:{medium}|gas|water|heat|cooling)_)"
+    r"|(?P<switch>tariff|(?:breaker|relay|limiter|fuse|current_limit)_)"
+    r"|(?P<failure>(?:long_)?power_failure|voltage_(?:sag|swell))"
+    r"|(?P<message>message)"
+    r"|(?P<meter>)"
+)
 
 
 def markdown() -> str:
     """Give docs/fields.md: the same with the meaning, and the names that peers use."""
+    sections: dict[str, list[str]] = {name: [] for name in _SECTIONS}
+    for field, row in _fields():
+        found = _SECTION.match(field.name)
+        meaning = row.meaning.replace("|", chr(92) + "|")
+        cells = (f"`{field.name}`", field.type, field.unit, f"`{row.reference}`", meaning, row.sent_by)
+        sections[(found and found.lastgroup) or "meter"].append(_line(cells))
+    parts = [f"\n## {_SECTIONS[name]}\n\n{_COLUMNS}{''.join(lines)}" for name, lines in sections.items()]
+    return _HEAD + "".join(parts) + _OTHERS + "".join(_names())
+
+
+def _names() -> Iterator[str]:
     with _PEERS.open(newline="") as file:
         peers = {row["reference"]: (row["esphome"], row["dsmr_parser"]) for row in csv.DictReader(file)}
-    lines = []
     for field, row in _fields():
-        names = (f"`{field.name}`", field.type, field.unit, f"`{row.reference}`")
-        others = (_code(name) for name in peers.get(row.reference, ("", "")))
-        lines.append(f"| {' | '.join((*names, row.meaning.replace('|', chr(92) + '|'), row.sent_by, *others))} |\n")
-    return _HEAD + "".join(lines)
+        if row.reference in peers:
+            yield _line((f"`{field.name}`", f"`{row.reference}`", *map(_code, peers[row.reference])))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _code(names: str) -> str:

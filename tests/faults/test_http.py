@@ -15,7 +15,7 @@ from tests.helpers.web_device import ok, question, speaking
 
 PART = "HTTP"
 Answer = Callable[[socket.socket], None]
-LAST_ONLY = "what the meter said while its device gave no whole answer: the device knows the last telegram only"
+LAST_ONLY = "telegrams while the device did not answer: it keeps the last one only"
 
 
 class Device:
@@ -75,22 +75,22 @@ def _sends(begin: bytes, more: Iterator[bytes], pace: float = 0.0) -> Answer:
     return answer
 
 
-@fault(PART, "the answer drips, a byte each 4 s", LAST_ONLY, within=20)
+@fault(PART, "very slow answer: a byte every 4 s", LAST_ONLY, within=20)
 def test_drip(row: Row, device: Device) -> None:
     _answers(row, device, _sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", repeat(b"/"), either(0.2, 4.0)))
 
 
-@fault(PART, "the answer has no end", LAST_ONLY, within=20)
+@fault(PART, "endless answer", LAST_ONLY, within=20)
 def test_endless_body(row: Row, device: Device) -> None:
     _answers(row, device, _sends(b"HTTP/1.1 200 OK\r\n\r\n", repeat(b"x" * 4096)))
 
 
-@fault(PART, "`100 Continue` again and again", LAST_ONLY, within=20)
+@fault(PART, "`100 Continue` repeated forever", LAST_ONLY, within=20)
 def test_endless_continue(row: Row, device: Device) -> None:
     _answers(row, device, _sends(b"", repeat(b"HTTP/1.1 100 Continue\r\n\r\n")))
 
 
-@fault(PART, "no answer at all", LAST_ONLY, within=20)
+@fault(PART, "no answer", LAST_ONLY, within=20)
 def test_no_answer(row: Row, device: Device) -> None:
     def wait_for_its_end(connection: socket.socket) -> None:
         connection.recv(1)
@@ -106,8 +106,8 @@ def test_negative_chunk(row: Row, device: Device) -> None:
 
 @fault(
     PART,
-    "403: the local API was switched off",
-    f"{LAST_ONLY}; one that refuses is asked again after a minute at the latest",
+    "403: the local API is switched off",
+    f"{LAST_ONLY}; retry after a minute at most",
     within=70,
 )
 def test_forbidden(row: Row, device: Device) -> None:
@@ -117,7 +117,7 @@ def test_forbidden(row: Row, device: Device) -> None:
     assert "switch" in row.log()
 
 
-@fault(PART, "the device closes its connections while they are idle")
+@fault(PART, "the device closes idle connections")
 def test_closes_idle_connections(row: Row, device: Device) -> None:
     row.wire, device.closes = device.show, True
     with speaking(device.speak) as speaker, row.plugin("run", f"{speaker.url}?every=100ms"):
@@ -125,7 +125,7 @@ def test_closes_idle_connections(row: Row, device: Device) -> None:
     assert not row.log()
 
 
-@fault(PART, "the device closes its TLS connections while they are idle")
+@fault(PART, "the device closes idle TLS connections")
 def test_closes_idle_tls_connections(row: Row, device: Device, tmp_path: Path) -> None:
     row.wire, device.closes = device.show, True
     certificate = self_signed(tmp_path, "device")

@@ -40,7 +40,7 @@ def session(row: Row, broker: Mosquitto) -> None:
         subscribed(broker, before + 1)
 
 
-@fault(PART, "broker killed (SIGKILL) and started again while the plugin reads", within=10)
+@fault(PART, "broker killed (SIGKILL) and restarted while the plugin reads", within=10)
 def test_broker_killed(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     with row.plugin("run", broker.url(TOPIC)):
@@ -59,7 +59,7 @@ def test_broker_killed(row: Row, broker: Mosquitto, device: Device) -> None:
     assert row.log().count("trying again") == row.log().count("is back") == 1
 
 
-@fault(PART, "broker frozen (SIGSTOP)")
+@fault(PART, "broker suspended (SIGSTOP)")
 def test_broker_frozen(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     with row.plugin("run", broker.url(TOPIC)):
@@ -74,7 +74,7 @@ def test_broker_frozen(row: Row, broker: Mosquitto, device: Device) -> None:
         row.steady()
 
 
-@fault(PART, "broker restarted with `persistence true`, with telegrams that wait for the plugin")
+@fault(PART, "broker with `persistence true` restarted while telegrams are queued for the plugin")
 def test_broker_restarted(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     session(row, broker)
@@ -90,8 +90,8 @@ def test_broker_restarted(row: Row, broker: Mosquitto, device: Device) -> None:
 
 @fault(
     PART,
-    "broker restarted with `persistence false`, with telegrams that wait for the plugin",
-    "what waited: the broker forgets it, and the device was told that it has it",
+    "broker with `persistence false` restarted while telegrams are queued for the plugin",
+    "queued telegrams: the broker drops them, after it has acknowledged them to the device",
 )
 def test_broker_without_persistence(row: Row) -> None:
     broker = Mosquitto(row.folder, "persistence false").start()
@@ -121,8 +121,8 @@ def _reads_again(row: Row, broker: Mosquitto) -> None:
 
 @fault(
     PART,
-    "broker killed (SIGKILL) with telegrams that wait for the plugin, half of them saved (`autosave_interval`)",
-    "what came since the broker saved last: it was in its memory alone",
+    "broker killed (SIGKILL) while telegrams are queued, half of them saved (`autosave_interval`)",
+    "telegrams since the broker's last save: they were in memory only",
 )
 def test_broker_killed_before_it_saved(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
@@ -139,7 +139,7 @@ def test_broker_killed_before_it_saved(row: Row, broker: Mosquitto, device: Devi
     _reads_again(row, broker)
 
 
-@fault(PART, "the broker's disk is full, with telegrams that wait for the plugin")
+@fault(PART, "the broker's disk is full while telegrams are queued for the plugin")
 def test_broker_with_a_full_disk(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     session(row, broker)
@@ -170,7 +170,7 @@ def test_plugin_killed(row: Row, broker: Mosquitto, device: Device) -> None:
     _reads_again(row, broker)
 
 
-@fault(PART, "two plugins with one client id, which take the connection away from each other")
+@fault(PART, "two plugins with the same client id, which disconnect each other")
 def test_twins(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     source = broker.url(TOPIC) + "?client=twin"
@@ -187,7 +187,7 @@ def test_twins(row: Row, broker: Mosquitto, device: Device) -> None:
         row.steady()
 
 
-@fault(PART, "10,000 telegrams wait for the plugin", within=20)
+@fault(PART, "10,000 telegrams queued for the plugin", within=20)
 def test_ten_thousand_wait(row: Row, broker: Mosquitto, device: Device) -> None:
     row.wire, row.topic = device.send, TOPIC
     session(row, broker)
@@ -199,7 +199,7 @@ def test_ten_thousand_wait(row: Row, broker: Mosquitto, device: Device) -> None:
         row.took(begun)
 
 
-@fault(PART, "12,000 topics with half a telegram on each, then with a whole one", within=20, memory=64)
+@fault(PART, "12,000 topics, each with an incomplete telegram and then a complete one", within=20, memory=64)
 def test_half_a_telegram_on_each_of_many_topics(row: Row, broker: Mosquitto, device: Device) -> None:
     telegram = Meter().telegram(START)
     with row.plugin("run", broker.url("p1/+/raw")):

@@ -22,7 +22,7 @@ AN_HOUR = 3600
 REJECTED = b"/TST5\r\n\r\n1-0:1.7.0(00.519*kW)\r\n!1234\r\n"
 
 
-@fault(PIPES, "nobody reads stdout for an hour of telegrams", within=10)
+@fault(PIPES, "stdout not read for an hour of telegrams", within=10)
 def test_stdout_unread(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     reading = Event()
@@ -41,8 +41,8 @@ def test_stdout_unread(row: Row, cable: Cable) -> None:
 
 @fault(
     PIPES,
-    "nobody reads stdout for three hours of telegrams",
-    "the oldest: 7 MiB of records wait in memory, which the log says",
+    "stdout not read for three hours of telegrams",
+    "the oldest telegrams: memory holds 7 MiB of records; the log has their number",
     within=10,
 )
 def test_stdout_unread_for_too_long(row: Row, cable: Cable) -> None:
@@ -73,7 +73,7 @@ def test_stderr_closed(row: Row, cable: Cable) -> None:
         row.steady(either(10, 60))
 
 
-@fault(PIPES, "stderr full, and nobody reads it")
+@fault(PIPES, "stderr full and not read")
 def test_stderr_blocked(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     read, write = os.pipe()
@@ -92,7 +92,7 @@ def test_stderr_blocked(row: Row, cable: Cable) -> None:
     os.close(write)
 
 
-@fault(PIPES, "stdin closed, as Telegraf ends a plugin, with records that nobody has read yet")
+@fault(PIPES, "stdin closed (Telegraf stops the plugin) with records that were not read yet")
 def test_stdin_closed(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     reading = Event()
@@ -108,7 +108,7 @@ def test_stdin_closed(row: Row, cable: Cable) -> None:
     row.wait_for_all()
 
 
-@fault(COMPUTER, "no file descriptor left", "what the meter said while its port could not be opened")
+@fault(COMPUTER, "no free file descriptor", "telegrams while the port could not be opened")
 def test_out_of_descriptors(row: Row, cable: Cable) -> None:
     row.wire = cable.write_at_once
     with row.plugin("run", str(cable.link), prefix=("prlimit", "--nofile=5:100")) as process:
@@ -120,7 +120,7 @@ def test_out_of_descriptors(row: Row, cable: Cable) -> None:
         row.steady()
 
 
-@fault(COMPUTER, "no place to write: home, temporary and working directory are read-only")
+@fault(COMPUTER, "home, temporary and working directory are read-only")
 def test_read_only_home(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     # Where not even root may write.
@@ -142,7 +142,7 @@ time.time = lambda: time.time_ns() / 1e9
 """
 
 
-@fault(COMPUTER, "the clock jumps an hour ahead and back, again and again")
+@fault(COMPUTER, "the computer's clock jumps an hour ahead and back, repeatedly")
 def test_clock_jumps(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     turned_by = row.folder / "turned by"

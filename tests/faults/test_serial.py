@@ -12,8 +12,8 @@ PART = "Serial port"
 
 @fault(
     PART,
-    "cable pulled out in the middle of a telegram, back under another number",
-    "what the meter said while its cable was out, and the telegram that was cut",
+    "cable unplugged during a telegram, plugged in again with another device name",
+    "telegrams while the cable was unplugged, and the incomplete one",
 )
 def test_pulled_out_and_renumbered(row: Row, cable: Cable) -> None:
     row.wire = cable.write
@@ -33,7 +33,7 @@ def test_pulled_out_and_renumbered(row: Row, cable: Cable) -> None:
     assert row.log().count("\n") <= 3  # gone, perhaps missing, back
 
 
-@fault(PART, "held by another program", "what the other program read: a port gives each byte once")
+@fault(PART, "port in use by another program", "what the other program read: a serial port delivers each byte once")
 def test_held_by_another_program(row: Row, cable: Cable) -> None:
     with cable.link.open("rb", buffering=0) as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)  # as pyserial does
@@ -54,7 +54,7 @@ def test_held_by_another_program(row: Row, cable: Cable) -> None:
             row.steady()
 
 
-@fault(PART, "meter silent for longer than `?timeout=`, so that the port is opened anew")
+@fault(PART, "no data for longer than `?timeout=`: the port is reopened")
 def test_silent(row: Row, cable: Cable) -> None:
     row.wire = cable.write
     with row.plugin("run", f"{cable.link}{either('?timeout=1s', '')}"):
@@ -81,8 +81,8 @@ def test_slow(row: Row, cable: Cable) -> None:
 
 @fault(
     PART,
-    "adapter stuck: it gives nothing until it is opened anew, after `?timeout=`",
-    "what the meter said to an adapter that gave nothing",
+    "adapter hangs until the port is reopened after `?timeout=`",
+    "telegrams that the adapter did not pass on",
 )
 def test_stuck(row: Row, cable: Cable) -> None:
     row.wire = cable.write

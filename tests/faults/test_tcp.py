@@ -79,12 +79,12 @@ class Ser2net:
             yield process
 
 
-@fault(PART, "bridge closes the connection (FIN)", "the telegram that was cut")
+@fault(PART, "bridge closes the connection (FIN)", "the incomplete telegram")
 def test_closed(row: Row, bridge: Bridge) -> None:
     _parts(row, bridge, bridge.close)
 
 
-@fault(PART, "bridge resets the connection (RST)", "the telegram that was cut")
+@fault(PART, "bridge resets the connection (RST)", "the incomplete telegram")
 def test_reset(row: Row, bridge: Bridge) -> None:
     _parts(row, bridge, bridge.reset)
 
@@ -108,8 +108,8 @@ def _parts(row: Row, bridge: Bridge, part: Callable[[], None]) -> None:
 
 @fault(
     PART,
-    "half-open: the bridge lost its power, and nobody says so; it is called again after `?timeout=`",
-    "what the meter said until the bridge was called again: it sent that to nobody",
+    "half-open connection: the bridge lost power; reconnect after `?timeout=`",
+    "telegrams until the reconnect: the bridge did not send them",
     within=40,
 )
 def test_half_open(row: Row, bridge: Bridge) -> None:
@@ -131,8 +131,8 @@ def test_half_open(row: Row, bridge: Bridge) -> None:
 
 @fault(
     PART,
-    "ser2net frozen (SIGSTOP) for longer than `?timeout=`",
-    "what the meter said meanwhile, but for what the buffers of ser2net's computer hold",
+    "ser2net suspended (SIGSTOP) for longer than `?timeout=`",
+    "telegrams meanwhile, except for those in the buffers of ser2net's computer",
     within=40,
 )
 def test_frozen(row: Row, cable: Cable) -> None:
@@ -151,7 +151,7 @@ def test_frozen(row: Row, cable: Cable) -> None:
         row.steady()
 
 
-@fault(PART, "ser2net stopped and started again", "what the meter said while nobody read its port")
+@fault(PART, "ser2net stopped and restarted", "telegrams while ser2net was stopped")
 def test_restarted(row: Row, cable: Cable) -> None:
     ser2net = Ser2net(row.folder, cable)
     row.wire = cable.write_at_once
@@ -167,7 +167,9 @@ def test_restarted(row: Row, cable: Cable) -> None:
         row.steady()
 
 
-@fault(PART, "kicked out of ser2net by another client that comes again and again", "what ser2net gave to the other one")
+@fault(
+    PART, "another client of ser2net disconnects the plugin again and again", "what ser2net sent to the other client"
+)
 def test_kicked_out(row: Row, cable: Cable) -> None:
     ser2net = Ser2net(row.folder, cable)
     row.wire = cable.write_at_once
@@ -181,7 +183,7 @@ def test_kicked_out(row: Row, cable: Cable) -> None:
             row.recovered()
 
 
-@fault(PART, "the bridge's name is unknown at first (no DNS yet)")
+@fault(PART, "the name of the bridge cannot be resolved at first")
 def test_a_name_that_appears_later(row: Row, bridge: Bridge) -> None:
     hosts = row.folder / "hosts"
     hosts.write_text("")

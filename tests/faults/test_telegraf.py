@@ -19,7 +19,7 @@ from tests.helpers.programs import answers, free_port, wait_until
 from tests.helpers.telegraf import children, config, telegraf
 
 PART = "Telegraf"
-NOBODY = "what the meter said while no plugin ran"
+NOBODY = "telegrams while no plugin ran"
 
 
 @contextmanager
@@ -35,8 +35,8 @@ def at_work(row: Row, influx: Influx, source: str) -> Iterator[Popen[bytes]]:
 
 @fault(
     PART,
-    "Telegraf killed (SIGKILL) and started again",
-    f"{NOBODY}, and what Telegraf had in its memory and not yet in its disk buffer",
+    "Telegraf killed (SIGKILL) and restarted",
+    f"{NOBODY}, and those in Telegraf's memory but not yet in its disk buffer",
     within=10,
 )
 def test_killed(row: Row, cable: Cable, influx: Influx) -> None:
@@ -65,7 +65,7 @@ def freeze(row: Row, process: subprocess.Popen[bytes], count: int, pace: float) 
     row.steady()
 
 
-@fault(PART, "Telegraf frozen (SIGSTOP)", within=10)
+@fault(PART, "Telegraf suspended (SIGSTOP)", within=10)
 def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
     row.wire = cable.write
     with at_work(row, influx, str(cable.link)) as process:
@@ -74,7 +74,7 @@ def test_frozen(row: Row, cable: Cable, influx: Influx) -> None:
         freeze(row, process, either(100, 240), either(0.02, 1.0))
 
 
-@fault(PART, "Telegraf frozen (SIGSTOP), when the telegrams are posted by a client that sends each once", within=10)
+@fault(PART, "Telegraf suspended (SIGSTOP), with a client that posts each telegram once", within=10)
 def test_frozen_behind_a_listener(row: Row, influx: Influx) -> None:
     port, row.topic = free_port(), PATH.strip("/")
 
@@ -88,7 +88,7 @@ def test_frozen_behind_a_listener(row: Row, influx: Influx) -> None:
         freeze(row, process, either(300, 240), either(0.0, 1.0))
 
 
-@fault(PART, "Telegraf told to read its configuration anew (SIGHUP): it starts the plugin again", NOBODY, within=10)
+@fault(PART, "Telegraf reloads its configuration (SIGHUP), and restarts the plugin", NOBODY, within=10)
 def test_reloaded(row: Row, cable: Cable, influx: Influx) -> None:
     row.wire = cable.write_at_once
     with at_work(row, influx, str(cable.link)) as process:
@@ -103,7 +103,7 @@ def test_reloaded(row: Row, cable: Cable, influx: Influx) -> None:
         row.steady()
 
 
-@fault(PART, "Telegraf stopped and started again", NOBODY, within=10)
+@fault(PART, "Telegraf stopped and restarted", NOBODY, within=10)
 def test_restarted(row: Row, cable: Cable, influx: Influx) -> None:
     row.wire = cable.write_at_once
     with at_work(row, influx, str(cable.link)):
@@ -117,7 +117,7 @@ def test_restarted(row: Row, cable: Cable, influx: Influx) -> None:
         row.steady()
 
 
-@fault(PART, "the same two, when the telegrams come from a broker", within=10)
+@fault(PART, "reload and restart of Telegraf, with telegrams from a broker", within=10)
 def test_reloaded_and_restarted_behind_a_broker(row: Row, broker: Mosquitto, influx: Influx) -> None:
     device = Device(broker)
     row.wire, row.topic = device.send, TOPIC
@@ -135,7 +135,7 @@ def test_reloaded_and_restarted_behind_a_broker(row: Row, broker: Mosquitto, inf
     device.stop()
 
 
-@fault("Database", "InfluxDB away for an hour of telegrams", within=30)
+@fault("Database", "InfluxDB unavailable for an hour of telegrams", within=30)
 def test_database_away(row: Row, cable: Cable, influx: Influx) -> None:
     row.wire = cable.write
     with at_work(row, influx, str(cable.link)):

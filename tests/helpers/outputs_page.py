@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,8 @@ _PAGE = (ROOT / "docs" / "databases.md").read_text()
 
 
 def _named(language: str) -> dict[str, str]:
-    return dict(re.findall(rf"^```{language} (\S+)\n(.*?)^```", _PAGE, re.MULTILINE | re.DOTALL))
+    found = re.findall(rf"^( *)```{language} (\S+)\n(.*?)^\1```", _PAGE, re.MULTILINE | re.DOTALL)
+    return {name: textwrap.dedent(text) for _, name, text in found}  # a block of a numbered step is indented
 
 
 BLOCKS, SCRIPTS = _named("toml"), _named("sh")

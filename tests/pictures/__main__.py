@@ -1,4 +1,7 @@
-"""Draws houses into a folder and names what is wrong with the pictures: `make pictures`. `make picture`: a database."""
+"""Draws houses and data sources into a folder, and names what is wrong with the pictures: `make pictures`.
+
+With --from it draws a database in place of them: `make picture`.
+"""
 
 import argparse
 import tempfile
@@ -7,39 +10,50 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.dashboards.dashboard import Influx, load
+from tests.pictures.data_sources import DATA_SOURCES, draw_data_source
 from tests.pictures.houses import NAMES, houses
-from tests.pictures.pictures import LOOKS, House, Look, browser, draw_house
+from tests.pictures.pictures import LOOKS, Browser, Finding, House, Look, browser, draw_house
 
 _DASHBOARD = "grafana-influxql.json"
 
 
 def main() -> None:
+    known = [*NAMES, *LOOKS, *DATA_SOURCES]
     parser = argparse.ArgumentParser("python -m tests.pictures", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the pictures go, as NAME-LOOK.png")
-    parser.add_argument("names", nargs="*", choices=["", *NAMES, *LOOKS], default="", help="houses and looks (all)")
+    parser.add_argument("names", nargs="*", choices=["", *known], default="", help="houses, looks, data sources (all)")
     parser.add_argument("--from", dest="url", help="draw this InfluxDB in place of the houses: http://127.0.0.1:8086")
     parser.add_argument("--database", default="p1", help="of that InfluxDB (%(default)s)")
     parser.add_argument("--zone", default="Europe/Amsterdam", help="where days begin at midnight (%(default)s)")
     chosen = parser.parse_args()
-    if chosen.url:
-        mine = House(
-            chosen.database, load(_DASHBOARD), Influx(chosen.url, chosen.database), time.time(), {}, chosen.zone
-        )
-        draw([mine], chosen.folder, {name: LOOKS[name] for name in chosen.names or ("dark-1600",)})
-        return
-    looks = {name: look for name, look in LOOKS.items() if name in chosen.names} or LOOKS
-    named = set(chosen.names) & set(NAMES) or set(NAMES)
-    with houses() as every:
-        draw((house for house in every if house.name in named), chosen.folder, looks)
-
-
-def draw(houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:
+    named, folder = set(chosen.names), chosen.folder
+    looks = {name: look for name, look in LOOKS.items() if name in named}
     with tempfile.TemporaryDirectory() as page, browser(Path(page)) as one:
-        for house in houses:
-            for look, findings in draw_house(one, house, folder, looks).items():
-                print(folder / f"{house.name}-{look}.png")
-                for finding in findings:
-                    print(f"  {finding.kind}: {finding.panel}: {finding.text}")
+        if chosen.url:
+            database = Influx(chosen.url, chosen.database)
+            mine = House(chosen.database, load(_DASHBOARD), database, time.time(), {}, chosen.zone)
+            draw(one, [mine], folder, looks or {"dark-1600": LOOKS["dark-1600"]})
+            return
+        for name in DATA_SOURCES:
+            if name in named or not named:
+                show(folder / f"{name}.png", draw_data_source(one, DATA_SOURCES[name], folder / f"{name}.png"))
+        if named and named <= set(DATA_SOURCES):
+            return
+        drawn = named & set(NAMES) or set(NAMES)
+        with houses() as every:
+            draw(one, (house for house in every if house.name in drawn), folder, looks or LOOKS)
+
+
+def draw(browser: Browser, houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:
+    for house in houses:
+        for look, findings in draw_house(browser, house, folder, looks).items():
+            show(folder / f"{house.name}-{look}.png", findings)
+
+
+def show(file: Path, findings: Iterable[Finding]) -> None:
+    print(file)
+    for finding in findings:
+        print(f"  {finding.kind}: {finding.panel}: {finding.text}")
 
 
 if __name__ == "__main__":

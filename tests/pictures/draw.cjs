@@ -1,6 +1,6 @@
 // Draws dashboards in a browser: lines of JSON on stdin, a line of JSON on stdout for each.
 //
-// {"width": px, "theme": "dark" | "light", "now": ms, "zone": "Europe/Amsterdam", "file": PNG, …}: tests/pictures/pictures.py has the rest.
+// {"width": px, "theme": "dark" | "light", "now": ms, "zone": "Europe/Amsterdam", "file": PNG, …}: tests/pictures/pictures.py and data_sources.py have the rest.
 // Answer: {"findings": [{"kind", "panel", "text"}]}. Environment: P1_CHROMIUM, the browser; P1_PAGE, the folder of the bundle;
 // P1_WITHOUT, what the paths of files begin with that the page is to miss.
 
@@ -56,7 +56,7 @@ async function draw(browser, url, job) {
   page.on("response", (response) => response.status() >= 400 && wrong("request", response.url()));
   try {
     await page.emulateTimezone(job.zone);
-    await page.setViewport({ width: job.width, height: 1080 });
+    await page.setViewport({ width: job.width, height: job.height ?? 1080 });
     await page.evaluateOnNewDocument(setClock, job.now);
     await page.goto(url);
     const found = await page.evaluate((one) => window.draw(one), job);

@@ -13,6 +13,7 @@ import pytest
 
 from tests.dashboards.dashboard import Frame, Influx, Shown
 from tests.dashboards.templating import Json
+from tests.pictures.data_sources import DATA_SOURCES, draw_data_source
 from tests.pictures.pictures import Browser, House, Look, answered, browser, draw_house
 
 pytestmark = pytest.mark.integration
@@ -308,3 +309,16 @@ def test_a_property_that_grafana_does_not_know_is_an_error_of_the_tool(one: Brow
     misspelt = fields("none", override("a", colour="red"))
     with pytest.raises(AssertionError, match="colour"):
         faults(one, tmp_path, panel("stat", "p", {"a": "one"}, (0, 0, 6, 8), fieldConfig=misspelt))
+
+
+def test_the_forms_of_data_sources_are_drawn_with_all_that_grafana_asks(one: Browser, tmp_path: Path) -> None:
+    heights = {}
+    for name, settings in DATA_SOURCES.items():
+        assert draw_data_source(one, settings, tmp_path / name) == []
+        heights[name] = size(tmp_path / name)[1]
+    assert heights["data-source-influxdb"] > 4 * heights["data-source-prometheus"]
+
+
+def test_a_data_source_without_a_form_is_no_picture(one: Browser, tmp_path: Path) -> None:
+    settings = DATA_SOURCES["data-source-influxdb"] | {"type": "unknown"}
+    assert "exception" in {finding.kind for finding in draw_data_source(one, settings, tmp_path / "unknown")}

@@ -1,7 +1,7 @@
 """The countries: which meters they have, what these were tested with, and how a simulated one speaks.
 
 One file a country. To add one, copy the file of a country like it, and put it into the list below;
-`make docs` then writes its meters into the README.
+`make docs` then writes its section of docs/meters.md.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ from telegraf_p1.simulator.countries import (
 )
 from telegraf_p1.simulator.countries.country import Country, Form
 
-# In the order of the README's table.
+# In the order of docs/meters.md.
 COUNTRIES: Final[tuple[Country, ...]] = (
     netherlands.COUNTRY,
     belgium.COUNTRY,

@@ -1,4 +1,4 @@
-"""Austria: Graz and Burgenland, sealed."""
+"""Austria: Graz and Burgenland, encrypted."""
 
 from collections.abc import Iterator
 
@@ -22,5 +22,18 @@ def _at(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Austria",
     "at",
-    (Meters("Sagemcom T210-D, L+G E360", "real", Form("at", _at, has_identifier=False), "sealed; no identifier"),),
+    (
+        Meters(
+            "Sagemcom T210-D, L+G E360",
+            "real",
+            Form("at", _at, has_identifier=False),
+            encrypted="`P1_DECRYPTION_KEY`, `P1_AUTHENTICATION_KEY`",
+            note="the simulated meter sends plain telegrams",
+        ),
+    ),
+    ask="to activate the port, and for both keys: GUEK (decryption) and GAK (authentication)",
+    notes=(
+        "Supported are Graz (Energienetze Steiermark) and Burgenland. Most other Austrian meters send M-Bus or HDLC.",
+        "The meter sends Wh and W. Fields are in kWh and kW, as for all meters.",
+    ),
 )

@@ -40,7 +40,16 @@ COUNTRY = Country(
     "Belgium",
     "be",
     (
-        Meters("e-MUCS 1.3 to 2.1 (Flanders, Wallonia)", "real, document", Form("be", _be), "tariff 1 is the day"),
-        Meters("Iskra IE (Wallonia)", "real", note="time without S or W"),
+        Meters("e-MUCS 1.3 to 2.1 (Flanders, Wallonia)", "real, document", Form("be", _be), "1 s"),
+        Meters(
+            "Iskra IE (Wallonia)",
+            "real",
+            note="`--crc off` if the CRC is wrong; the time has no letter S or W: one hour a year is ambiguous",
+        ),
+    ),
+    ask="to activate the P1 port (user port); it is closed by default",
+    notes=(
+        "Tariff 1 is the day tariff, 2 the night tariff: the other way round than in the Netherlands.",
+        "Quarter-hour demand and monthly peaks (capacity tariff) are sent from e-MUCS 1.7 on.",
     ),
 )

@@ -23,22 +23,36 @@ class Form(NamedTuple):
 
 
 class Meters(NamedTuple):
-    """Meters of one kind: a row of the README's table.
+    """Meters of one kind: a column of the country's table in docs/meters.md, and its texts are what users read there.
 
     `tested_with` are *real* telegrams that others have published, examples of a *document*, or
-    telegrams *made* here. `note` says what their owners have to do or to know.
+    telegrams *made* here. `every` says how often one comes, `line` how the port is set (see `options`),
+    `crc` whether there is one, `encrypted` which keys open it.
+    `source` and `options` are what the command needs beyond the defaults. `note` says what their
+    owners have to do or to know.
     """
 
     name: str
     tested_with: str
     form: Form | None = None
+    every: str = ""
+    line: str = "115200 8N1"
+    crc: str = "yes"
+    encrypted: str = "no"
+    source: str = ""
+    options: str = ""
     note: str = ""
 
 
 class Country(NamedTuple):
-    """A country: its name, its two letters (the goldens' names begin with them), its meters and its time zone."""
+    """A country: its name, its two letters (the goldens' names begin with them), its meters and its time zone.
+
+    `ask` is what the grid company has to do or to give; `notes` are what is true of all its meters.
+    """
 
     name: str
     code: str
     meters: tuple[Meters, ...]
     zone: str = DEFAULT_ZONE
+    ask: str = ""
+    notes: tuple[str, ...] = ()

@@ -2,4 +2,9 @@
 
 from telegraf_p1.simulator.countries.country import Country, Meters
 
-COUNTRY = Country("Denmark", "dk", (Meters("Landis+Gyr E360, Kamstrup, NES", "real"),))
+COUNTRY = Country(
+    "Denmark",
+    "dk",
+    (Meters("Landis+Gyr E360, Kamstrup, NES", "real", line=""),),
+    notes=("Many Danish meters, also of Kamstrup, send encrypted DLMS instead, which is not supported.",),
+)

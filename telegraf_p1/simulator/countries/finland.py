@@ -15,6 +15,8 @@ def _fi(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Finland",
     "fi",
-    (Meters("HAN P1", "real", Form("fi", _fi, has_identifier=False), "no identifier"),),
+    (Meters("HAN P1", "real", Form("fi", _fi, has_identifier=False), "10 s or less"),),
     "Europe/Helsinki",
+    ask="to activate the HAN port",
+    notes=("The meter sends totals and no tariffs.",),
 )

@@ -25,7 +25,14 @@ COUNTRY = Country(
             "EasyMeter Q3D, eBZ, Logarex",
             "real",
             Form("de", _de, has_crc=False, has_time=False),
-            "no CRC; 9600 7E1 or 8N1; net power gives import and export",
+            "1 s",
+            "9600 7E1 or 8N1",
+            "no",
+            note="no timestamp: records have the time of this computer",
         ),
+    ),
+    notes=(
+        "Meters that send net power give the fields for import and export.",
+        "Meters that send SML are not supported. Optical ports with IEC 62056-21 are read as [P0](optical.md).",
     ),
 )

@@ -27,7 +27,8 @@ COUNTRY = Country(
     "Hungary",
     "hu",
     (
-        Meters("E.ON, Sanxing", "real", Form("hu", _hu)),
-        Meters("Holley", "made", note="`--crc x25`"),
+        Meters("E.ON, Sanxing", "real", Form("hu", _hu), "10 s"),
+        Meters("Holley", "made", crc="CRC-16/X-25", options="--crc x25"),
     ),
+    notes=("The readings at the end of last month are fields of their own.",),
 )

@@ -5,6 +5,7 @@ from telegraf_p1.simulator.countries.country import Country, Meters
 COUNTRY = Country(
     "Iceland",
     "is",
-    (Meters("Iskra MIE5 (Veitur)", "real", note="no CRC; flow, temperatures and energy of the hot-water meter"),),
+    (Meters("Iskra MIE5 (Veitur)", "real", line="", crc="no"),),
     "Atlantic/Reykjavik",
+    notes=("Records include flow, temperatures and energy of the hot-water meter.",),
 )

@@ -18,4 +18,4 @@ def _il(house: House) -> Iterator[str]:
     yield "0-0:96.13.0(plain text!)"
 
 
-COUNTRY = Country("Israel", "il", (Meters("", "made", Form("il", _il)),), "Asia/Jerusalem")
+COUNTRY = Country("Israel", "il", (Meters("P1", "made", Form("il", _il)),), "Asia/Jerusalem")

@@ -19,4 +19,11 @@ def _lt(house: House) -> Iterator[str]:
     yield from (f"0-0:96.13.0({in_hex('Standard_3ph')})", f"0-0:96.1.1({in_hex(f'TST{house.serial}')})")
 
 
-COUNTRY = Country("Lithuania", "lt", (Meters("ESO", "real, document", Form("lt", _lt)),), "Europe/Vilnius")
+COUNTRY = Country(
+    "Lithuania",
+    "lt",
+    (Meters("ESO", "real, document", Form("lt", _lt)),),
+    "Europe/Vilnius",
+    "to activate the P1 port",
+    ("There are three profiles (standard, extended, maximum), with 16 to 96 values.",),
+)

@@ -1,4 +1,4 @@
-"""Luxembourg: Smarty, mostly sealed."""
+"""Luxembourg: Smarty, mostly encrypted."""
 
 from collections.abc import Iterator
 
@@ -30,4 +30,19 @@ def _lu(house: House) -> Iterator[str]:
     yield from mbus(1, 3, "96.1.0", f"GTST{house.serial}", gas)
 
 
-COUNTRY = Country("Luxembourg", "lu", (Meters("Smarty", "real, document", Form("lu", _lu), "mostly sealed"),))
+COUNTRY = Country(
+    "Luxembourg",
+    "lu",
+    (
+        Meters(
+            "Smarty",
+            "real, document",
+            Form("lu", _lu),
+            "10 s",
+            encrypted="mostly: `P1_DECRYPTION_KEY`",
+            note="the key is 32 hex digits; the simulated meter sends plain telegrams",
+        ),
+    ),
+    ask="for the decryption key of the P1 port",
+    notes=("The meter sends totals and no tariffs.",),
+)

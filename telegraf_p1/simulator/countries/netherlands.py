@@ -75,14 +75,23 @@ COUNTRY = Country(
     "Netherlands",
     "nl",
     (
-        Meters("DSMR 5.0, ESMR 5", "real, document", Form("nl-5.0", _nl_5_0)),
-        Meters("DSMR 4.0, 4.2", "real, document", Form("nl-4.2", _nl_4_2)),
+        Meters("DSMR 5.0, ESMR 5", "real, document", Form("nl-5.0", _nl_5_0), "1 s"),
+        Meters("DSMR 4.0, 4.2", "real, document", Form("nl-4.2", _nl_4_2), "10 s"),
         Meters(
             "DSMR 2.2, 3.0",
             "real, document",
             Form("nl-2.2", _nl_2_2, has_crc=False, has_time=False),
-            "9600 7E1; no CRC and no time in the telegram",
+            "10 s",
+            "9600 7E1",
+            "no",
+            note="no timestamp: records have the time of this computer",
         ),
-        Meters("Warmtelink and other heat meters", "real", Form("heat", _heat)),
+        Meters("Warmtelink and other heat meters", "real", Form("heat", _heat), note="heat only, no electricity"),
+    ),
+    notes=(
+        "Tariff 1 is the low tariff (night, weekend).",
+        "DSMR meters send energy per tariff, and mostly no total: add both tariffs.",
+        "The gas reading is updated every 5 minutes (DSMR 5) or every hour (DSMR 4).",
+        "A replaced gas meter can leave a dead M-Bus channel. The plugin skips it.",
     ),
 )

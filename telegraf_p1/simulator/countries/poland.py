@@ -1,4 +1,4 @@
-"""Poland: Kaifa, Iskra and Elgama, the latter sealed."""
+"""Poland: Kaifa, Iskra and Elgama, the latter encrypted."""
 
 from telegraf_p1.simulator.countries.country import Country, Meters
 
@@ -6,7 +6,15 @@ COUNTRY = Country(
     "Poland",
     "pl",
     (
-        Meters("Kaifa, Iskra", "real", note="96.1.1 may hold the model: the tag is the serial number"),
-        Meters("Elgama (Stoen)", "made", note="sealed, without the system title: `P1_SYSTEM_TITLE`"),
+        Meters("Kaifa, Iskra", "real", line=""),
+        Meters(
+            "Elgama (Stoen)",
+            "made",
+            line="",
+            encrypted="`P1_DECRYPTION_KEY`, `P1_SYSTEM_TITLE`",
+            note="the telegram does not contain the system title, 16 hex digits that decryption needs",
+        ),
     ),
+    ask="for the decryption key and the system title, if the telegrams are encrypted",
+    notes=("The tag `meter` is the serial number. In some meters 96.1.1 contains the model instead.",),
 )

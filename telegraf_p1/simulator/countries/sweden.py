@@ -16,5 +16,12 @@ def _se(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Sweden",
     "se",
-    (Meters("HAN P1", "real, document", Form("se", _se, has_identifier=False), "no identifier: set the tag `meter`"),),
+    (Meters("HAN P1", "real, document", Form("se", _se, has_identifier=False), "10 s or less"),),
+    ask="to activate the HAN port",
+    notes=(
+        "The meter sends totals and no tariffs.",
+        "The clock shows normal time all year, also in summer. Records have the correct time.",
+        "Meters with an RJ45 port and the Aidon profile EFS send HDLC, which is not supported.",
+        "Meters behind current transformers send primary or secondary values, as the grid company has configured.",
+    ),
 )

@@ -20,5 +20,9 @@ def _ch(house: House) -> Iterator[str]:
 
 
 COUNTRY = Country(
-    "Switzerland", "ch", (Meters("Groupe E", "made", Form("ch", _ch, has_identifier=False), "no identifier"),)
+    "Switzerland",
+    "ch",
+    (Meters("Groupe E", "made", Form("ch", _ch, has_identifier=False)),),
+    ask="to activate the port",
+    notes=("Most Swiss meters of other grid companies send HDLC, which is not supported.",),
 )

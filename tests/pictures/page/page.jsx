@@ -6,6 +6,7 @@ const { createRoot } = require("react-dom/client");
 const data = require("@grafana/data");
 const ui = require("@grafana/ui");
 const { prepare } = require("./fields.js");
+const { DataSource } = require("./datasource.jsx");
 const { Panel } = require("./panels.jsx");
 const { place } = require("./grid.js");
 const { findings } = require("./checks.js");
@@ -129,17 +130,18 @@ async function fonts(root, theme) {
   await Promise.allSettled(["400 14px Inter", "500 14px Inter"].map((font) => document.fonts.load(font, "Ag€³")));
 }
 
-// Draws a dashboard (tests/pictures/pictures.py says what is in it) and gives what is wrong with the picture.
+// Draws a dashboard (tests/pictures/pictures.py says what is in it), or a form with settings (data_sources.py), and gives what is wrong with the picture.
 window.draw = async (job) => {
   const theme = data.createTheme({ colors: { mode: job.theme } });
   const root = createRoot(document.body.appendChild(document.createElement("div")));
   await fonts(root, theme);
+  const isForm = "settings" in job;
   const rows = await Promise.all(
-    job.rows.map(async (row) => ({ ...row, panels: await Promise.all(row.panels.map((one) => prepare(one, theme))) })),
+    (isForm ? [] : job.rows).map(async (row) => ({ ...row, panels: await Promise.all(row.panels.map((one) => prepare(one, theme))) })),
   );
   Object.assign(document.body.style, { margin: 0, background: theme.colors.background.canvas, color: theme.colors.text.primary });
   document.documentElement.style.setProperty("--secondary", theme.colors.text.secondary);
-  root.render(<ThemeContext theme={theme}><ui.GlobalStyles /><Dashboard {...job} rows={rows} /></ThemeContext>);
+  root.render(<ThemeContext theme={theme}><ui.GlobalStyles />{isForm ? <DataSource {...job} /> : <Dashboard {...job} rows={rows} />}</ThemeContext>);
   await quiet();
   return findings();
 };
