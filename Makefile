@@ -49,7 +49,7 @@ check: $(VENV)/.dev
 # make site SERVE=127.0.0.1:8000 shows it, and what is changed meanwhile.
 site: export NO_MKDOCS_2_WARNING := 1
 site: $(VENV)/.dev
-	$(BIN)/mkdocs $(if $(SERVE),serve --dev-addr $(SERVE),build --quiet)
+	$(BIN)/mkdocs $(if $(SERVE),serve --dev-addr $(SERVE),build)
 
 # docs/performance.md: the program as users have it, and its peers. Ten minutes. Where the
 # package's source is not at hand what `python -m telegraf_p1` starts is what is installed, and compiled.
