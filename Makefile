@@ -118,7 +118,8 @@ picture: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures --from $(FROM) --database $(DATABASE)
 
-# docs/commands.md and deploy/share from the parser, docs/fields.md and the table of docs/meters.md from the table and the countries.
+# docs/commands.md, the man page and the completions in deploy from the parser; docs/fields.md and the table of docs/meters.md from
+# the table and the countries.
 docs: $(VENV)/.test
 	$(BIN)/python scripts/write-docs
 

@@ -31,11 +31,7 @@ EXIT_STATUS: Final = {
     "2": "an option, a source, a target or an environment variable is wrong",
     "130": "Ctrl-C in the other commands",
 }
-_SHELLS: Final = {
-    "bash": "bash-completion/completions/telegraf-p1",
-    "zsh": "zsh/site-functions/_telegraf-p1",
-    "fish": "fish/vendor_completions.d/telegraf-p1.fish",
-}
+_SHELLS: Final = ("bash", "zsh", "fish")
 
 
 class _Command(NamedTuple):
@@ -195,7 +191,7 @@ def _roff(text: str) -> str:
 
 
 def completions() -> Iterator[tuple[str, str]]:
-    """Give for each shell the file of its completions, below a system's share, and what is in it."""
+    """Give the shells, and what each of them has to read."""
     whole = parser()
     (commands,) = (one for one in whole._actions if isinstance(one, argparse._SubParsersAction))
     for choice in commands._choices_actions:
@@ -206,5 +202,5 @@ def completions() -> Iterator[tuple[str, str]]:
             action.help = re.split(r"\n| \(default|[:;] ", action.help or "")[0]
             if action.metavar in ("FILE", "SOURCE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # which is how shtab is told
-    for shell, path in _SHELLS.items():
-        yield path, shtab.complete(whole, shell, root_prefix="telegraf_p1") + "\n"
+    for shell in _SHELLS:
+        yield shell, shtab.complete(whole, shell, root_prefix="telegraf_p1") + "\n"

@@ -21,7 +21,7 @@ from tests.helpers.telegrams import ROOT
 )
 COMMANDS = sorted(CHOICES)
 PAGE = (ROOT / "docs" / "commands.md").read_text()
-MANUAL = (ROOT / "deploy" / "share" / "man" / "man1" / "telegraf-p1.1").read_text().replace("\\-", "-")
+MANUAL = (ROOT / "deploy" / "man" / "telegraf-p1.1").read_text().replace("\\-", "-")
 
 
 def shown(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         usage="%(prog)s [options] TARGET",
         description="Simulate one or more meters, to test a set-up without a real one. Ctrl-C stops it.",
         epilog="Examples:\n\n"
-        "  telegraf-p1 simulate --count 1 --form be-1.7 -\n"
+        "  telegraf-p1 simulate --count 1 --form be -\n"
         "  telegraf-p1 simulate pty:/tmp/ttyP1\n\n"
         "While the second one runs, /tmp/ttyP1 is a serial port for telegraf-p1 run. "
         f"{TIMES}",
