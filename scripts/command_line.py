@@ -73,11 +73,12 @@ def _name(action: argparse.Action) -> str:
 # As a page.
 
 _PAGE: Final = """\
+<!-- Written by `make docs`, from the parser. -->
 # Command line
 
-Written by `make docs` from what `telegraf-p1 COMMAND --help` shows. `man telegraf-p1` shows the same.
+`telegraf-p1 COMMAND --help` shows the options of a command, `man telegraf-p1` shows all of this page.
 
-| command | |
+| command | what it does |
 |---|---|
 """
 
@@ -99,8 +100,9 @@ def _section(one: _Command) -> Iterator[str]:
     yield f"\n## `{one.name}`\n\n{_marked(one.description)}\n\n"
     yield f"```text\n{one.usage}\n```\n\n"
     yield f"Example:\n\n```{'toml' if one.examples.startswith('[') else 'sh'}\n{one.examples}\n```\n"
+    yield "\n| option | what it does |\n|---|---|\n"
     for title, options in one.groups.items():
-        yield f"\n| {title} | |\n|---|---|\n"
+        yield f"| **{title}** | |\n"
         yield from (f"| `{name}` | {_marked(text)} |\n" for name, text in options.items())
     for note in one.notes:
         yield f"\n{_marked(note)}\n"
@@ -133,8 +135,8 @@ def _word(word: str) -> str:
     bare = word.strip("(),;.")
     bare = bare if bare in (*EXAMPLES, "p0:") or bare.endswith("//") else bare.rstrip(":")
     if bare.startswith(DOCS):
-        page = f"{bare.removeprefix(DOCS).strip('/') or 'index'}.md"
-        return word.replace(bare, f"[{page}]({page})")
+        page = bare.removeprefix(DOCS).strip("/")
+        return word.replace(bare, f"[{page}]({page}.md)")
     is_code = bare in (*EXAMPLES, "p0:") or "://" in bare or bare.startswith(("--", "/", "~/", "$", "P1_", "'/"))
     return word.replace(bare, f"`{bare}`") if is_code else word
 

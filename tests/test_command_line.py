@@ -58,7 +58,8 @@ def test_a_help_is_no_wider_than_people_read(
 def test_each_option_has_a_help_in_a_group_with_a_name(command: str) -> None:
     parser = CHOICES[command]
     groups = [group for group in parser._action_groups if group._group_actions]  # noqa: SLF001
-    assert [group.title for group in groups if group.title in ("positional arguments", "options")] == []
+    assert [action.dest for action in parser._optionals._group_actions] == ["help"]  # noqa: SLF001
+    assert parser._positionals not in groups  # noqa: SLF001
     for group in groups:
         for action in group._group_actions:  # noqa: SLF001
             assert action.help, action

@@ -23,7 +23,8 @@ def add(commands: Any) -> None:
         help="convert telegrams in files to line protocol or JSON",
         usage="%(prog)s [options] [FILE ...]",
         description="Convert the telegrams in files to records in InfluxDB line protocol, or to JSON. The exit status "
-        "is 1 if a telegram was rejected or none was found.",
+        "is 1 if a telegram was rejected or none was found. If the output goes to a file, the terminal shows the "
+        "progress.",
         epilog="Examples:\n\n"
         "  telegraf-p1 simulate --count 3 - | telegraf-p1 decode\n"
         "  telegraf-p1 simulate --count 1 - | telegraf-p1 decode --json\n\n"
