@@ -79,7 +79,7 @@ def add(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     records.add_argument(
         "--definitions",
         metavar="FILE",
-        help=f"TOML file with names, tags, measurements and OBIS references of your own: {DOCS}/mqtt/",
+        help=f"TOML file with names, tags, measurements and OBIS references of your own: {DOCS}/publish/",
     )
     additional = parser.add_argument_group("Additional output")
     additional.add_argument(

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "closes, which is how Telegraf stops it.",
         epilog="Example, for telegraf.conf:\n\n"
         "  [[processors.execd]]\n"
-        '    command = ["telegraf-p1", "process"]\n\n'
+        '    command = ["/opt/telegraf_p1/bin/telegraf-p1", "process"]\n\n'
         f"{TIMES} The settings for each input: {DOCS}/transports/",
     )
     metrics = parser.add_argument_group("Metrics")

@@ -65,7 +65,7 @@ def add(commands: Any) -> None:
         "--publish",
         metavar="URL",
         help="also publish each value on an MQTT topic of its own below that of the URL, such as "
-        f"mqtt://user@host/home/{{meter}} (default: off): {DOCS}/mqtt/",
+        f"mqtt://user@host/home/{{meter}} (default: off): {DOCS}/publish/",
     )
     parser.set_defaults(main=main)
 

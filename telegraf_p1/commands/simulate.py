@@ -28,11 +28,11 @@ def add(commands: Any) -> None:
         metavar="TARGET",
         help="where the telegrams go\n"
         "-: stdout\n"
-        "pty:/tmp/ttyP1: a simulated serial port with this name\n"
+        "pty:NAME: a serial port, such as pty:/tmp/ttyP1\n"
         "tcp-listen://127.0.0.1:2000: a TCP bridge\n"
         "http-listen://127.0.0.1:8080: a device that sends its last telegram on request\n"
         "mqtt://127.0.0.1/p1/{n}/raw: topics of an MQTT broker\n"
-        "p0:pty:/tmp/ttyP0: an optical port, which p0:///tmp/ttyP0 reads",
+        "p0:pty:NAME: an optical port, for a source such as p0:///tmp/ttyP0",
     )
     meters = parser.add_argument_group("Meters")
     meters.add_argument(
