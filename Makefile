@@ -118,8 +118,9 @@ picture: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures --from $(FROM) --database $(DATABASE)
 
-# docs/commands.md, docs/fields.md and the table of docs/meters.md, from the parser, the table and the countries.
-docs: $(VENV)/.installed
+# docs/commands.md, the man page and the completions in deploy from the parser; docs/fields.md and the table of docs/meters.md from
+# the table and the countries.
+docs: $(VENV)/.test
 	$(BIN)/python scripts/write-docs
 
 clean:

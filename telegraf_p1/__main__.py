@@ -1,4 +1,4 @@
-"""The command line: `telegraf-p1 run|process|check|decode|forward|simulate|fields`, also as `python -m telegraf_p1`."""
+"""The command line: `telegraf-p1 check|run|process|forward|decode|fields|simulate`, also as `python -m telegraf_p1`."""
 
 import argparse
 import gc
@@ -10,20 +10,47 @@ import threading
 from typing import Any, Final, NoReturn
 
 from telegraf_p1 import __version__
-from telegraf_p1.commands import OK, REJECTED
+from telegraf_p1.commands import DOCS, OK, REJECTED
 from telegraf_p1.log import Log, where
 from telegraf_p1.url import UsageError, without_password
 
-_COMMANDS: Final = ("run", "process", "check", "decode", "forward", "simulate", "fields")
+_NAME: Final = "telegraf-p1"
+_COMMANDS: Final = ("check", "run", "process", "forward", "decode", "fields", "simulate")
+_WIDEST: Final = 100  # columns: longer lines are hard to read
 _LOADED: Final = 10_000  # objects: looking for garbage among those that are loaded is a twentieth of the start
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
 class _Help(argparse.HelpFormatter):
-    """Each option that is added makes one, and would ask shutil for the terminal's width, which loads compressors."""
+    """Shows texts as they are written here: blank lines part paragraphs, indented lines and URLs stay whole.
+
+    Each option that is added makes one, and would ask shutil for the terminal's width, which loads compressors.
+    """
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
+        super().__init__(prog, width=min(_columns(), _WIDEST) - 2)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return text
+        # The commands, as far to the left as options, without the line above them that repeats their metavar.
+        return text.replace("\n    ", "\n  ").partition("\n")[2]
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        first, *values = text.splitlines()
+        return [*_wrapped(first, width), *(line for value in values for line in _wrapped(value, width, "  "))]
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(
+            part if part.startswith(" ") else "\n".join(_wrapped(part, width, indent)) for part in text.split("\n\n")
+        )
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _columns() -> int:
@@ -38,6 +65,12 @@ def _columns() -> int:
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, formatter_class=_Help)
+        self._optionals.title = "Other options"
+
+    def format_help(self) -> str:
+        """Give what --help shows, with what all commands have at the end."""
+        self._action_groups.sort(key=lambda group: group is self._optionals)
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Say it in one line that Telegraf logs as an error, and exit with 2."""
@@ -50,9 +83,19 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
     When `only` is a command, it knows no other, and is made in half the time.
     """
-    root = _Parser(prog="telegraf-p1", description="P1 telegrams of smart meters to InfluxDB line protocol.")
-    root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = root.add_subparsers(dest="command", required=True)
+    root = _Parser(
+        prog=_NAME,
+        usage="%(prog)s COMMAND [options]",
+        description="Read the P1 port of smart meters, and write InfluxDB line protocol for Telegraf.",
+        epilog="Examples:\n\n"
+        "  telegraf-p1 check\n"
+        "  telegraf-p1 run sim:\n\n"
+        f"telegraf-p1 COMMAND --help shows the options of a command. Documentation: {DOCS}/",
+    )
+    root.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}", help="show the version and exit"
+    )
+    commands = root.add_subparsers(title="Commands", dest="command", metavar="COMMAND", required=True, prog=_NAME)
     for name in (only,) if only in _COMMANDS else _COMMANDS:
         importlib.import_module(f"telegraf_p1.commands.{name}").add(commands)
     return root

@@ -149,9 +149,9 @@ MAY_KNOW = {
     # the command line
     "commands": "",
     "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
-    "check.watch commands sources sources.auto url",
-    "commands.options": "durations identifiers interpreter keys lineproto outputs.definitions_file outputs.mapping "
-    "shapes timestamp url",
+    "check.watch commands commands.options sources.auto url",
+    "commands.options": "commands durations identifiers interpreter keys lineproto outputs.definitions_file "
+    "outputs.mapping shapes sources timestamp url",
     "commands.run": "commands commands.options execd interpreter log loop outputs.stdout outputs.statistics outputs "
     "outputs.history outputs.mapping outputs.mqtt outputs.pacing pipe reconnect sources sources.connection url",
     "commands.process": "advice commands commands.options execd interpreter log outputs outputs.history outputs.stdout "

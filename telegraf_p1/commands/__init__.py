@@ -7,6 +7,11 @@ others should start without it.
 
 from typing import Final
 
+DOCS: Final = "https://metertrekker.github.io/telegraf_p1"  # scripts/command_line.py makes links of what is below it
+# What the helps of commands have in common.
+TIMES: Final = "A TIME is a number of seconds, or has a unit: 500ms, 10s, 15m, 1h."
+SECRETS: Final = "Passwords, tokens and keys come from environment variables, never from the command line."
+
 OK: Final = 0
 REJECTED: Final = 1  # decode: a telegram was rejected, or none was found
 NO_TELEGRAM: Final = "no telegram found: it begins with / at the start of a line and ends with ! and its CRC"

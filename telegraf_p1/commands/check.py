@@ -5,8 +5,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from telegraf_p1.commands import OK
-from telegraf_p1.sources import EXAMPLES
+from telegraf_p1.commands import DOCS, OK, SECRETS, options
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
@@ -27,30 +26,53 @@ def add(commands: Any) -> None:
     """Say what it takes."""
     parser = commands.add_parser(
         "check",
-        help="find the meter, say what is wrong if there is none, and write the configuration; exit 1 without a meter",
-        epilog="It only listens. A port that Telegraf reads already has to be free: stop Telegraf first.",
+        help="find the meter and write Telegraf's configuration for it",
+        usage="%(prog)s [options] [SOURCE]",
+        description="Find the meter, show what it sends, and write Telegraf's configuration for it. If there is no "
+        "meter, show why and what to do. The exit status is 1 then. Without a SOURCE, check listens on all serial "
+        "ports. Only one program can read a port: stop Telegraf first if it reads the port already.",
+        epilog="Examples:\n\n"
+        "  telegraf-p1 check\n"
+        "  telegraf-p1 check sim: --write p1.conf\n\n"
+        f"{SECRETS} More about check: {DOCS}/check/",
     )
-    parser.add_argument(
+    where = parser.add_argument_group("Where to look")
+    where.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
-        help=f"where to look: {', '.join(EXAMPLES)}; '/dev/ttyUSB*' for several ports; mqtt://host for all topics of a "
-        "broker (default: all serial ports)",
+        help=f"{options.SOURCE}\n'/dev/ttyUSB*' stands for several ports, mqtt://host for all topics of an MQTT broker "
+        "(default: all serial ports)",
     )
-    parser.add_argument(
+    where.add_argument(
         "--network",
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="look for devices in the house that announce themselves, and listen to those that are ready; with an "
-        "ADDRESS of this computer on its network alone; needs the extra `discover`",
+        help="find devices on your network by mDNS, and read those that are ready; with an ADDRESS of this computer, "
+        "only on the network of that address (default: on all); needs the optional package `discover`",
     )
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--json", action="store_true", help="one JSON object in place of the text")
-    shown.add_argument("--watch", action="store_true", help="show the meter that was found live, until Ctrl-C")
-    parser.add_argument("--show-ids", action="store_true", help="show identifiers, of which else the end is shown")
-    parser.add_argument("--write", metavar="FILE", help="write the configuration; tried with Telegraf if it is here")
-    parser.add_argument("--force", action="store_true", help="with --write: replace a file that somebody else wrote")
+    output = parser.add_argument_group("Output")
+    shown = output.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    shown.add_argument(
+        "--watch",
+        action="store_true",
+        help="at the end, show the meter's values live; Ctrl-C stops it; not with --json",
+    )
+    output.add_argument(
+        "--show-ids", action="store_true", help="show whole identifiers (default: only their last characters)"
+    )
+    file = parser.add_argument_group("Configuration file")
+    file.add_argument(
+        "--write",
+        metavar="FILE",
+        help="write the configuration to FILE, usually /etc/telegraf/telegraf.d/p1.conf, and test it with Telegraf if "
+        "that is installed",
+    )
+    file.add_argument(
+        "--force", action="store_true", help="with --write, replace a FILE that telegraf-p1 did not write"
+    )
     parser.set_defaults(main=main)
 
 

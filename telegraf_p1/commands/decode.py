@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from telegraf_p1.commands import NO_TELEGRAM, OK, REJECTED, options
+from telegraf_p1.commands import NO_TELEGRAM, OK, REJECTED, TIMES, options
 from telegraf_p1.commands.progress import Progress
 from telegraf_p1.log import Log
 
@@ -18,15 +18,28 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Say what it takes."""
-    parser = commands.add_parser("decode", help="telegrams in files to lines; exit 1 when one was rejected")
-    parser.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="- is stdin")
-    result = parser.add_mutually_exclusive_group()
-    result.add_argument("--json", action="store_true", help="one JSON object per telegram")
+    parser = commands.add_parser(
+        "decode",
+        help="convert telegrams in files to line protocol or JSON",
+        usage="%(prog)s [options] [FILE ...]",
+        description="Convert the telegrams in files to records in InfluxDB line protocol, or to JSON. The exit status "
+        "is 1 if a telegram was rejected or none was found. If the output goes to a file, the terminal shows the "
+        "progress.",
+        epilog="Examples:\n\n"
+        "  telegraf-p1 simulate --count 3 - | telegraf-p1 decode\n"
+        "  telegraf-p1 simulate --count 1 - | telegraf-p1 decode --json\n\n"
+        f"{TIMES}",
+    )
+    parser.add_argument_group("Input").add_argument(
+        "files", metavar="FILE", nargs="*", default=["-"], help="a recording; - is stdin (default: -)"
+    )
+    result = parser.add_argument_group("Output").add_mutually_exclusive_group()
+    result.add_argument("--json", action="store_true", help="write one JSON object per telegram")
     result.add_argument(
         "--scrub",
         action="store_true",
-        help="the telegrams themselves, with identifiers and messages replaced and the CRC kept right: "
-        "to show them to others",
+        help="write the telegrams themselves, with identifiers and messages replaced and a correct CRC, to show them "
+        "to others; not with --json",
     )
     options.add(parser)
     parser.set_defaults(main=main)

@@ -3,13 +3,23 @@
 import argparse
 from typing import Any
 
-from telegraf_p1.commands import OK
+from telegraf_p1.commands import DOCS, OK
 
 
 def add(commands: Any) -> None:
     """Say what it takes."""
-    parser = commands.add_parser("fields", help="the fields of a record: type, unit, OBIS reference")
-    parser.add_argument("--markdown", action="store_true", help="as docs/fields.md, with the names that others use")
+    parser = commands.add_parser(
+        "fields",
+        help="list the fields of a record",
+        usage="%(prog)s [options]",
+        description="List the fields of a record with type, unit, OBIS reference and the meters that send them.",
+        epilog=f"Example:\n\n  telegraf-p1 fields | grep voltage\n\nThe same list: {DOCS}/fields/",
+    )
+    parser.add_argument_group("Output").add_argument(
+        "--markdown",
+        action="store_true",
+        help="print a Markdown table, with the names that other programs use",
+    )
     parser.set_defaults(main=main)
 
 

@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from telegraf_p1.commands import NO_TELEGRAM, OK, options
+from telegraf_p1.commands import DOCS, NO_TELEGRAM, OK, SECRETS, options
 from telegraf_p1.forward import EXAMPLES as TARGETS
 from telegraf_p1.log import Log
-from telegraf_p1.sources import EXAMPLES
 from telegraf_p1.url import UsageError, parse
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 _SIZE: Final = re.compile(r"(\d{1,12})(k|M|G|)B?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+_QUEUE_SIZE: Final = "64MB"
 _HERE: Final = ("127.0.0.1", "::1")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 _NAME: Final = 60  # characters of a target in its queue's name
@@ -33,22 +33,35 @@ def add(commands: Any) -> None:
     """Say what it takes."""
     parser = commands.add_parser(
         "forward",
-        help="read a meter for ever, and publish its telegrams as they are",
-        epilog="While the target is away telegrams wait on disk, the oldest go when there is no more room. A recording "
-        "ends it, once all has arrived; SIGTERM and Ctrl-C end it at any time, and nothing that is on disk is lost.",
+        help="read a meter and publish its telegrams, unchanged, to MQTT or Kafka",
+        usage="%(prog)s [options] SOURCE TARGET",
+        description="Read a meter and publish its telegrams, unchanged, to MQTT or Kafka. While the broker is "
+        "unavailable, telegrams wait in a queue on disk. It stops on Ctrl-C, on SIGTERM, and at the end of a "
+        "recording once all telegrams have arrived.",
+        epilog="Example, with an MQTT broker on this computer:\n\n"
+        "  telegraf-p1 forward sim: 'mqtt://127.0.0.1/p1/{meter}/raw'\n\n"
+        f"{SECRETS} More about forward: {DOCS}/forward/",
     )
-    parser.add_argument("source", metavar="SOURCE", help=", ".join(EXAMPLES))
-    parser.add_argument("target", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument(
+    ends = parser.add_argument_group("Source and target")
+    ends.add_argument("source", metavar="SOURCE", help=options.SOURCE)
+    ends.add_argument(
+        "target",
+        metavar="TARGET",
+        help=f"where the telegrams go: {', '.join(TARGETS)}; {{meter}} stands for the meter's equipment identifier",
+    )
+    queue = parser.add_argument_group("Queue")
+    queue.add_argument(
         "--queue",
         metavar="FILE",
-        help="where telegrams wait (default: a file a target in $STATE_DIRECTORY, or ~/.local/state/telegraf_p1)",
+        help="file in which telegrams wait (default: one per target in $STATE_DIRECTORY, which systemd sets, or "
+        "~/.local/state/telegraf_p1)",
     )
-    parser.add_argument(
+    queue.add_argument(
         "--queue-size",
         metavar="SIZE",
-        default="64MB",
-        help="of it on disk, at most (default: 64MB, a day of one a second)",
+        default=_QUEUE_SIZE,
+        help="largest size of the queue on disk, such as 500MB or 1GB; when it is full, the oldest telegrams are "
+        f"dropped (default: {_QUEUE_SIZE}, a day of one telegram per second)",
     )
     options.add_trust(parser)
     parser.set_defaults(main=main, **options.UNNAMED)

@@ -5,6 +5,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from telegraf_p1 import durations, keys
+from telegraf_p1.commands import DOCS
+from telegraf_p1.sources import EXAMPLES
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
@@ -14,47 +16,80 @@ _MEASUREMENT: Final = "p1"
 _AS_THEY_ARE: Final = "id"
 _SHORTEST_HISTORY_S: Final = 60
 
+SOURCE: Final = (
+    f"where the telegrams come from: {', '.join(EXAMPLES)}\n"
+    f"options of a source follow a ?, as in '/dev/ttyUSB0?baudrate=9600&format=7E1': {DOCS}/sources/"
+)
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Add to a command which telegrams are believed."""
-    parser.add_argument(
+
+def add_trust(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Add to a command which telegrams are believed; give the group, for more about them."""
+    telegrams = parser.add_argument_group("Telegrams")
+    telegrams.add_argument(
         "--crc",
+        metavar="RULE",
         choices=("auto", "require", "x25", "off"),
         default="auto",
-        help="auto: a CRC must fit, old meters need none (default); require: no CRC, no record; "
-        "x25: CRC-16/X-25 of some Hungarian meters; off: the structure alone, even without a `!`",
+        help="which telegrams to accept by their CRC (default: auto)\n"
+        "auto: the CRC must match; meters that never send one (DSMR 2.2, 3.0) are accepted without\n"
+        "require: a telegram without a CRC is rejected\n"
+        "x25: the CRC is a CRC-16/X-25, as some Hungarian meters send it; a warning says when you need this\n"
+        "off: check only the structure, for devices that remove the CRC and meters that send no ! or always !0000",
     )
-    parser.add_argument(
-        "--plain", action="store_true", help="believe telegrams that are not sealed, too, though there is a key"
+    telegrams.add_argument(
+        "--plain",
+        action="store_true",
+        help="also accept telegrams that are not encrypted when P1_DECRYPTION_KEY is set (default: reject them), for "
+        "several meters of which only some encrypt",
     )
+    return telegrams
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add these, and how telegrams are named."""
-    add_trust(parser)
-    parser.add_argument("--timezone", metavar="ZONE", help="of the meter's clock (default: Europe/Amsterdam)")
-    parser.add_argument(
+def add(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Add these, and how telegrams are named; give the group of what is written beside records."""
+    add_trust(parser).add_argument(
+        "--timezone",
+        metavar="ZONE",
+        help="time zone of the meter's clock (default: Europe/Amsterdam); needed in Finland, Lithuania and Israel, and "
+        "for timestamps without the letter S or W",
+    )
+    records = parser.add_argument_group("Records")
+    records.add_argument(
+        "--measurement", default=_MEASUREMENT, metavar="NAME", help=f"name of the measurement (default: {_MEASUREMENT})"
+    )
+    records.add_argument(
         "--time",
+        metavar="CLOCK",
         choices=("telegram", "host"),
         default="telegram",
-        help="the record's time: the meter's clock (default), or this computer's",
+        help="timestamp of a record (default: telegram)\n"
+        "telegram: that of the telegram, by the meter's clock\n"
+        "host: the time of this computer, for meters whose clock is wrong",
     )
-    parser.add_argument(
+    records.add_argument(
         "--meter-tag",
+        metavar="HOW",
         choices=("id", "hash", "none"),
         default=_AS_THEY_ARE,
-        help="identifiers of meters and connections in records: as they are (default), as hashes with the key in "
-        "P1_HASH_KEY, or left out",
+        help="identifiers of meters and connections in records (default: id)\n"
+        "id: as the meter sends them\n"
+        "hash: a hash of each, with the key in P1_HASH_KEY\n"
+        "none: left out",
     )
-    parser.add_argument(
+    records.add_argument(
+        "--definitions",
+        metavar="FILE",
+        help=f"TOML file with names, tags, measurements and OBIS references of your own: {DOCS}/publish/",
+    )
+    additional = parser.add_argument_group("Additional output")
+    additional.add_argument(
         "--history",
         metavar="TIME",
         default="",
-        help="of the first telegram of each 15m of a meter's clock, write the counters as a second measurement, "
-        "NAME_history, for graphs of years",
+        help="also write a second measurement NAME_history: the counters of the first telegram in each TIME of the "
+        f"meter's clock, such as 15m (1m or more), for graphs over years (default: off): {DOCS}/databases/",
     )
-    parser.add_argument("--definitions", metavar="FILE", help="TOML with other names, tags, measurements and topics")
-    parser.add_argument("--measurement", default=_MEASUREMENT, metavar="NAME", help="(default: %(default)s)")
+    return additional
 
 
 def seconds(option: str, text: str, least: float) -> float:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from telegraf_p1.commands import OK, options
+from telegraf_p1.commands import DOCS, OK, TIMES, options
 
 if TYPE_CHECKING:
     from telegraf_p1.outputs import Output
 
 _NAME: Final = "Telegraf's metrics"
+_FIELD: Final = "value"
 _MOMENT_S: Final = 0.05
 
 
@@ -18,17 +19,34 @@ def add(commands: Any) -> None:
     """Say what it takes."""
     parser = commands.add_parser(
         "process",
-        help="what Telegraf starts as a processor: telegrams in metrics of its inputs to records",
-        epilog="All other metrics pass as they are. It ends with its stdin, as Telegraf wants it; docs/transports.md "
-        "shows what to write for which input.",
+        help="convert telegrams in metrics of other Telegraf inputs, for its processors.execd",
+        usage="%(prog)s [options]",
+        description="Convert the telegrams in metrics of other Telegraf inputs, such as NATS or AMQP, to records. "
+        "Telegraf's processors.execd starts this command. All other metrics pass unchanged. It exits when stdin "
+        "closes, which is how Telegraf stops it.",
+        epilog="Example, for telegraf.conf:\n\n"
+        "  [[processors.execd]]\n"
+        '    command = ["/opt/telegraf_p1/bin/telegraf-p1", "process"]\n\n'
+        f"{TIMES} The settings for each input: {DOCS}/transports/",
     )
-    parser.add_argument(
-        "--field", metavar="NAME", default="value", help="the field with telegrams, a text (default: %(default)s)"
+    metrics = parser.add_argument_group("Metrics")
+    metrics.add_argument(
+        "--field",
+        metavar="NAME",
+        default=_FIELD,
+        help=f"name of the string field that contains the telegram (default: {_FIELD})",
     )
-    parser.add_argument(
-        "--member", metavar="NAME", default="", help="of a JSON text: the member that holds the telegram"
+    metrics.add_argument(
+        "--member",
+        metavar="NAME",
+        default="",
+        help="if the field contains JSON: the member with the telegram (default: detected)",
     )
-    parser.add_argument("--base64", action="store_true", help='the field is base64, as data_type = "base64" makes it')
+    metrics.add_argument(
+        "--base64",
+        action="store_true",
+        help='the field is base64, which is what the setting data_type = "base64" of an input makes',
+    )
     options.add(parser)
     parser.set_defaults(main=main)
 

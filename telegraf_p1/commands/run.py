@@ -4,9 +4,8 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from telegraf_p1.commands import NO_TELEGRAM, OK, options
+from telegraf_p1.commands import DOCS, NO_TELEGRAM, OK, SECRETS, TIMES, options
 from telegraf_p1.log import Log
-from telegraf_p1.sources import EXAMPLES
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
@@ -23,31 +22,51 @@ def add(commands: Any) -> None:
     """Say what it takes."""
     parser = commands.add_parser(
         "run",
-        help="what Telegraf starts: read a meter for ever",
-        epilog="Options of a source follow a ?, as in '/dev/ttyUSB0?baudrate=9600&format=7E1'; the README lists them. "
-        "It ends with its stdin, as Telegraf wants it.",
+        help="read a meter and write records, for Telegraf's inputs.execd",
+        usage="%(prog)s [options] SOURCE",
+        description="Read a meter and write each telegram to stdout, as a record in InfluxDB line protocol. Telegraf's "
+        "inputs.execd starts this command. It reconnects when the connection is lost. It exits when stdin closes, "
+        "which is how Telegraf stops it; in a terminal Ctrl-C stops it.",
+        epilog="Examples:\n\n"
+        "  telegraf-p1 run sim:\n"
+        "  telegraf-p1 run '/dev/ttyUSB0?baudrate=115200' --every 10s\n\n"
+        f"{TIMES} {SECRETS}",
     )
-    parser.add_argument("source", metavar="SOURCE", help=", ".join(EXAMPLES))
-    pace = parser.add_mutually_exclusive_group()
+    source = parser.add_argument_group("Source")
+    source.add_argument("source", metavar="SOURCE", help=options.SOURCE)
+    pace = parser.add_argument_group("Record interval").add_mutually_exclusive_group()
     pace.add_argument(
         "--every",
         metavar="TIME",
         default="",
-        help="write the first telegram of each 10s of a meter's clock, and let the others go; with http and p0: from "
-        "one question to the next (default: 1s, 15m)",
+        help="write only the first telegram in each TIME of the meter's clock, such as 10s, and drop the others "
+        "(default: write every telegram); with http:// and p0: the time from one request to the next (default: 1s "
+        "with http://, 15m with p0:)",
     )
     pace.add_argument(
         "--emit",
+        metavar="WHEN",
         choices=("telegram", "signal"),
         default="telegram",
-        help="write each telegram (default), or the newest one of each meter when Telegraf asks: "
-        'with its signal = "STDIN" or "SIGUSR1"',
+        help="when to write a record (default: telegram); not together with --every\n"
+        "telegram: when a telegram is complete\n"
+        'signal: when Telegraf asks, by its setting signal = "STDIN" or "SIGUSR1"; writes the newest telegram of each '
+        "meter and drops the others",
     )
-    parser.add_argument(
-        "--stats", metavar="TIME", default="", help="write what was counted as a second measurement, each 60s"
+    additional = options.add(parser)
+    additional.add_argument(
+        "--stats",
+        metavar="TIME",
+        default="",
+        help="every TIME, such as 60s (1s or more), also write a measurement NAME_stats: telegrams accepted and "
+        "rejected, bytes, reconnects, age of the last telegram (default: off)",
     )
-    parser.add_argument("--publish", metavar="URL", help="each value on a topic too: mqtt://host/root")
-    options.add(parser)
+    additional.add_argument(
+        "--publish",
+        metavar="URL",
+        help="also publish each value on an MQTT topic of its own below that of the URL, such as "
+        f"mqtt://user@host/home/{{meter}} (default: off): {DOCS}/publish/",
+    )
     parser.set_defaults(main=main)
 
 

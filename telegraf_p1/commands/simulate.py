@@ -1,29 +1,63 @@
 """`telegraf-p1 simulate TARGET`: simulated meters, to try a set-up with."""
 
 import argparse
-from typing import Any
+from typing import Any, Final
 
 from telegraf_p1 import durations
-from telegraf_p1.commands import OK
+from telegraf_p1.commands import DOCS, OK, TIMES
 from telegraf_p1.log import Log
+
+_FORM: Final = "nl-5.0"
 
 
 def add(commands: Any) -> None:
     """Say what it takes."""
-    parser = commands.add_parser("simulate", help="simulated meters, to try a set-up with")
-    parser.add_argument(
+    parser = commands.add_parser(
+        "simulate",
+        help="simulate meters, to test a set-up without one",
+        usage="%(prog)s [options] TARGET",
+        description="Simulate one or more meters, to test a set-up without a real one. Ctrl-C stops it.",
+        epilog="Examples:\n\n"
+        "  telegraf-p1 simulate --count 1 --form be -\n"
+        "  telegraf-p1 simulate pty:/tmp/ttyP1\n\n"
+        "While the second one runs, /tmp/ttyP1 is a serial port for telegraf-p1 run. "
+        f"{TIMES}",
+    )
+    parser.add_argument_group("Target").add_argument(
         "target",
         metavar="TARGET",
-        help="- (stdout), pty:/tmp/ttyP1, tcp-listen://127.0.0.1:2000, http-listen://127.0.0.1:8080, "
-        "mqtt://127.0.0.1/p1/{n}/raw, p0:pty:/tmp/ttyP0 (an optical port: answers p0:///tmp/ttyP0)",
+        help="where the telegrams go\n"
+        "-: stdout\n"
+        "pty:NAME: a serial port, such as pty:/tmp/ttyP1\n"
+        "tcp-listen://127.0.0.1:2000: a TCP bridge\n"
+        "http-listen://127.0.0.1:8080: a device that sends its last telegram on request\n"
+        "mqtt://127.0.0.1/p1/{n}/raw: topics of an MQTT broker\n"
+        "p0:pty:NAME: an optical port, for a source such as p0:///tmp/ttyP0",
     )
-    parser.add_argument("--meters", type=int, default=1, metavar="N", help="how many, `{n}` in TARGET is its number")
-    parser.add_argument("--interval", default="1s", metavar="TIME", help="between two telegrams of a meter (1s)")
-    parser.add_argument("--count", type=int, default=0, metavar="N", help="telegrams of each meter (0: no end)")
-    parser.add_argument("--form", default="nl-5.0", help="the national form (nl-5.0)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="other meters (1)")
-    parser.add_argument(
-        "--encrypt", action="store_true", help="encrypt the telegrams with the key in P1_DECRYPTION_KEY"
+    meters = parser.add_argument_group("Meters")
+    meters.add_argument(
+        "--meters",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of meters; {n} in TARGET stands for the number of each (default: 1)",
+    )
+    meters.add_argument(
+        "--interval", default="1s", metavar="TIME", help="time from one telegram of a meter to the next (default: 1s)"
+    )
+    meters.add_argument(
+        "--count", type=int, default=0, metavar="N", help="telegrams per meter; 0 is no limit (default: 0)"
+    )
+    meters.add_argument(
+        "--form",
+        default=_FORM,
+        help=f"national form of the telegrams (default: {_FORM}); all forms: {DOCS}/meters/",
+    )
+    meters.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="number from which meters are generated (default: 1)"
+    )
+    meters.add_argument(
+        "--encrypt", action="store_true", help="encrypt the telegrams, with the key in P1_DECRYPTION_KEY (default: off)"
     )
     parser.set_defaults(main=main, fail=parser.error)
 

@@ -1,6 +1,7 @@
 """`make install` and `make uninstall`: below a DESTDIR, and in a root of their own. pip needs the network."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.own_root import own_root
-from tests.helpers.programs import PLUGIN, answers, free_port, program, read_line, wait_until
+from tests.helpers.programs import PLUGIN, answers, component, free_port, program, read_line, wait_until
 from tests.helpers.telegrams import ROOT
 
 pytestmark = pytest.mark.integration
@@ -18,6 +19,12 @@ pytestmark = pytest.mark.integration
 NEEDED = ("Makefile", "scripts/install", "deploy", "pyproject.toml", "README.md", "LICENSE", "telegraf_p1")
 DROP_IN = "etc/systemd/system/telegraf.service.d/p1.conf"
 RULES = "etc/udev/rules.d/99-p1.rules"
+MANUAL = "usr/local/share/man/man1/telegraf-p1.1"
+COMPLETIONS = {
+    "bash": "usr/local/share/bash-completion/completions/telegraf-p1",
+    "zsh": "usr/local/share/zsh/site-functions/_telegraf-p1",
+    "fish": "etc/fish/completions/telegraf-p1.fish",
+}
 GOLDEN = ROOT / "tests" / "golden" / "nl-5.0-three-phases"
 
 
@@ -79,10 +86,27 @@ def test_each_file_is_in_its_place_and_may_be_read_by_all(staged: tuple[Path, Pa
     destination, prefix = staged
     assert (destination / DROP_IN).read_bytes() == (ROOT / "deploy" / "telegraf.service.d" / "p1.conf").read_bytes()
     assert (destination / RULES).read_bytes() == (ROOT / "deploy" / "99-p1.rules").read_bytes()
+    assert (destination / MANUAL).read_bytes() == (ROOT / "deploy/man/telegraf-p1.1").read_bytes()
+    for shell, name in COMPLETIONS.items():
+        assert (destination / name).read_bytes() == (ROOT / f"deploy/completion/telegraf-p1.{shell}").read_bytes()
     link = destination / "usr/local/bin/telegraf-p1"
     assert link.readlink() == prefix / "telegraf_p1/bin/telegraf-p1"
     made = [path for path in destination.rglob("*") if not path.is_symlink()]
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in made)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "file"),
+    [
+        ("man", ["--path"], f"{MANUAL}/.."),
+        ("zsh", ["-f", "-c", "print -l $fpath"], COMPLETIONS["zsh"]),
+        ("fish", ["-c", "string join : $fish_complete_path"], COMPLETIONS["fish"]),
+    ],
+)
+def test_man_and_shells_look_by_themselves_where_files_are_put(name: str, asked: list[str], file: str) -> None:
+    bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent"}  # as over SSH
+    folders = re.split("[:\n]", subprocess.check_output([component(name), *asked], env=bare, text=True))
+    assert os.path.normpath(f"/{file}/..") in folders
 
 
 def test_without_a_move_the_plugin_runs_by_its_python(staged: tuple[Path, Path], tmp_path: Path) -> None:
@@ -123,6 +147,7 @@ def test_a_second_install_updates_and_uninstall_leaves_what_was_there_before(tmp
 
     (destination / RULES).write_text("# mine\n")
     (source / "deploy/99-p1.rules").write_text("# new\n")
+    (source / "deploy/man/telegraf-p1.1").write_text("new\n")
     (source / "deploy/telegraf.service.d/p1.conf").write_text("[Service]\n# new\n")
     (source / "telegraf_p1/__init__.py").write_text('__version__ = "99.0"\n')
     (source / "telegraf_p1/scrub.py").unlink()
@@ -137,6 +162,7 @@ def test_a_second_install_updates_and_uninstall_leaves_what_was_there_before(tmp
     assert f"{destination}/{RULES} was changed and is kept" in done.stdout
     assert (destination / RULES).read_text() == "# mine\n"
     assert (destination / DROP_IN).read_text() == "[Service]\n# new\n"
+    assert (destination / MANUAL).read_text() == "new\n"
     home = destination / "opt/telegraf_p1"
     assert list(home.rglob("telegraf_p1-99.0.dist-info"))
     assert not list(home.rglob("telegraf_p1/scrub.py"))
@@ -205,7 +231,8 @@ def test_with_root_it_finds_the_meter_and_uninstall_leaves_telegraf_without_it(t
     script = f"""
         mkdir -p /etc/telegraf/telegraf.d
         {install} && grep command {config} && echo '# mine' >>{config} && {install} &&
-        make -C {source} uninstall && tail -n 1 {config}.saved && ls -d {config} /opt/telegraf_p1 /{DROP_IN} /{RULES}
+        make -C {source} uninstall && tail -n 1 {config}.saved &&
+        ls -d {config} /opt/telegraf_p1 /{DROP_IN} /{RULES} /{MANUAL} /{COMPLETIONS["fish"]}
     """
     with own_root(overlay) as enter, program([*PLUGIN, "simulate", f"tcp-listen://127.0.0.1:{port}"]):
         wait_until(lambda: answers(port), "the meter")
@@ -214,5 +241,5 @@ def test_with_root_it_finds_the_meter_and_uninstall_leaves_telegraf_without_it(t
     assert f"kept as it is: {config}\n" in done.stdout
     assert f"{config}.saved\n" in done.stdout
     assert "# mine\n" in done.stdout
-    assert done.stderr.count("No such file or directory") == 4
+    assert done.stderr.count("No such file or directory") == 6
     assert not Path("/opt/telegraf_p1").exists()
