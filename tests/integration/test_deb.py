@@ -170,6 +170,8 @@ def test_it_is_installed_works_and_leaves_nothing(debian: Debian, deb: Path) -> 
     started = "for one; do sleep 3 | telegraf-p1 run $one & done; wait"
     done = debian.run("sh", "-c", started, "sh", *SOURCES, user=NOBODY)
     assert done.stderr.count("Connection refused") == len(SOURCES), done.stderr
+    done = debian.run("telegraf-p1", "run", "kafka://127.0.0.1:1/p1?group=readers", user=NOBODY)
+    assert (done.returncode, "Debian package does not include it" in done.stderr) == (2, True)
     done = debian.run("python3", "-Ic", f"import sys; sys.path.insert(0, '/{HOME}/lib'); import zeroconf.asyncio")
     assert (done.returncode, done.stderr) == (0, "")
 
