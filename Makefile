@@ -20,8 +20,8 @@ cloud: $(VENV)/.test
 install uninstall:
 	@scripts/install $@
 
-# What a release publishes, in dist: the sdist, the wheel that is built from it, and the .deb. What is in them has the day of the
-# release as its time.
+# What a release publishes, in dist: the sdist, the wheel that is built from it, and the .deb. In the latter two the files
+# have the day of the release as their time, so that the same source gives the same bytes.
 dist: export SOURCE_DATE_EPOCH ?= $(shell $(PYTHON) scripts/release.py epoch)
 dist: $(VENV)/.dev
 	rm -rf dist
