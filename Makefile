@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo stack cloud site install uninstall test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards picture pictures docs clean
+.PHONY: demo stack cloud site install uninstall dist deb test-wheel test check bench bench-dashboards district fuzz atheris soak faults mutants dashboards picture pictures docs clean
 
 demo: $(VENV)/.installed
 	@scripts/demo $(BIN)/telegraf-p1
@@ -19,6 +19,21 @@ cloud: $(VENV)/.test
 # is, EXTRAS= (crypto,ws,discover), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
 install uninstall:
 	@scripts/install $@
+
+# What a release publishes, in dist: the sdist, the wheel that is built from it, and the .deb. In the latter two the files
+# have the day of the release as their time, so that the same source gives the same bytes.
+dist: export SOURCE_DATE_EPOCH ?= $(shell $(PYTHON) scripts/release.py epoch)
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(MAKE) --no-print-directory deb
+
+deb: $(VENV)/.installed
+	$(BIN)/python scripts/make-deb dist
+
+# The wheel in dist, by the tests of the sdist beside it, on the Python that you name.
+test-wheel:
+	PYTHON=$(PYTHON) scripts/test-wheel dist
 
 # Everything that can run here: first what needs no other program, on all cores, then what waits for programs, two at a time,
 # then what measures how quick they are, alone.
@@ -42,6 +57,7 @@ check: $(VENV)/.dev
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/hadolint deploy/Containerfile
 	@$(MAKE) --no-print-directory site
 

@@ -3,8 +3,11 @@
 import importlib
 import sys
 from types import ModuleType
+from typing import Final
 
 from telegraf_p1.url import UsageError
+
+_DEBIAN: Final = "/opt/telegraf_p1/lib/"
 
 
 def loaded(module: str, needs: str, what: str) -> ModuleType:
@@ -15,4 +18,6 @@ def loaded(module: str, needs: str, what: str) -> ModuleType:
         if not needs:
             raise
         cure = f"run {sys.executable} -m pip install '{needs}'"
+        if __file__.startswith(_DEBIAN):  # whose Python is the system's, and takes nothing from pip
+            cure = "the Debian package does not include it, and sudo make install does"
         raise UsageError(f"{what} needs a package that is not installed: {cure}") from None

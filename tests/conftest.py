@@ -24,7 +24,14 @@ DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py",
 REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / name for name in DASHBOARDS))
 
 # Of those, what waits more than it works and measures no time: two files of them share the machine.
-WAITING = ("test_cloud.py", "test_forward_kafka.py", "test_install.py", "test_kafka_bridge.py", "test_years.py")
+WAITING = (
+    "test_cloud.py",
+    "test_deb.py",
+    "test_forward_kafka.py",
+    "test_install.py",
+    "test_kafka_bridge.py",
+    "test_years.py",
+)
 SHARING = (HERE / "dashboards", HERE / "pictures", *(HERE / "integration" / name for name in WAITING))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import sys
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -261,7 +262,10 @@ def test_without_a_pattern_the_ports_of_this_computer_are_listened_to(
         ("auto:ttyUSB0", "write auto:, or a pattern"),
         ("auto://host", "write auto:, or a pattern"),
         ("auto:/", "write auto:, or a pattern"),
-        ("auto:/dev/**x", "pattern"),
+        pytest.param(
+            *("auto:/dev/**x", "pattern"),
+            marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python 3.13 takes ** for * there"),
+        ),
         ("auto:?baudrate=fast", "baudrate"),
         ("auto:?request=cts", "request"),
     ],

@@ -19,6 +19,8 @@ from telegraf_p1.log import Log
 from tests.helpers.programs import wait_until
 from tests.helpers.telegrams import START
 
+pytestmark = pytest.mark.usefixtures("closed_queues")
+
 SIZE = 64_000_000
 
 

@@ -20,6 +20,8 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.url import UsageError
 from tests.helpers.telegrams import START
 
+pytestmark = pytest.mark.usefixtures("closed_queues")
+
 SIZE = 64_000_000
 A_DAY = 86_400
 

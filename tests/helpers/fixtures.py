@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from telegraf_p1.forward.spool import Spool
 from tests.helpers.cable import Cable
 from tests.helpers.databases import Influx
 from tests.helpers.kafka import Kafka
@@ -19,6 +21,22 @@ def cable(tmp_path: Path) -> Iterator[Cable]:
     yield cable
     with suppress(OSError):
         os.close(cable.end)
+
+
+@pytest.fixture
+def closed_queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close each queue on disk that a test makes: Python 3.13 and later warn of those that are open at the end."""
+    made: list[Spool] = []
+    begin = Spool.__init__
+
+    def remember(spool: Spool, *arguments: Any) -> None:
+        begin(spool, *arguments)
+        made.append(spool)
+
+    monkeypatch.setattr(Spool, "__init__", remember)
+    yield
+    for spool in made:
+        spool.close()
 
 
 @pytest.fixture
