@@ -30,8 +30,8 @@ def test_each_reason_is_said_once_and_the_end(said: Said) -> None:
     outage.ends()
     assert said.lines == [
         "W! the broker: refused (1); telegrams wait\n",
-        "I! the broker: still not there: wrong user 'a'\n",
-        "I! the broker is back\n",
+        "I! the broker: still unavailable: wrong user 'a'\n",
+        "I! the broker: connection restored\n",
     ]
 
 

@@ -17,10 +17,10 @@ from telegraf_p1.url import Url, UsageError, duration, number, options
 def source(url: Url) -> Source:
     """Give telegrams of a simulated meter, in step with the clock."""
     if url.path or url.host:
-        raise UsageError(f"source {url.text!r}: options follow a ?, for example sim:?form=be")
+        raise UsageError(f"source {url.text!r}: write the options after a ?, for example sim:?form=be")
     form, interval, count, seed = options(url, form="nl-5.0", interval=1, count=0, seed=1)
     if form not in FORMS:
-        raise UsageError(f"source {url.text!r}: form={form!r} has to be one of: {', '.join(FORMS)}")
+        raise UsageError(f"source {url.text!r}: form={form!r} must be one of: {', '.join(FORMS)}")
     meter = Meter(form, int(number(url, "seed", seed, 0)))
     telegrams = int(number(url, "count", count, 0))
     return partial(_Simulated, meter, duration(url, "interval", interval, 0), telegrams)

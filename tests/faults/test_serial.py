@@ -29,7 +29,7 @@ def test_pulled_out_and_renumbered(row: Row, cable: Cable) -> None:
         row.wire = cable.write
         row.recovered()
         row.steady()
-        row.said("is back")
+        row.said("connection restored")
     assert row.log().count("\n") <= 3  # gone, perhaps missing, back
 
 
@@ -45,7 +45,7 @@ def test_held_by_another_program(row: Row, cable: Cable) -> None:
                     holder.read(65536)
 
                 row.wire = take
-                row.said("another program reads this port")
+                row.said("another program also reads this port")
                 row.said("ser2net")
                 row.send(either(10, 60), PACE)
             fcntl.flock(holder, fcntl.LOCK_UN)

@@ -103,7 +103,7 @@ def _parts(row: Row, bridge: Bridge, part: Callable[[], None]) -> None:
             bridge.accept()
             row.steady(1)
             row.took(begun)
-        row.said("is back")
+        row.said("connection restored")
 
 
 @fault(

@@ -60,7 +60,7 @@ def test_homewizard_2_is_asked_with_token_and_version_and_pinned(
         wrong = "00" * 32
         with plugin("run", f"{device.url}?pin={wrong}", log=log):
             wait_until(lambda: "E! " in log.read_text(), "the error")
-        assert "not the pinned one" in log.read_text()
+        assert "does not match the pin" in log.read_text()
         assert device.seen == []
 
         for query in (f"?pin={pin}", f"?ca={certificate[0]}"):

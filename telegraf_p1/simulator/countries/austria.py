@@ -1,4 +1,4 @@
-"""Austria: Graz and Burgenland, sealed."""
+"""Austria: Graz and Burgenland, encrypted."""
 
 from collections.abc import Iterator
 
@@ -22,5 +22,5 @@ def _at(house: House) -> Iterator[str]:
 COUNTRY = Country(
     "Austria",
     "at",
-    (Meters("Sagemcom T210-D, L+G E360", "real", Form("at", _at, has_identifier=False), "sealed; no identifier"),),
+    (Meters("Sagemcom T210-D, L+G E360", "real", Form("at", _at, has_identifier=False), "encrypted; no identifier"),),
 )

@@ -1,4 +1,4 @@
-"""Luxembourg: Smarty, mostly sealed."""
+"""Luxembourg: Smarty, mostly encrypted."""
 
 from collections.abc import Iterator
 
@@ -30,4 +30,4 @@ def _lu(house: House) -> Iterator[str]:
     yield from mbus(1, 3, "96.1.0", f"GTST{house.serial}", gas)
 
 
-COUNTRY = Country("Luxembourg", "lu", (Meters("Smarty", "real, document", Form("lu", _lu), "mostly sealed"),))
+COUNTRY = Country("Luxembourg", "lu", (Meters("Smarty", "real, document", Form("lu", _lu), "mostly encrypted"),))
