@@ -95,7 +95,7 @@ class Trust:
         elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
             text = (
                 f"the {self._whose} closes the connection during the TLS handshake: if this port does not "
-                f"use TLS, write {self._plain}://"
+                f"use TLS, use {self._plain}://"
             )
         elif isinstance(error, ssl.SSLError) and error.reason:
             text = f"TLS connection to the {self._whose} failed: {error.reason.replace('_', ' ').lower()}"

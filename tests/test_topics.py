@@ -169,9 +169,9 @@ def test_what_was_heard_is_said_in_lines() -> None:
         "2 messages in 15 s; 1 topic with telegrams",
         "p1/1/raw: 1 telegram of meter ...001",
     ]
-    nothing = Heard([], [], 1, 3.0, "the connection to the broker lost").text()
+    nothing = Heard([], [], 1, 3.0, "connection to the broker lost").text()
     assert nothing.startswith(
-        "1 message in 3 s; no telegrams among them\nthe connection to the broker lost\ncheck that the device publishes"
+        "1 message in 3 s; no telegrams among them\nconnection to the broker lost\ncheck that the device publishes"
     )
 
 

@@ -60,7 +60,7 @@ def test_silent(row: Row, cable: Cable) -> None:
     with row.plugin("run", f"{cable.link}{either('?timeout=1s', '')}"):
         row.begin()
         row.steady()
-        row.said("trying again", seconds=90)
+        row.said("retrying", seconds=90)
         time.sleep(0.1)
         row.steady()
 
@@ -93,7 +93,7 @@ def test_stuck(row: Row, cable: Cable) -> None:
         cable.link.unlink()
         cable.plug_in()
         with row.unheard():
-            while "trying again" not in row.log():
+            while "retrying" not in row.log():
                 row.send(1, PACE)
         row.recovered()
         row.steady()

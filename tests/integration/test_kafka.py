@@ -336,8 +336,11 @@ def test_a_user_reads_over_tls(
     [
         ("kafkas://reader@127.0.0.1:TLS/open?CA", "refuses user 'reader' with the password in P1_KAFKA_PASSWORD"),
         ("kafkas://reader@127.0.0.1:TLS/open?sasl=PLAIN&CA", "Invalid username or password"),
-        ("kafkas://reader@127.0.0.1:TLS/open?", "certificate is not trusted (self-signed certificate); name who has"),
-        ("kafkas://reader@localhost:TLS/open?CA", "is for '127.0.0.1' and not for 'localhost'; write the name"),
+        (
+            "kafkas://reader@127.0.0.1:TLS/open?",
+            "certificate is not trusted (self-signed certificate); add the certificate of its signer",
+        ),
+        ("kafkas://reader@localhost:TLS/open?CA", "is for '127.0.0.1' and not for 'localhost'; use the name in"),
         (
             "kafkas://127.0.0.1:TLS/open?CA",
             "closes the connection: add ?cert=FILE if it needs a client certificate, or write",
@@ -346,7 +349,7 @@ def test_a_user_reads_over_tls(
             "kafka://127.0.0.1:TLS/open?",
             "closes the connection: use kafkas:// if this port needs TLS, or write USER@host",
         ),
-        ("kafkas://127.0.0.1:PLAIN/open?CA", "if this port does not use TLS, write kafka://"),
+        ("kafkas://127.0.0.1:PLAIN/open?CA", "if this port does not use TLS, use kafka://"),
         ("kafkas://good@127.0.0.1:TLS/closed?CA", "closed: Topic authorization failed"),
         ("kafkas://good@127.0.0.1:TLS/open?group=closed&CA", "Group authorization failed"),
         ("kafka://127.0.0.1:PLAIN/nowhere?", "Kafka has no topic 'nowhere': create it, or correct its name"),

@@ -197,7 +197,7 @@ def test_what_paho_does_not_expect_is_one_line_and_values_come_again(
         wait_until(lambda: publish("", "5") or "out/n" in listener.messages, "a value")
         assert not failures
         assert len(said) == 2
-        assert "the connection met UnicodeError at test_mqtt_output.py:" in said[0]
+        assert "the connection failed with UnicodeError at test_mqtt_output.py:" in said[0]
         assert "connection restored" in said[1]
         assert "secret" not in "".join(said)
 
@@ -230,7 +230,7 @@ def test_why_tls_with_the_broker_fails_is_said(tmp_path: Path, broker: Mosquitto
     folder.mkdir()
     with_tls = Mosquitto(folder, f"certfile {cert}", f"keyfile {key}").start()
     try:
-        cure = f"if it is your broker, add ?pin={pin}"
+        cure = f"if this is your broker, add ?pin={pin}"
         for url, why in (
             (
                 f"mqtts://127.0.0.1:{with_tls.port}/x",
@@ -246,7 +246,7 @@ def test_why_tls_with_the_broker_fails_is_said(tmp_path: Path, broker: Mosquitto
         ):
             with publisher(url) as (_, said):
                 wait_until(lambda said=said: said, "the reason")  # type: ignore[misc]
-            assert f"{url[:200]}: the broker cannot be reached: " in said[0]
+            assert f"{url[:200]}: the broker is unreachable: " in said[0]
             assert why in said[0]
         with publisher(f"mqtts://127.0.0.1:{with_tls.port}/x?pin={pin}") as (_, said):
             wait_until(lambda: "Sending CONNACK to" in with_tls.log.read_text(), "the connection")
@@ -270,7 +270,7 @@ def test_a_broker_that_sends_messages_costs_no_memory(tmp_path: Path, qos: int) 
         serving(serve) as port,
         plugin("run", "sim:?interval=0.1", "--publish", f"mqtt://127.0.0.1:{port}/x", log=log) as process,
     ):
-        wait_while_reading(process, lambda: "nobody asked for (type 3)" in log.read_text(), "the message")
+        wait_while_reading(process, lambda: "unexpected packet (type 3)" in log.read_text(), "the message")
         memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
         assert memory < 40 * 1024
 

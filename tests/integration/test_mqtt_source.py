@@ -205,8 +205,8 @@ def test_many_long_messages_at_once_cost_no_memory(tmp_path: Path, size: int, *,
     ("packet", "said"),
     [
         (publish(b"p1", b"x", 7, qos=2), "a message with QoS 2 instead of 1"),
-        (b"\x62\x02\x00\x07", "a packet that nobody asked for (type 6)"),  # PUBREL
-        (b"\xc0\x00", "a packet that nobody asked for (type 12)"),  # PINGREQ
+        (b"\x62\x02\x00\x07", "an unexpected packet (type 6)"),  # PUBREL
+        (b"\xc0\x00", "an unexpected packet (type 12)"),  # PINGREQ
     ],
 )
 def test_what_nobody_asked_for_is_not_kept(packet: bytes, said: str) -> None:
@@ -309,7 +309,7 @@ def test_a_message_whose_head_breaks_the_rules_costs_itself(tmp_path: Path, brok
         while "rejected_message=1i" not in read_line(process):
             pass
     assert log.read_text().count("has an invalid header") == 1
-    assert "trying again" not in log.read_text()
+    assert "retrying" not in log.read_text()
 
 
 def test_while_telegraf_stands_still_what_nobody_keeps_is_read_on(
@@ -467,7 +467,7 @@ def test_it_ends_at_once(state: str, how: str, tmp_path: Path, broker: Mosquitto
             elif state == "silent broker":
                 stack.enter_context(silent.accept()[0])
             else:
-                wait_until(lambda: "trying again" in log.read_text(), "the warning")
+                wait_until(lambda: "retrying" in log.read_text(), "the warning")
             yield process
 
     assert_ends_at_once(running, how)
@@ -556,7 +556,7 @@ def test_tls_checks_the_broker_and_shows_who_we_are(tmp_path: Path) -> None:
         for query, said in (
             (f"?ca={other.ca}&cert={ours.client_cert}&key={ours.client_key}", "certificate is not trusted"),
             (f"?cert={ours.client_cert}&key={ours.client_key}", "certificate is not trusted"),
-            (f"?ca={ours.ca}", "trying again"),
+            (f"?ca={ours.ca}", "retrying"),
         ):
             with plugin("run", source + query, log=log):
                 wait_until(lambda: "E! " in log.read_text(), "the error")
@@ -576,7 +576,7 @@ def test_a_certificate_that_nobody_has_signed_is_pinned(tmp_path: Path, monkeypa
     monkeypatch.setenv("P1_MQTT_PASSWORD", "SECRET")
     try:
         for query, said in (
-            ("", f"not trusted (self-signed certificate); if it is your broker, add ?pin={pin}"),
+            ("", f"not trusted (self-signed certificate); if this is your broker, add ?pin={pin}"),
             (f"?pin={'00' * 32}", f"does not match the pin: its SHA-256 is {pin}"),
         ):
             with plugin("run", source + query, log=log):
@@ -607,7 +607,7 @@ def test_tls_and_plain_ports_are_told_apart(tmp_path: Path, scheme: str) -> None
     cert, key = self_signed(tmp_path, "broker")
     lines = (f"certfile {cert}", f"keyfile {key}") if scheme == "mqtt" else ()
     broker, log = Mosquitto(tmp_path, *lines).start(), tmp_path / "log"
-    said = {"mqtt": "use mqtts:// if this port needs TLS", "mqtts": "write mqtt://"}[scheme]
+    said = {"mqtt": "use mqtts:// if this port needs TLS", "mqtts": "use mqtt://"}[scheme]
     try:
         with plugin("run", f"{scheme}://127.0.0.1:{broker.port}/{TOPIC}", log=log):
             wait_until(lambda: said in log.read_text(), said)
@@ -715,7 +715,7 @@ def test_mqtt_in_a_websocket_is_as_any_other(tmp_path: Path) -> None:
             # The first may come twice: its plugin ended when it was written, and perhaps not acknowledged.
             assert [line for line in read_until(process, waiting[-1]) if line != first] == waiting
             broker.stop()
-            wait_until(lambda: "trying again" in log.read_text(), "the warning")
+            wait_until(lambda: "retrying" in log.read_text(), "the warning")
             broker.start()
             last = device.telegram()
             assert last in read_until(process, last)
@@ -796,7 +796,7 @@ def test_a_websocket_that_was_meant_to_have_tls_is_named(tmp_path: Path) -> None
     try:
         for source, said in (
             (f"mqtt+ws://127.0.0.1:{port}/{TOPIC}", "mqtt+wss://"),
-            (f"mqtt+wss://127.0.0.1:{broker.port}/{TOPIC}", "write mqtt+ws://"),
+            (f"mqtt+wss://127.0.0.1:{broker.port}/{TOPIC}", "use mqtt+ws://"),
             (f"mqtt+ws://127.0.0.1:{broker.port}/{TOPIC}", "or use the port of its WebSockets"),
         ):
             with plugin("run", source, log=log):

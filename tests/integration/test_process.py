@@ -77,7 +77,7 @@ def in_state(state: str, cable: Cable, log: Path) -> Iterator[subprocess.Popen[b
             case "connecting":
                 wait_until(lambda: sockets(process.pid), "an attempt to connect")
             case "back-off":
-                wait_until(lambda: logged(log, "trying again"), "the warning")
+                wait_until(lambda: logged(log, "retrying"), "the warning")
             case "writing":
                 wait_until(lambda: unread(process) > 40_000, "a full pipe")
             case "finished":
@@ -208,20 +208,20 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "/dev/ttyUSB0?baudrate=fast"], "baudrate"),
         (["run", "/dev/ttyUSB0?format=9X3"], "format"),
         (["run", "serial://ttyUSB0"], "three slashes"),
-        (["run", "/dev/null"], "no serial port"),
+        (["run", "/dev/null"], "is not a serial port"),
         (["run", "sim:?form=xx"], "nl-5.0"),
         (["run", "sim:?interval=1e300"], "interval"),
         (["run", "sim:", "--stats", "soon"], "60s"),
-        (["run", "sim:", "--stats", "10ms"], "1s or more"),
-        (["run", "sim:", "--history", "59s"], "60s or more"),
+        (["run", "sim:", "--stats", "10ms"], "at least 1s"),
+        (["run", "sim:", "--history", "59s"], "at least 60s"),
         (["decode", "--history", "soon"], "60s"),
         (["run", "sim:form=lu"], "write the options after a ?"),
         (["run", "sim:?form=be&form=lu"], "is given twice"),
         (["run", "recording.txt"], "file:NAME"),
         (["run", "tcp://a..b:23"], "not a valid host name"),
         (["run", "/dev/ptmx?baudrate=1e12"], "baudrate"),
-        (["run", "/dev"], "no serial port"),
-        (["run", "file:%00"], "can be printed"),
+        (["run", "/dev"], "is not a serial port"),
+        (["run", "file:%00"], "only printable characters"),
         (["decode", "/proc/self/mem"], "Input/output error"),
         (["run", "file:/no/such/file"], "No such file"),
         (["decode", "/no/such/file"], "No such file"),
@@ -229,11 +229,11 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "sim:", "--publish", "mqtt://a..b/x"], "not a valid host name"),
         (["run", "sim:", "--publish", f"mqtt://{'h' * 70}/x"], "not a valid host name"),
         (["run", "sim:", "--publish", f"mqtt://h/{'x' * 65_536}"], "too long"),
-        (["run", "sim:", "--publish", "mqtt://h/a%0Ab"], "can be printed"),
-        (["run", "sim:", "--publish", "mqtt://h/a%EF%BF%BEb"], "can be printed"),
+        (["run", "sim:", "--publish", "mqtt://h/a%0Ab"], "only printable characters"),
+        (["run", "sim:", "--publish", "mqtt://h/a%EF%BF%BEb"], "only printable characters"),
         (["run", "sim:", "--publish", f"mqtt://{'u' * 65_536}@h/x"], "too long"),
-        (["run", "sim:", "--publish", "mqtt://h/+/x"], "+ and #"),
-        (["run", "sim:", "--publish", "mqtts://h/x?ca=%00"], "can be printed"),
+        (["run", "sim:", "--publish", "mqtt://h/+/x"], "cannot contain + or #"),
+        (["run", "sim:", "--publish", "mqtts://h/x?ca=%00"], "only printable characters"),
         (["run", "sim:", "--definitions", "/dev/zero"], "regular file"),
         (["run", "sim:", "--meter-tag", "hash"], "P1_HASH_KEY"),
         (["frobnicate"], "frobnicate"),
@@ -309,7 +309,7 @@ def test_encrypted_telegrams_are_read_with_the_key_from_the_environment(
     monkeypatch.setenv("P1_DECRYPTION_KEY", "SECRET")
     done = subprocess.run([*PLUGIN, "run", "sim:"], capture_output=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert b"P1_DECRYPTION_KEY has to be 32 hex digits" in done.stderr
+    assert b"P1_DECRYPTION_KEY must be 32 hex digits" in done.stderr
     assert b"SECRET" not in done.stderr
 
 

@@ -74,7 +74,7 @@ def test_what_was_found_outlives_the_cable_and_noise(tmp_path: Path, cable: Cabl
         wait_for_port(process, cable)
         speak_until_read(process, cable, "nl-2.2", 9600, "7E1")
         cable.pull_out()
-        wait_until(lambda: "trying again" in log.read_text(), "the message")
+        wait_until(lambda: "retrying" in log.read_text(), "the message")
         cable.plug_in()
         wait_for_port(process, cable)
         assert cable.speed() == 9600
