@@ -207,8 +207,8 @@ def test_what_was_counted_becomes_a_line(heard: Heard) -> None:
 
 
 def test_what_a_source_noticed_is_said(heard: Heard) -> None:
-    heard.interpreter.records(Trouble("another program also reads this port and takes bytes away"), RECEIVED_NS)
-    assert heard.said("another program") == ["W! cable: another program also reads this port and takes bytes away\n"]
+    heard.interpreter.records(Trouble("request rejected (400): Content-Length is not a number"), RECEIVED_NS)
+    assert heard.said("request rejected") == ["W! cable: request rejected (400): Content-Length is not a number\n"]
 
 
 def test_encrypted_telegrams_are_opened() -> None:

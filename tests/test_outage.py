@@ -46,4 +46,4 @@ def test_what_was_not_said_has_no_end(said: Said) -> None:
 def test_two_that_are_away_for_one_reason_are_both_said(said: Said) -> None:
     for name in ("the source", "the broker"):
         said.outage(name).begins("refused", said.log.warning_for)
-    assert said.lines == ["W! the source: refused; retrying\n", "W! the broker: refused; telegrams wait\n"]
+    assert said.lines == ["W! the source: refused; retrying\n", "W! the broker: refused; retrying\n"]

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.helpers.messages import messages
+from tests.helpers.messages import is_known, messages
 from tests.helpers.telegrams import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -47,3 +47,9 @@ def test_messages_of_each_kind_are_collected() -> None:
         "P1_DECRYPTION_KEY does not decrypt the telegram: the key is wrong, or belongs to another meter",  # with a name
         "POST a telegram here",  # the first line of a function
     }
+
+
+def test_a_line_that_is_none_of_the_messages_is_no_known_one() -> None:
+    """Else the fixture that looks at each line of a log would see nothing."""
+    assert is_known("cable: telegram rejected: the CRC does not match: sent 0001, computed 1234 over 711 bytes")
+    assert not is_known("cable: it has come to nothing ('so far'): see what is said of it, for ever or for 15 s")

@@ -259,7 +259,7 @@ def test_tls_is_checked(tmp_path: Path) -> None:
 
 
 def test_tls_to_a_plain_port_raises_oserror(device: WebSocketDevice) -> None:
-    with pytest.raises(OSError, match="write ws://"):
+    with pytest.raises(OSError, match="use ws://"):
         open_source(device.url.replace("ws:", "wss:"))()
 
 

@@ -173,8 +173,11 @@ def _name(func: ast.expr) -> str:
 
 
 def is_known(line: str) -> bool:
-    """Whether a line of a log has a message in it: all its words, one behind the other."""
-    return any(_has(line, parts) for parts in _parts())
+    """Whether a line of a log has a message in it: all its words, one behind the other.
+
+    What is an option of a source is one of the command with `process`.
+    """
+    return any(_has(line.replace("--member ", "?member="), parts) for parts in _parts())
 
 
 def _has(line: str, parts: list[str]) -> bool:
