@@ -75,5 +75,5 @@ def test_a_port_that_is_busy_is_named_and_the_other_is_read(tmp_path: Path, cabl
         with plugin("run", f"auto:{tmp_path}/ttyUSB*", log=log) as process:
             speak_until_read(process, meter, 115200, "8N1")
             said = log.read_text()
-    assert said.count(f"{busy.link}: another program reads this port") == 1
+    assert said.count(f"{busy.link}: port in use by another program") == 1
     assert f"meter found on {meter.link} (115200 8N1)" in said

@@ -355,7 +355,7 @@ def test_a_return_that_ends_in_the_middle_leaves_the_readings_to_nobody_else(kno
 def test_a_removal_that_grafana_could_not_be_told_of_is_done_by_the_next(known: Settings, data: str) -> None:
     name, told, keep_data = f"untold{data[1:]}", known.folder / "told", data == "--keep-data"
     add(known, name, comes_back=False)
-    with pytest.raises(OSError, match="`false` fails"):
+    with pytest.raises(OSError, match="`false` failed"):
         remove(known._replace(grafana="false"), name, keep_data=keep_data)
     remove(known._replace(grafana=f"touch {told}"), name, keep_data=keep_data)
     assert told.exists()
@@ -447,8 +447,8 @@ def test_a_failure_leaves_nothing_that_works_by_half(cloud: Cloud) -> None:
     settings = cloud.state / "settings"
     right = settings.read_text()
     for old, new, words in (
-        (f"sh -c 'kill -HUP $(cat {cloud.folder}/mosquitto.pid)'", "false", "`false` fails"),
-        ("P1_CLOUD_GRAFANA=", "P1_CLOUD_GRAFANA=false", "`false` fails"),
+        (f"sh -c 'kill -HUP $(cat {cloud.folder}/mosquitto.pid)'", "false", "`false` failed"),
+        ("P1_CLOUD_GRAFANA=", "P1_CLOUD_GRAFANA=false", "`false` failed"),
         (cloud.url, "http://127.0.0.1:1", "InfluxDB does not answer"),
         (cloud.settings()["P1_CLOUD_TOKEN"], "another", "rejects the token"),
     ):

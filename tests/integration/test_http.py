@@ -85,7 +85,7 @@ def test_what_is_not_ours_of_the_query_goes_to_the_device(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("status", "headers", "said"),
     [
-        (401, {}, "is P1_HTTP_TOKEN right?"),
+        (401, {}, "check P1_HTTP_TOKEN"),
         (404, {}, "the device answers 404 Not Found"),
         (301, {"Location": "https://other/"}, "with a redirect to 'https://other/'"),
     ],

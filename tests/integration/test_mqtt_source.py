@@ -167,7 +167,7 @@ def test_a_topic_that_is_no_utf_8_costs_its_message(tmp_path: Path) -> None:
         read_until(process, line(telegram))
         wait_until(lambda: acknowledged == [1, 2], "both acknowledgements")
         assert "rejected=1i,rejected_message=1i" in read_line(process)
-    assert log.read_text().count("no UTF-8") == 1
+    assert log.read_text().count("is UTF-8") == 1
 
 
 def test_a_packet_of_any_length_costs_no_memory(tmp_path: Path) -> None:
