@@ -45,7 +45,7 @@ def test_held_by_another_program(row: Row, cable: Cable) -> None:
                     holder.read(65536)
 
                 row.wire = take
-                row.said("another program also reads this port")
+                row.said("port in use by another program")
                 row.said("ser2net")
                 row.send(either(10, 60), PACE)
             fcntl.flock(holder, fcntl.LOCK_UN)
