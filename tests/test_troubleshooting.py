@@ -5,7 +5,8 @@ import re
 from tests.helpers.messages import is_known, messages
 from tests.helpers.telegrams import ROOT
 
-PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
+# What stands behind this heading comes from elsewhere.
+PAGE, OTHERS = (ROOT / "docs" / "troubleshooting.md").read_text().split("\n## Texts of the system and of Telegraf\n")
 ROW = re.compile(r"\| (`.+?) \| (.+) \| (.+) \|")
 SPAN = re.compile(r"`` (.+?) ``|`(.+?)`")
 
@@ -29,6 +30,10 @@ def test_each_message_on_the_page_is_one_of_the_program() -> None:
 def test_no_message_is_on_the_page_twice() -> None:
     found = on_the_page()
     assert sorted({text for text in found if found.count(text) > 1}) == []
+
+
+def test_no_message_of_the_program_stands_among_those_of_others() -> None:
+    assert [message.text for message in messages() if f"| `{message.text}`" in OTHERS] == []
 
 
 def test_messages_of_each_kind_are_collected() -> None:
