@@ -10,18 +10,19 @@ from typing import Final
 Advice = Mapping[str, str]
 
 _SETTINGS: Final = "115200 8N1 is for DSMR 4 and later, {}9600{}7E1 for DSMR 2.2 and 3.0"
-_IN_THE_DEVICE: Final = ": that is set in the device, for its serial port"
-_DEVICE_LOSES: Final = "between the meter and its device, or by what carries the messages"
+_IN_THE_DEVICE: Final = ": change the serial port settings in the device"
+_DEVICE_LOSES: Final = "between the meter and the device, or on the way from the device"
 
 LINE: Final[Advice] = {
     "": "",
-    "cut": ": bytes were lost on the way (bad cable, two readers on one port, a device that cuts); for an old meter "
-    "that never sends a ! use --crc off",
+    "cut": ": bytes were lost on the way (bad cable, two programs on one port, a device that "
+    "truncates data); for an old meter that never sends a ! use --crc off",
     "changed": ": bytes were changed or lost on the way (bad or long cable, noise)",
-    "missing": ": another program reads the same port, or a buffer ran over",
-    "head": ": bytes were changed or lost between the meter and its optical head (is it straight, does light fall in?)",
+    "missing": ": another program reads the same port, or a buffer overflowed",
+    "head": ": bytes were changed or lost between the meter and its optical head (check that it sits "
+    "straight and no light falls in)",
     "seven bits": ": add ?format=7E1 to the source",
-    "eight bits": ": leave format=7E1 out of the source",
+    "eight bits": ": remove format=7E1 from the source",
     "speed": f" ({_SETTINGS.format('?baudrate=', '&format=')})",
 }
 BRIDGE: Final[Advice] = {
@@ -32,7 +33,7 @@ BRIDGE: Final[Advice] = {
 }
 DEVICE: Final[Advice] = {
     "": "",
-    "cut": f": it was cut {_DEVICE_LOSES} (a limit of their size?)",
+    "cut": f": it was truncated {_DEVICE_LOSES} (check for a message size limit)",
     "changed": f": bytes were changed or lost {_DEVICE_LOSES}",
     "missing": f": they were lost {_DEVICE_LOSES}",
     "head": f": bytes were changed or lost {_DEVICE_LOSES}",

@@ -33,4 +33,4 @@ def reached(address: tuple[str, int], end: float) -> socket.socket:
                 opened.close()
         else:
             return opened
-    raise trouble or OSError(f"{address[0]!r} has no address")
+    raise trouble or OSError(f"{address[0]!r} has no IP address")

@@ -79,7 +79,7 @@ UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_halve_line_ends, "doubles line endings"),
     (lambda data: data.replace(b"\r\n\n", b"\r\n"), "doubles line endings"),
     (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
-    (_add_blank_line, "drops the blank line behind the identification"),
+    (_add_blank_line, "drops the blank line after the identification"),
     (lambda data: _add_blank_line(_lf_to_crlf(data)), "rewrites line endings and drops the blank line"),
 )
 

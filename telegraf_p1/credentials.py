@@ -23,9 +23,11 @@ def read(environment: Mapping[str, str], name: str) -> str:
     """
     text = environment.get(name, "").strip()  # a file with Windows line ends leaves a CR there
     if not text.isprintable():
-        raise UsageError(f"{name} holds a control character, a line end or something else that cannot be seen")
+        raise UsageError(
+            f"{name} contains a control character, a line break or another invisible character: copy it again"
+        )
     if len(text) > _LONGEST:
-        raise UsageError(f"{name} has {len(text)} characters, more than {_LONGEST}: something else stands there")
+        raise UsageError(f"{name} has {len(text)} characters, more than the allowed {_LONGEST}: copy it again")
     if len(text) >= _SHORTEST_HIDDEN:
         _read.add(text)
     return text

@@ -158,7 +158,7 @@ class Decoding:
             self.time = self.clock.read(text, self.received)
             self.time_text = text
         if self.time is None:
-            self.no_time = Remark(reference, f"{text!r} is no valid time: the host's clock is used")
+            self.no_time = Remark(reference, f"{text!r} is not a valid time: this computer's clock is used")
 
     def channel(self, number: int) -> mbus.Channel:
         """Give the M-Bus channel with this number."""
@@ -171,7 +171,7 @@ def _sent_twice(objects: list[CosemObject]) -> Iterator[Remark]:
     sent: dict[str, list[str]] = {}
     for reference, groups in objects:
         if sent.get(reference, groups) != groups:
-            yield Remark(reference, "sent twice with different values: the last counts")
+            yield Remark(reference, "sent twice with different values: the last one is used")
         sent[reference] = groups
 
 
@@ -293,7 +293,7 @@ def _quantity(decoding: Decoding, row: Row, _channel: int, groups: list[str]) ->
     value, unit = values.quantity(groups[0])
     field = _field_in(unit, row)
     if field is None:
-        raise Unreadable(f"unit {unit!r} is not expected")
+        raise Unreadable(f"unexpected unit {unit!r}")
     decoding.put(field, values.convert(value, unit, field.unit))
 
 
@@ -304,7 +304,7 @@ def _limiter(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> 
         unit = "W"
     field = _field_in(unit, row)
     if field is None:
-        raise Unreadable(f"unit {unit!r} is none of a limiter")
+        raise Unreadable(f"unexpected unit {unit!r} for a limiter")
     if not values.is_off(value):
         decoding.put(field, values.convert(value, unit, field.unit))
 
@@ -320,14 +320,14 @@ def _peak(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> Non
     power, end = row.fields
     times, numbers = _by_form(tuple(groups))
     if not numbers:
-        raise Unreadable(f"no power stands in {groups!r}")
+        raise Unreadable(f"no power in {groups!r}")
     value = values.number(numbers[-1], power.unit)
     time = timestamp.epoch(times[0], decoding.zone) if times else None
     if times and not value and (timestamp.is_void(times[0]) or _is_empty_month(times[0], value)):
         return
     decoding.put(power, value)
     if time is None:
-        raise Unreadable(f"{groups!r} holds no valid time: the peak is kept without it")
+        raise Unreadable(f"no valid time in {groups!r}: the peak is kept without it")
     decoding.put(end, time)
 
 
@@ -346,7 +346,7 @@ def _peak_history(decoding: Decoding, row: Row, _channel: int, groups: list[str]
         decoding.put(average, _mean(peaks))
     decoding.put(count, len(peaks))
     if unreadable:
-        raise Unreadable(f"{unreadable[:3]!r} of the months holds no valid time or power")
+        raise Unreadable(f"months without a valid time or power: {unreadable[:3]!r}")
 
 
 @lru_cache(64)
@@ -453,7 +453,7 @@ def _mbus_reading(decoding: Decoding, row: Row, channel: int, groups: list[str])
         _mbus_quantity(decoding, row._replace(fields=row.fields[2:]), channel, groups)
     elif len(row.fields) > 2 and not timestamp.is_void(groups[0]) and _is_second(decoding.channel(channel), unit):
         raise Unreadable(
-            f"{groups[-1]!r} is no second reading of a meter for {decoding.channel(channel).named_medium()}"
+            f"{groups[-1]!r} is not a second reading of a meter for {decoding.channel(channel).named_medium()}"
         )
     else:
         _reading(decoding, channel, groups[:-1], groups[-1], "")
@@ -476,7 +476,7 @@ def _mbus_quantity(decoding: Decoding, row: Row, channel: int, groups: list[str]
     value, unit = values.quantity(_time_first(groups)[-1])
     field = _field_in(unit, row)
     if field is None:
-        raise Unreadable(f"unit {unit!r} is not expected")
+        raise Unreadable(f"unexpected unit {unit!r}")
     decoding.channel(channel).more[field.name] = values.convert(value, unit, field.unit)
 
 

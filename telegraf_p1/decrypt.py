@@ -1,4 +1,4 @@
-"""A sealed frame (Luxembourg Smarty; Graz and Burgenland in Austria) becomes a plain one.
+"""An encrypted frame (Luxembourg Smarty; Graz and Burgenland in Austria) becomes a plain one.
 
 DLMS general-glo-ciphering with AES-128-GCM (Smarty P1 specification 1.1.3, section 3.2.5): the tag proves that
 the telegram is the meter's, and its own CRC is checked after that like any other.
@@ -11,7 +11,7 @@ nonce and has to be known: `/EGM5G35` CR LF CR LF 00 82 …
 
 from typing import Final, NamedTuple
 
-from telegraf_p1.framer import SEALED, SEALED_BLOCK, Frame
+from telegraf_p1.framer import ENCRYPTED, ENCRYPTED_BLOCK, Frame
 from telegraf_p1.keys import AUTHENTICATION_KEY, KEY, SYSTEM_TITLE, Keys
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
 
@@ -22,7 +22,7 @@ _TAG_LENGTH: Final = 12
 
 
 class Opened(NamedTuple):
-    """The plain bytes of a frame, its frame counter if it was sealed, and what is odd about how it was."""
+    """The plain bytes of a frame, its frame counter if it was encrypted, and what is odd about how it was."""
 
     data: bytes
     counter: int | None = None
@@ -30,41 +30,46 @@ class Opened(NamedTuple):
 
 
 def opened(frame: Frame, found: Keys | None) -> Opened:
-    """Give the plain bytes of any frame; raise TelegramError for a sealed one that cannot be opened."""
-    block = SEALED_BLOCK.match(frame.data)
-    if not block and not frame.data.startswith(SEALED):
+    """Give the plain bytes of any frame; raise TelegramError for an encrypted one that cannot be opened."""
+    block = ENCRYPTED_BLOCK.match(frame.data)
+    if not block and not frame.data.startswith(ENCRYPTED):
         return Opened(frame.data)
     if not frame.whole:
-        raise TelegramError("cut", f"a sealed telegram was cut off after {len(frame.data)} bytes")
-    return _unseal_block(block[1], frame.data[block.end() :], found) if block else unseal(frame.data, found)
+        raise TelegramError("cut", f"an encrypted telegram was cut off after {len(frame.data)} bytes")
+    return _decrypt_block(block[1], frame.data[block.end() :], found) if block else decrypt(frame.data, found)
 
 
-def unseal(frame: bytes, found: Keys | None) -> Opened:
-    """Decrypt a whole sealed frame; raise TelegramError when that fails, with the likely reason."""
+def decrypt(frame: bytes, found: Keys | None) -> Opened:
+    """Decrypt a whole encrypted frame; raise TelegramError when that fails, with the likely reason."""
     if found is None:
         raise TelegramError(
-            "sealed",
-            f"the telegrams are sealed: ask your grid company for the key and put {KEY} (32 hex digits) into "
-            "Telegraf's environment, such as /etc/default/telegraf",
+            "encrypted",
+            f"the telegrams are encrypted: ask your grid company for the key and set {KEY} (32 hex "
+            "digits) in Telegraf's environment, for example in /etc/default/telegraf",
         )
     head = {0x82: 13, 0x81: 12}.get(frame[10], 11)
     result = _opened(frame[_TITLE], frame[head:], found)
     if not isinstance(result, Opened):
-        raise _reason(result, "require", f"{KEY} does not open the telegram: it is wrong, or another meter's")
+        raise _reason(
+            result, "require", f"{KEY} does not decrypt the telegram: the key is wrong, or belongs to another meter"
+        )
     return result
 
 
-def _unseal_block(identification: bytes, block: bytes, found: Keys | None) -> Opened:
+def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> Opened:
     """Decrypt a block behind its identification, and put both together."""
     if found is None:
         raise TelegramError(
-            "sealed",
-            f"the telegrams are sealed behind their identification (Poland): ask your grid company for the key and the "
-            f"system title, and put {KEY} (32 hex digits) and {SYSTEM_TITLE} (16) into Telegraf's environment",
+            "encrypted",
+            "the telegrams are encrypted after their identification (Poland): ask your grid company "
+            f"for the key and the system title, and set {KEY} (32 hex digits) and {SYSTEM_TITLE} (16) "
+            "in Telegraf's environment",
         )
     result = _opened(found.title, block, found)
     if not isinstance(result, Opened):
-        wrong = f"{KEY} and {SYSTEM_TITLE} do not open the telegram: one of them is wrong, or another meter's"
+        wrong = (
+            f"{KEY} and {SYSTEM_TITLE} do not decrypt the telegram: one of them is wrong, or belongs to another meter"
+        )
         raise _reason(_with_identification(identification, result), "off", wrong)
     return result._replace(data=_with_identification(identification, result.data))
 
@@ -79,26 +84,26 @@ def _with_identification(identification: bytes, plain: bytes) -> bytes:
 def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
     """Decrypt a block, from its security byte to its tag; give what the key makes of it when no tag fits."""
     security, counter = block[:1], block[1 : 1 + _COUNTER_LENGTH]
-    sealed = block[1 + _COUNTER_LENGTH :]
-    plain, is_proven = _decrypted(found.key, title + counter, sealed, security + found.authentication)
+    encrypted = block[1 + _COUNTER_LENGTH :]
+    plain, is_proven = _decrypted(found.key, title + counter, encrypted, security + found.authentication)
     number = int.from_bytes(counter, "big")
     if is_proven:
         return Opened(plain, number)
-    if any(_decrypted(found.key, title + counter, sealed, other)[1] for other in (security, b"")):
-        remark = "the telegrams are sealed without the authentication key: who knows the key could change them"
+    if any(_decrypted(found.key, title + counter, encrypted, other)[1] for other in (security, b"")):
+        remark = "the telegrams are encrypted without the authentication key: anyone who has the key could change them"
         return Opened(plain, number, remark)
     return plain
 
 
-def _decrypted(key: bytes, nonce: bytes, sealed: bytes, authenticated: bytes) -> tuple[bytes, bool]:
+def _decrypted(key: bytes, nonce: bytes, encrypted: bytes, authenticated: bytes) -> tuple[bytes, bool]:
     """Give the plain bytes of cipher text and tag, and whether the tag proves them."""
     from cryptography.exceptions import InvalidTag  # 40 ms and 8 MB that a plain meter does not need
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    mode = modes.GCM(nonce, sealed[-_TAG_LENGTH:], min_tag_length=_TAG_LENGTH)
+    mode = modes.GCM(nonce, encrypted[-_TAG_LENGTH:], min_tag_length=_TAG_LENGTH)
     decryptor = Cipher(algorithms.AES(key), mode).decryptor()
     decryptor.authenticate_additional_data(authenticated)
-    plain = decryptor.update(sealed[:-_TAG_LENGTH]).rstrip(b"\r\n\0")
+    plain = decryptor.update(encrypted[:-_TAG_LENGTH]).rstrip(b"\r\n\0")
     try:
         decryptor.finalize()
     except InvalidTag:
@@ -114,7 +119,8 @@ def _reason(plain: bytes, crc_mode: CrcMode, wrong_key: str) -> TelegramError:
     try:
         parse(plain, crc_mode)
     except TelegramError:
-        return TelegramError("sealed-changed", f"a sealed telegram was changed on the way ({KEY} is right)")
+        return TelegramError("encrypted-changed", f"an encrypted telegram was changed on the way ({KEY} is correct)")
     return TelegramError(
-        "authentication-key", f"{AUTHENTICATION_KEY} does not fit ({KEY} is right): it comes with the key"
+        "authentication-key",
+        f"{AUTHENTICATION_KEY} does not match ({KEY} is correct): use the one that came with the key",
     )

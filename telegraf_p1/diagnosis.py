@@ -20,7 +20,7 @@ _LEAST: Final = 48  # bytes, under which chance could speak
 # DLMS in HDLC: flag, frame format type 3, perhaps with the segmentation bit, and its length
 # (IEC 62056-46, 6.4.1), flag.
 _HDLC: Final = re.compile(rb"\x7e([\xa0-\xaf])(.)", re.DOTALL)
-# A piece of such a frame: its head up to the LLC header, or that and what follows it (sealed, or a notification).
+# A piece of such a frame: its head up to the LLC header, or that and what follows it (encrypted, or a notification).
 _HDLC_MARKS: Final = b"\xe6\xe7\x00", b"\x7e\xdb\x08"  # one of which is in each
 _HDLC_PIECE: Final = re.compile(rb"\x7e[\xa0-\xaf].{4,12}?\xe6\xe7\x00|\xe6\xe7\x00[\xdb\x0f]|\x7e\xdb\x08", re.DOTALL)
 # M-Bus long frame (EN 13757-2, 5.2): 68 L L 68, and 16 at its end.
@@ -40,8 +40,8 @@ class Diagnosis(NamedTuple):
 def _protocol(name: str) -> Diagnosis:
     return Diagnosis(
         "protocol",
-        f"the meter speaks {name}, which is no P1 telegram and cannot be read here; "
-        "ask your grid company whether the port can send P1 telegrams, or use a reader for that protocol",
+        f"the meter sends {name}, not P1 telegrams, and this program cannot read that; ask your "
+        "grid company whether the port can send P1 telegrams, or use a reader for that protocol",
     )
 
 
@@ -51,14 +51,14 @@ DLMS_IN_HDLC: Final = _protocol("DLMS in HDLC frames (7E)")
 def diagnose(data: bytes) -> Diagnosis | None:
     """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few."""
     if _GZIP in data:
-        return Diagnosis("gzip", "what comes is compressed (gzip): set the device to send it as it is")
+        return Diagnosis("gzip", "the data is compressed (gzip): configure the device to send it uncompressed")
     return _other_protocol(data) or _line_settings(data)
 
 
 def no_telegram(data: bytes) -> Diagnosis:
     """Say that these bytes hold none, though nothing is wrong with them otherwise."""
     return Diagnosis(
-        "no-telegram", f"text comes, but no telegram, which begins with / and ends with ! and its CRC: {data[:40]!r}"
+        "no-telegram", f"received text, but no telegram (it begins with / and ends with ! and its CRC): {data[:40]!r}"
     )
 
 
@@ -71,15 +71,15 @@ def _line_settings(data: bytes) -> Diagnosis | None:
     if len(heard) >= _LEAST and (parity := _parity(heard, strange)):
         return parity
     if len(heard) < len(data) / 2:
-        return Diagnosis("speed", "only NUL bytes come: the port is read faster than the meter sends", "speed")
+        return Diagnosis("speed", "only NUL bytes received: the port is read faster than the meter sends", "speed")
     if _is_inverted(data):
         return Diagnosis(
             "inverted",
-            "the signal is not inverted: a P1 port needs a cable with an inverter (open collector, active low), "
-            "or a UART that is set to inverted input",
+            "the signal is not inverted: a P1 port needs a cable with an inverter (open collector, "
+            "active low), or a UART that is set to inverted input",
         )
     if strange > len(data) * 0.15:
-        text = "the bytes are no text: the signal is not inverted, or the speed or the format is wrong"
+        text = "the data is not text: the signal is not inverted, or the speed or the format is wrong"
         return Diagnosis("speed", text, "speed")
     return None
 
@@ -89,7 +89,7 @@ def _parity(heard: bytes, strange: int) -> Diagnosis | None:
     if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
         return Diagnosis("parity", "the line is 7E1 but read as 8N1", "seven bits")
     if not heard.translate(None, _EVEN_TEXT):
-        text = "each second character is missing: the line is 8N1 but read with parity"
+        text = "every second character is missing: the line is 8N1 but read with parity"
         return Diagnosis("parity", text, "eight bits")
     return None
 

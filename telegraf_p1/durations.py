@@ -16,6 +16,6 @@ def seconds(text: str, least: float = 0.0) -> float:
         value = float("nan")
     if not least <= value <= _LONGEST_S:
         raise ValueError(
-            f"{text!r} has to be a time such as 60s, 1m or 500ms" + (f", {least:g}s or more" if least else "")
+            f"{text!r} must be a time such as 60s, 1m or 500ms" + (f", at least {least:g}s" if least else "")
         )
     return value

@@ -1,7 +1,7 @@
 r"""Bytes in any pieces in, frames out.
 
 A plain frame is everything from the `/` of the identification to the CRC behind the `!`, byte
-for byte, without the line end that follows it. A sealed one (Luxembourg, parts of Austria) is
+for byte, without the line end that follows it. An encrypted one (Luxembourg, parts of Austria) is
 found by the length in its head, since its cipher text may hold any byte. A readout of an
 optical port (P0) has STX behind its identification, or nothing before that, and ends with ETX and one character more.
 
@@ -17,12 +17,12 @@ from typing import Final, NamedTuple
 # 1024 characters in hex, and a Belgian history of 13 months).
 LIMIT: Final = 16 * 1024
 
-SEALED: Final = b"\xdb"
+ENCRYPTED: Final = b"\xdb"
 # DB 08, eight bytes of system title, the length, 30 (authenticated and encrypted).
 _TITLE_ENDS: Final = 10
 _NO_HEAD: Final = 0
-# Poland: a sealed block behind a plain identification, with a system title of no bytes: 00 82, its length, 30.
-SEALED_BLOCK: Final = re.compile(rb"(/[^\r\n]{1,80}\r?\n\r?\n)\x00\x82(..)(?=\x30)", re.DOTALL)
+# Poland: an encrypted block behind a plain identification, with a system title of no bytes: 00 82, its length, 30.
+ENCRYPTED_BLOCK: Final = re.compile(rb"(/[^\r\n]{1,80}\r?\n\r?\n)\x00\x82(..)(?=\x30)", re.DOTALL)
 _NO_TITLE: Final = b"\n\0"
 _LONGEST_HEAD: Final = 90
 _BLOCK_BEGINS: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n\r?\n\x00(?:\x82.{0,2})?\Z", re.DOTALL)
@@ -38,7 +38,7 @@ _CODE: Final = rb"[0-9CFLP](?=[0-9A-Z:-]{0,8}\.)[0-9A-Z.:*&-]{0,20}\("
 _READOUT: Final = re.compile(rb"/[^\r\n\0\xdb]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
 _BARE: Final = rb"\x02(?=" + _CODE + rb"|[0-9CFLP][0-9A-Z.:*&-]{0,20}\Z|\Z)"
 _READOUT_MARK: Final = re.compile(rb"\x03|/")
-# The head of a sealed frame, and the beginnings of that: see `_sealed_end`.
+# The head of an encrypted frame, and the beginnings of that: see `_encrypted_end`.
 _HEAD: Final = (
     rb"\xdb(?=\x08.{8}(?:[\x00-\x80\x83-\xff]|\x81.|\x82..)\x30"
     rb"|\x08(?:.{0,9}+|.{8}(?:\x81.?+|\x82.{0,2}+))\Z|\Z)"
@@ -56,7 +56,8 @@ _MARK: Final = re.compile(
 # What ends before its first object and has no CRC is no frame: it is never believed, and garbage is full of it.
 _NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb|\x02[0-9A-Z.:*&-]*+")
 _NOTHINGS: Final = re.compile(rb"(?:/[^\r\n\0\xdb]*+[\r\n\0]++(?:![\r\n]++)?+(?=/))++")
-# What cipher text does not hold by chance: a telegram's identification and first object, or the head of a sealed one.
+# What cipher text does not hold by chance: a telegram's identification and first object, or the head of an encrypted
+# one.
 _PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
 _PLAIN_ENDS: Final = re.compile(
     rb"/(?:[A-Za-z]{0,3}|[A-Za-z]{3}\d[^()\r\n]{0,64}+[\r\n]{0,4}(?:\d(?:-\d?)?)?)\Z"  # its beginnings, at the end
@@ -113,7 +114,7 @@ class Framer:
         return list(self.frames(data, at))
 
     def give_back(self) -> None:
-        """Say that the frame just given is none: noise looked like the head of a sealed one, and claimed what follows.
+        """Say that the frame just given is none: noise looked like the head of an encrypted one, and took what follows.
 
         `frames` searches on behind its head, then.
         """
@@ -146,7 +147,7 @@ class Framer:
             if not _NOTHING.fullmatch(buffer, start, step.place):
                 self._is_given_back = False
                 yield Frame(buffer[start : step.place], self._at, whole=step.done, behind_flag=self._behind_flag)
-                if self._is_given_back and buffer.startswith(SEALED, start):
+                if self._is_given_back and buffer.startswith(ENCRYPTED, start):
                     position = _within(buffer, start + 1, position)
             ended = position
 
@@ -174,9 +175,9 @@ class Framer:
         return self._pending
 
 
-def is_sealed(frame: bytes) -> bool:
-    """Whether the bytes of a frame, be it whole or not, are sealed."""
-    return frame.startswith(SEALED) or SEALED_BLOCK.match(frame) is not None
+def is_encrypted(frame: bytes) -> bool:
+    """Whether the bytes of a frame, be it whole or not, are encrypted."""
+    return frame.startswith(ENCRYPTED) or ENCRYPTED_BLOCK.match(frame) is not None
 
 
 def _start(buffer: bytes, position: int, ended: int) -> re.Match[bytes] | None:
@@ -188,7 +189,9 @@ def _start(buffer: bytes, position: int, ended: int) -> re.Match[bytes] | None:
 
 def _plain(buffer: bytes, start: int, position: int) -> _Step:
     limit = start + LIMIT
-    if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (step := _sealed_block(buffer, start, position)):
+    if buffer.find(_NO_TITLE, start, start + _LONGEST_HEAD) >= 0 and (
+        step := _encrypted_block(buffer, start, position)
+    ):
         return step
     if buffer.find(_STX, start, start + _LONGEST_HEAD) >= 0 and (head := _READOUT.match(buffer, start)):
         return _readout(buffer, start, max(position, head.end()))
@@ -248,19 +251,19 @@ def _end_mark(buffer: bytes, _start: int, mark: int) -> _Step | None:
     return None
 
 
-def _sealed_start(buffer: bytes, start: int, mark: int) -> _Step | None:
+def _encrypted_start(buffer: bytes, start: int, mark: int) -> _Step | None:
     if buffer[start:mark].endswith(_HDLC):
         return None
-    end = _sealed_end(buffer, mark)
+    end = _encrypted_end(buffer, mark)
     return None if end == _NO_HEAD else _Step(mark, done=None if end is None else False)
 
 
-_LOOK: Final = {ord("/"): _slash, ord("!"): _end_mark, SEALED[0]: _sealed_start}
+_LOOK: Final = {ord("/"): _slash, ord("!"): _end_mark, ENCRYPTED[0]: _encrypted_start}
 
 
-def _sealed_block(buffer: bytes, start: int, position: int) -> _Step | None:
-    """Whether a sealed block stands behind the identification, and where it ends."""
-    block = SEALED_BLOCK.match(buffer, start)
+def _encrypted_block(buffer: bytes, start: int, position: int) -> _Step | None:
+    """Whether an encrypted block stands behind the identification, and where it ends."""
+    block = ENCRYPTED_BLOCK.match(buffer, start)
     if block and int.from_bytes(block[2], "big") < LIMIT:
         end = block.end() + int.from_bytes(block[2], "big")
         head = block[1] + b"\0\x82"
@@ -273,8 +276,8 @@ def _sealed_block(buffer: bytes, start: int, position: int) -> _Step | None:
     return _Step(position, done=None) if _BLOCK_BEGINS.match(buffer, start) else None
 
 
-def _sealed(buffer: bytes, start: int, position: int) -> _Step:
-    end = _sealed_end(buffer, start)
+def _encrypted(buffer: bytes, start: int, position: int) -> _Step:
+    end = _encrypted_end(buffer, start)
     if end is None:
         return _Step(position, done=None)
     if end == _NO_HEAD:
@@ -288,7 +291,7 @@ def _sealed(buffer: bytes, start: int, position: int) -> _Step:
 
 
 def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -> int | None:
-    """Where another frame begins in a sealed one, None when none does.
+    """Where another frame begins in an encrypted one, None when none does.
 
     The meter's own head once more: bytes of this one were lost. A plain telegram: the head was noise.
     """
@@ -300,7 +303,7 @@ def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -
 
 
 def _within(buffer: bytes, start: int, end: int) -> int:
-    """Where another frame begins in what was taken for a sealed one, or else may begin at its end.
+    """Where another frame begins in what was taken for an encrypted one, or else may begin at its end.
 
     A plain one would have ended it, unless there is too little of it.
     """
@@ -315,11 +318,11 @@ def _overlap(buffer: bytes, end: int, head: bytes) -> int:
     return next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
 
 
-_STEPS: Final = {ord("/"): _plain, SEALED[0]: _sealed, _STX[0]: _bare}
+_STEPS: Final = {ord("/"): _plain, ENCRYPTED[0]: _encrypted, _STX[0]: _bare}
 
 
-def _sealed_end(buffer: bytes, start: int) -> int | None:
-    """Where a sealed frame ends by its head; None when more bytes have to come, _NO_HEAD if it is none.
+def _encrypted_end(buffer: bytes, start: int) -> int | None:
+    """Where an encrypted frame ends by its head; None when more bytes have to come, _NO_HEAD if it is none.
 
     BER lengths: one byte under 80, `81 ll`, `82 hh ll` (Luxembourg).
     """

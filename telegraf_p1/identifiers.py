@@ -73,8 +73,8 @@ def _hash(key: str) -> Callable[[str], str]:
 
     if len(key) < _SHORTEST_KEY or not key.isascii():
         raise ValueError(
-            f"--meter-tag hash needs a secret in the environment: {KEY}, {_SHORTEST_KEY} characters of ASCII or more; "
-            "`openssl rand -hex 16` makes one"
+            f"--meter-tag hash needs a secret in the environment: set {KEY} to {_SHORTEST_KEY} or more "
+            "ASCII characters; `openssl rand -hex 16` makes one"
         )
 
     @lru_cache(1024)

@@ -11,7 +11,7 @@ from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.decrypt import opened
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
-from telegraf_p1.framer import Frame, Framer, is_sealed
+from telegraf_p1.framer import Frame, Framer, is_encrypted
 from telegraf_p1.keys import Keys
 from telegraf_p1.log import Log
 from telegraf_p1.obis.lookup import DEFAULT, Table
@@ -37,7 +37,8 @@ _LONGEST: Final = 4096  # bytes of a telegram that may have begun before we list
 
 _PLAIN: Final = TelegramError(
     "plain",
-    "it is not sealed, though P1_DECRYPTION_KEY is set: anybody could have sent it; use --plain if your meter does",
+    "the telegram is not encrypted, though P1_DECRYPTION_KEY is set: anyone could have sent "
+    "it; use --plain if your meter sends such telegrams",
 )
 
 
@@ -48,7 +49,7 @@ class Settings(NamedTuple):
     zone: Zone
     host_time: bool
     keys: Keys | None = None
-    plain: bool = False  # whether telegrams that are not sealed are believed though there is a key
+    plain: bool = False  # whether telegrams that are not encrypted are believed though there is a key
     rows: Table = DEFAULT
     identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
     shapes: Shapes | None = None  # those of which a telegram may become a line at once
@@ -173,7 +174,7 @@ class Interpreter:
             return begins is not None and (begins[0] != b"!" or stream.crc_seen) and not self._is_good(frame, stream)
         if self._settings.crc == "off" and telegram.is_sound(frame.data):
             return False  # of a meter that sends no `!`
-        return telegram.is_begun(frame.data) or is_sealed(frame.data)
+        return telegram.is_begun(frame.data) or is_encrypted(frame.data)
 
     def _is_good(self, frame: Frame, stream: _Stream) -> bool:
         try:
@@ -252,7 +253,7 @@ class Interpreter:
         """
         judged = self.accepted + self.rejected if judged is None else judged
         found = self._believed(frames, stream)
-        if self.accepted + self.rejected > judged or is_sealed(stream.framer.unfinished()):
+        if self.accepted + self.rejected > judged or is_encrypted(stream.framer.unfinished()):
             stream.explain()
         else:
             stream.unexplained += data
@@ -269,7 +270,7 @@ class Interpreter:
 
     def _forget_the_oldest(self) -> None:
         """Make room: thousands of topics with half a telegram each would fill the memory."""
-        self._warn.of_trouble(self._name, "too many telegrams have begun at once: the oldest of them are dropped")
+        self._warn.of_trouble(self._name, "too many unfinished telegrams at the same time: the oldest are dropped")
         self._held = sum(stream.held() for stream in self._streams.values())
         for stream in self._streams.values():
             if self._held <= _MOST_HELD / 2:
@@ -315,7 +316,7 @@ class Interpreter:
             self._accept_known([known[0]], stream)
             return known[0]
         try:
-            data, counter, sealing = opened(frame, settings.keys)
+            data, counter, encryption = opened(frame, settings.keys)
             parsed = telegram.parse(
                 data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole, medium=stream.medium
             )
@@ -331,8 +332,8 @@ class Interpreter:
         self._accept(stream, 1, has_crc=parsed.checksum is not None)
         record = decode(parsed, frame.at, stream.memory, host_time=settings.host_time, rows=settings.rows)
         self._warn.of_telegram(stream.name, parsed, record)
-        if sealing:
-            self._warn.of_sealing(stream.name, sealing)
+        if encryption:
+            self._warn.of_encryption(stream.name, encryption)
         if not settings.host_time and record.time_ns == frame.at:
             self._warn.of_time(stream.name, record)
         if record.time_ns is None:
@@ -409,8 +410,8 @@ def _frames(framer: Framer, data: bytes, at: int | None, *, ends_message: bool) 
 def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:
     """Say why a frame was rejected, with what is known of its stream."""
     if error.cause in ("key", "authentication-key") and stream.counter is not None:
-        text = "a sealed telegram was changed on the way: the keys opened others of this meter"
-        return TelegramError("sealed-changed", text)
-    if error.cause in ("key", "sealed") and frame.behind_flag:
+        text = "an encrypted telegram was changed on the way: the keys decrypted others of this meter"
+        return TelegramError("encrypted-changed", text)
+    if error.cause in ("key", "encrypted") and frame.behind_flag:
         return TelegramError("protocol", DLMS_IN_HDLC.text)
     return error

@@ -67,12 +67,12 @@ class Brokers:
 
     def hangs_up(self) -> str:
         """Say that a broker hangs up on us before it answers, and what it may want."""
-        wishes = [] if self._trust else ["is this its port for TLS (write kafkas://)"]
+        wishes = [] if self._trust else ["use kafkas:// if this port needs TLS"]
         if self._trust and "ssl.certificate.location" not in self.settings:
-            wishes.append("does it want our certificate (?cert=FILE)")
+            wishes.append("add ?cert=FILE if it needs a client certificate")
         if not self.user:
-            wishes.append("does it want a user (write USER@host)")
-        return "the broker hangs up" + (f": {', or '.join(wishes)}?" if wishes else "")
+            wishes.append("write USER@host if it needs a user")
+        return "the broker closes the connection" + (f": {', or '.join(wishes)}" if wishes else "")
 
     def look(self) -> None:
         """Raise OSError that says why none of the brokers can be reached: librdkafka would try for ever."""
@@ -108,7 +108,7 @@ class Voice:
         elif code in _REFUSED:
             self._trouble = self.refusal(error)
         elif error.fatal():
-            self._trouble = OSError(errno.EPROTO, f"Kafka gives up: {said(error)}")
+            self._trouble = OSError(errno.EPROTO, f"Kafka reports a fatal error: {said(error)}")
         else:
             self._reason = said(error)
 
@@ -123,11 +123,13 @@ class Voice:
         if self._trouble or not self._down_at:
             return self._trouble
         if self._reason:
-            return OSError(errno.ECONNRESET, f"no broker is left: {self._reason}")
+            return OSError(errno.ECONNRESET, f"no broker is available: {self._reason}")
         # What was the last connection's fault comes behind that, sometimes.
         if time.monotonic() < self._down_at + _REASON_S:
             return None
-        return OSError(errno.ECONNRESET, "the broker is gone" if self.is_answered else self._brokers.hangs_up())
+        return OSError(
+            errno.ECONNRESET, "connection to the broker lost" if self.is_answered else self._brokers.hangs_up()
+        )
 
 
 def said(error: KafkaError) -> str:
@@ -137,7 +139,7 @@ def said(error: KafkaError) -> str:
 
 def no_topic(topic: str) -> OSError:
     """Give what is said of a topic that Kafka does not have."""
-    return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: make it, or is its name another one?")
+    return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: create it, or correct its name")
 
 
 def options_of(error: KafkaException) -> UsageError:
@@ -150,7 +152,7 @@ def _addresses(url: Url, more: str) -> list[tuple[str, int]]:
     for text in filter(None, more.split(",")):
         broker = _BROKER.fullmatch(text)
         if not broker or int(broker["port"] or _PORT) > 65535:
-            raise UsageError(f"source {url.text!r}: brokers={more!r} has to be like host1:9092,host2:9092")
+            raise UsageError(f"source {url.text!r}: brokers={more!r} must be like host1:9092,host2:9092")
         found.append((broker["host"].strip("[]"), int(broker["port"] or _PORT)))
     return found
 
@@ -159,16 +161,16 @@ def _sasl(url: Url, mechanism: str, *, is_plain: bool) -> dict[str, str]:
     """Give how a user shows who he is; his password is in the environment."""
     if not url.user:
         if mechanism:
-            raise UsageError(f"source {url.text!r}: sasl is for a user: write {url.scheme}://USER@{url.host}")
+            raise UsageError(f"source {url.text!r}: sasl needs a user: write {url.scheme}://USER@{url.host}")
         return {}
     mechanism = mechanism or _MECHANISMS[0]
     if mechanism not in _MECHANISMS:
-        raise UsageError(f"source {url.text!r}: sasl={mechanism!r} has to be one of {', '.join(_MECHANISMS)}")
+        raise UsageError(f"source {url.text!r}: sasl={mechanism!r} must be one of {', '.join(_MECHANISMS)}")
     if mechanism == "PLAIN" and is_plain:
-        raise UsageError(f"source {url.text!r}: PLAIN shows the password to the whole network: write kafkas://")
+        raise UsageError(f"source {url.text!r}: PLAIN sends the password unencrypted: use kafkas://")
     password = credentials.read(os.environ, PASSWORD)
     if not password:
-        raise UsageError(f"source {url.text!r}: put the password of {url.user!r} into {PASSWORD}")
+        raise UsageError(f"source {url.text!r}: set the password of {url.user!r} in {PASSWORD}")
     return {"sasl.mechanism": mechanism, "sasl.username": url.user, "sasl.password": password}
 
 

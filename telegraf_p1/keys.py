@@ -1,4 +1,4 @@
-"""What opens sealed telegrams, as the environment names it; `decrypt.py` opens them."""
+"""The keys of encrypted telegrams, as the environment names them; `decrypt.py` uses them."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -28,7 +28,7 @@ def read(environment: Mapping[str, str]) -> Keys | None:
     """
     if not credentials.read(environment, KEY):
         if credentials.read(environment, AUTHENTICATION_KEY):
-            message = f"{AUTHENTICATION_KEY} is set, but {KEY} is needed too"
+            message = f"{AUTHENTICATION_KEY} is set, but {KEY} is missing"
             raise ValueError(message)
         return None
     found = Keys(
@@ -52,8 +52,7 @@ def _octets(environment: Mapping[str, str], name: str, count: int, default: str 
         octets = b""
     if len(octets) != count:
         message = (
-            f"{name} has to be {2 * count} hex digits; what stands there has {len(digits)} characters "
-            "or others than 0-9, A-F"
+            f"{name} must be {2 * count} hex digits (0-9, A-F); it has {len(digits)} characters, or others than these"
         )
         raise ValueError(message)
     return octets

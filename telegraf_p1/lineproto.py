@@ -98,7 +98,7 @@ def before_fields(measurement: str, *tags: str) -> str:
 def check_measurement(name: str) -> str:
     """Give `name` back if it can be a measurement; raise ValueError otherwise."""
     if not name or name != _tag(name) or name.startswith("#") or "\\" in name:
-        raise ValueError(f"{name!r} cannot be a measurement: use letters, digits and underscores")
+        raise ValueError(f"{name!r} is not a valid measurement name: use letters, digits and underscores")
     return name
 
 

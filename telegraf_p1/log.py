@@ -55,7 +55,7 @@ class _Stderr:
             self._dropped += 1
             return
         if self._dropped:
-            line = f"W! {self._dropped} lines of this log were dropped, since nobody read it\n{line}"
+            line = f"W! {self._dropped} log lines were dropped, because nothing read them"
             self._dropped = 0
         with contextlib.suppress(OSError):
             os.write(2, line.encode("ascii"))
@@ -105,7 +105,7 @@ class Log:
             self._held_back.clear()
         self._last[cause] = now
         held_back = self._held_back.pop(cause, 0)
-        self._put(level, f"{text} ({held_back} more like it were held back)" if held_back else text)
+        self._put(level, f"{text} ({held_back} similar messages suppressed)" if held_back else text)
         return True
 
     def _put(self, level: str, text: str) -> None:

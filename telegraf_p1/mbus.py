@@ -69,7 +69,7 @@ class Channel:
         unit = unit or sent or _UNIT_OF_MEDIUM.get(self.named_medium(), "m3")
         base = values.base_unit(unit)
         if base not in _UNIT_OF_BASE:
-            message = f"unit {unit!r} is none of an M-Bus meter"
+            message = f"unexpected unit {unit!r} for an M-Bus meter"
             raise values.Unreadable(message)
         self.unit = _UNIT_OF_BASE[base]
         self.reading = values.convert(reading, unit, self.unit)

@@ -29,7 +29,7 @@ def refusal(user: str, reason: ReasonCode) -> OSError:
         return OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
     who = f"user {user!r} with the password in {PASSWORD}" if user else "a client without a user"
     if user and not password():
-        who = f"user {user!r} without a password, since {PASSWORD} is not set"
+        who = f"user {user!r} without a password, because {PASSWORD} is not set"
     return OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
 
 
@@ -58,17 +58,17 @@ class Language:
     def is_refused(self) -> OSError:
         """Say that the broker knows no MQTT 5, in its own words."""
         self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
-        return OSError(errno.EPROTONOSUPPORT, "the broker knows no MQTT 5, and is spoken to in 3.1.1")
+        return OSError(errno.EPROTONOSUPPORT, "the broker does not support MQTT 5: using MQTT 3.1.1")
 
     def is_unanswered(self, *, may_be_tls: bool) -> OSError:
         """Say that the broker has hung up without an answer; give what to say of it."""
         self._unanswered += 1
-        text = "the broker hangs up without an answer"
-        text += ": is this its port for TLS? Write mqtts:// then" if may_be_tls else ""
+        text = "the broker closes the connection without an answer"
+        text += ": use mqtts:// if this port needs TLS" if may_be_tls else ""
         if self._unanswered >= _ENOUGH:
             self._unanswered = 0
             self.version = MQTTProtocolVersion.MQTTv311 if self.is_5() else MQTTProtocolVersion.MQTTv5
-            text = f"{text}; it is spoken to in MQTT {'5' if self.is_5() else '3.1.1'} now"
+            text = f"{text}; trying MQTT {'5' if self.is_5() else '3.1.1'} next"
         return OSError(errno.EPROTONOSUPPORT, text)
 
 
@@ -120,12 +120,14 @@ class Broker:
         except ProtocolError as error:
             raise (OSError(errno.EPROTO, str(error)) if self._is_answered else self._unanswered()) from None
         except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
-            raise OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})") from None
+            raise OSError(
+                errno.EPROTO, f"the server does not answer like an MQTT broker ({type(error).__name__})"
+            ) from None
         self._heard_at = time.monotonic()
         if self.trouble:
             raise self.trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
-            raise OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+            raise OSError(errno.ECONNRESET, f"connection to the broker lost: {mqtt.error_string(result)}")
 
     def _unanswered(self) -> OSError:
         return self.language.is_unanswered(may_be_tls=self._may_be_tls)
@@ -159,9 +161,12 @@ class Broker:
         if not self.trouble and not self._is_answered:
             self.trouble = self._unanswered()
         elif not self.trouble:
-            text = f"the broker has closed the connection: {reason}"
+            text = f"the broker closed the connection: {reason}"
             if self._was_deaf:
-                text += " (it had heard nothing from us for long, since Telegraf or this computer stood still)"
+                text += (
+                    " (it received nothing from this program for a long time, because Telegraf or this "
+                    "computer was stalled)"
+                )
             elif self.is_ready and reason.getName() in ("Unspecified error", "Session taken over"):
-                text += f" ({self.other}, if this comes again and again)"
+                text += f" ({self.other}, if this repeats)"
             self.trouble = OSError(errno.ECONNRESET, text)

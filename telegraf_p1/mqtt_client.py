@@ -26,7 +26,7 @@ _MOST_UNSENT: Final = 10_000  # packets, some 600 bytes each, or 1 KB with a hun
 _MOST_PACKETS: Final = 1000  # that are read before somebody looks at what else there is to do
 _LONGEST_CONTROL: Final = 125  # bytes in a WebSocket's ping or close
 _PUBACK: Final = struct.Struct("!BBH")  # type, length, number
-_NO_FRAME: Final = "the broker does not keep to the WebSocket protocol"
+_NO_FRAME: Final = "the broker violates the WebSocket protocol"
 
 
 class ProtocolError(Exception):
@@ -94,7 +94,7 @@ class Client(mqtt.Client):
     def _packet_handle(self) -> MQTTErrorCode:
         kind = self._in_packet["command"] & 0xF0
         if kind not in self.packets:
-            raise ProtocolError(f"the broker sends a packet that nobody asked for (type {kind >> 4})")
+            raise ProtocolError(f"the broker sends an unexpected packet (type {kind >> 4})")
         return super()._packet_handle()
 
 
@@ -148,17 +148,17 @@ class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other pla
         try:
             super()._do_handshake(extra_headers)
         except TimeoutError:
-            raise OSError(errno.ETIMEDOUT, "connected, but the broker opens no WebSocket") from None
+            raise OSError(errno.ETIMEDOUT, "connected, but the broker does not open a WebSocket") from None
         except (ConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
-            raise OSError(errno.EPROTO, f"no WebSocket is opened: {self._why(answer)}") from None
+            raise OSError(errno.EPROTO, f"cannot open a WebSocket: {self._why(answer)}") from None
         finally:
             self._socket = opened
 
     def _why(self, answer: bytes) -> str:
         words = wants_tls("broker", "mqtt+ws", answer) if self._is_plain else ""
         if words and not answer:
-            words += ", or its WebSockets are on another one"
-        return words or "is ?path=/mqtt right, and this the broker's port for WebSockets?"
+            words += ", or use the port of its WebSockets"
+        return words or "check ?path=/mqtt, and that this is the broker's port for WebSockets"
 
     def recv(self, length: int) -> bytes:
         """Give what has come of MQTT, empty at the end; raise BlockingIOError when nothing has."""

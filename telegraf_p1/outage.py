@@ -25,13 +25,13 @@ class Outage:
         if not self._reasons:
             self._is_said = say(f"{self._name} {kind}", f"{self._name}: {reason}; {self._consequence}")
         elif kind not in self._reasons:
-            self._log.info_for(f"{self._name} {kind}", f"{self._name}: still not there: {reason}")
+            self._log.info_for(f"{self._name} {kind}", f"{self._name}: still unavailable: {reason}")
         if len(self._reasons) < _MOST_REASONS:
             self._reasons.add(kind)
 
-    def ends(self, word: str = "is back") -> None:
+    def ends(self, word: str = "connection restored") -> None:
         """Say that it is there, if it was said that it was not."""
         if self._reasons:
             self._reasons.clear()
             if self._is_said:
-                self._log.info(f"{self._name} {word}")
+                self._log.info(f"{self._name}: {word}")

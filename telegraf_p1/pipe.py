@@ -76,7 +76,7 @@ class Pipe:
             time.sleep(_STEP_S)
             now = time.monotonic()
         if left := len(self._lines):
-            self._log.warning(f"{left} records were not written, since Telegraf ended us and did not read them")
+            self._log.warning(f"{left} records were lost: Telegraf stopped the plugin and did not read them")
 
     def _put(self, data: bytes) -> None:
         if not self._bytes:
@@ -119,11 +119,14 @@ class Pipe:
         written = self._waited - self._dropped
         if self._dropped:
             self._log.warning(
-                f"Telegraf read nothing for so long ({seconds:.0f} s) that {self._dropped} records were dropped, the "
-                f"oldest ones: {self._most_bytes >> 20} MiB may wait here; {written} waited and are written now"
+                f"Telegraf read no records for {seconds:.0f} s: the oldest {self._dropped} were dropped, "
+                f"because at most {self._most_bytes >> 20} MiB can wait; {written} records waited and are "
+                "written now"
             )
         elif seconds > _LONG_S:
-            self._log.info(f"Telegraf read nothing for {seconds:.0f} s: {written} records waited and are written now")
+            self._log.info(
+                f"Telegraf read no records for {seconds:.0f} s: {written} records waited and are written now"
+            )
 
 
 def is_open() -> bool:

@@ -21,7 +21,7 @@ from telegraf_p1.sources.events import Data, Dropped, Event
 
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 1024  # bytes; a tag may have 64 KB
-# An identification (a path has no digit there), a readout, a sealed frame.
+# An identification (a path has no digit there), a readout, an encrypted frame.
 _BEGINS: Final = re.compile(rb"[\s\0]*+(?:/[A-Z][A-Za-z]{2}\d|\x02[0-9CFLP]|\xdb\x08)")
 _OBJECT: Final = re.compile(rb"(?<![^\r\n\0])\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[.*]\d{1,3})?\(")
 _CRC: Final = re.compile(rb"[\s\0]*+![0-9A-Fa-f]{4}[\s\0]*+")
@@ -59,7 +59,7 @@ class Processor:
             if isinstance(line, Metric):
                 self._take(line, now_ns)
             else:
-                text = "what is no line protocol, or longer than 1 MiB, is passed on as it is"
+                text = "data that is not line protocol, or longer than 1 MiB, is passed on unchanged"
                 self._log.warning_for("no metric", text)
                 self._written.append(line)
         found = self._written.copy()
@@ -77,7 +77,7 @@ class Processor:
             records = self._interpreter.records(event, now_ns) if event else []
         except Exception as error:  # noqa: BLE001  while a processor is away all metrics are lost
             place = where(error)
-            self._log.error_for(place, f"a metric is passed on as it is, for this is a bug, please report it: {place}")
+            self._log.error_for(place, f"a metric is passed on unchanged; this is a bug, please report it: {place}")
             event, records = None, []
         if event is None or isinstance(event, Dropped):
             self._written.append(metric.line)

@@ -28,7 +28,7 @@ class Reconnecting(Connection):
         self._accepted_before = 0
         self._backoff = Backoff()
         self._wait = 0.0
-        self._outage = Outage(log, name, "trying again until it is there")
+        self._outage = Outage(log, name, "retrying")
         self._ever_read = False
         self._is_wanted = True
         self._wanting = threading.Lock()  # held while what is wanted is told to what is open
@@ -58,7 +58,7 @@ class Reconnecting(Connection):
 
     def _say_that_it_is_back(self) -> None:
         if self._connection and self._accepted() > self._accepted_before:
-            self._outage.ends("is back" if self._accepted_before else "is there")
+            self._outage.ends("connection restored" if self._accepted_before else "connected")
 
     def _lose(self, error: OSError) -> None:
         reason = str(error.strerror or error)

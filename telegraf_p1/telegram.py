@@ -101,7 +101,7 @@ def printed_crc(digits: bytes) -> int | None:
     if not _CRC.fullmatch(digits):
         raise TelegramError(
             "crc-digits",
-            f"{digits[:16]!r} stands where the CRC should be: bytes were changed on the way",
+            f"{digits[:16]!r} is not a CRC: bytes were changed on the way",
         )
     return int(digits, 16)
 
@@ -131,13 +131,13 @@ def parse(
         data, damage = _verified(data, expected, crc_mode)
         return _split(data, expected, damage)
     if crc_mode in ("require", "x25"):
-        raise TelegramError("no-crc", f"the telegram has no CRC and --crc {crc_mode} asks for one")
+        raise TelegramError("no-crc", f"the telegram has no CRC, but --crc {crc_mode} requires one")
     telegram = _sound(data, medium)
     if crc_mode == "auto" and (crc_seen or _names_a_version(data)):
         raise TelegramError(
             "no-crc",
-            "the CRC is missing from a meter that has one: bytes were lost at the end; "
-            "if your device always cuts the CRC off, use --crc off",
+            "the CRC is missing, though this meter sends one: bytes were lost at the end; if your "
+            "device always removes the CRC, use --crc off",
         )
     return telegram
 
@@ -154,7 +154,7 @@ def holds_objects(data: bytes) -> bool:
 
 def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
     if not is_begun(frame):
-        raise TelegramError("noise", f"{frame[:40]!r} is no telegram")
+        raise TelegramError("noise", f"{frame[:40]!r} is not a telegram")
     if crc_mode != "off":
         text = f"a telegram was cut off after {len(frame)} bytes, before its ! and CRC"
         raise TelegramError("cut", text, "cut")
@@ -167,15 +167,15 @@ def _read_out(match: re.Match[bytes], medium: str) -> Telegram:
     identification, block, sent = match.groups(b"")
     objects, bad_lines = readout.sets(block.decode("latin-1"), medium)
     if not any(readout.is_code(code) for code, _ in objects):  # one BCC in 128 fits by chance
-        raise TelegramError("noise", f"{match[0][:40]!r} is no readout")
+        raise TelegramError("noise", f"{match[0][:40]!r} is not a readout")
     if not sent:
         text = f"a readout (IEC 62056-21) was cut off after {len(match[0])} bytes, before its ETX and BCC"
         raise TelegramError("cut", text, "head")
     computed = crc.bcc(block + b"\x03")
     if computed != sent[0] & 0x7F:
         text = (
-            f"the BCC of the readout (IEC 62056-21) does not fit: sent {sent[0] & 0x7F:02X}, computed {computed:02X} "
-            f"over {len(block) + 1} bytes"
+            f"the BCC of the readout (IEC 62056-21) does not match: sent {sent[0] & 0x7F:02X}, "
+            f"computed {computed:02X} over {len(block) + 1} bytes"
         )
         raise TelegramError("bcc", text, "head")
     return Telegram(identification.decode("latin-1").strip(_FILLER), objects, computed, "", bad_lines)
@@ -194,9 +194,9 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
         if repair := crc.repair(candidate, expected, checksum):
             return repair
     if _NO_IDENTIFICATION.match(data):
-        raise TelegramError("half", "the telegram had begun before we listened")
+        raise TelegramError("half", "the telegram is incomplete: it began before the connection was opened")
     if other(data) in (expected, _swapped(expected)):
-        cure = "is the usual one: leave --crc x25 out" if crc_mode == "x25" else "is a CRC-16/X-25: use --crc x25"
+        cure = "is the usual one: remove --crc x25" if crc_mode == "x25" else "is a CRC-16/X-25: use --crc x25"
         raise TelegramError("other-crc", f"the CRC sent, {expected:04X}, {cure}")
     raise _misfit(data, expected, computed)
 
@@ -208,9 +208,9 @@ def _swapped(checksum: int) -> int:
 
 def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
     """Say what a CRC that does not fit tells of the cause."""
-    text = f"the CRC does not fit: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes"
+    text = f"the CRC does not match: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes"
     if expected == 0:
-        cause = ": a meter that always sends 0000 (Slovenia) has no CRC at all: use --crc off"
+        cause = ": a meter that always sends 0000 (Slovenia) has no CRC: use --crc off"
         return TelegramError("crc-0000", text + cause)
     if _WHOLE_LINES.fullmatch(data):
         return TelegramError("crc", text, "changed")
@@ -250,7 +250,9 @@ def _sound(data: bytes, medium: str = "") -> Telegram:
         telegram = _split(data[start:], None, "")
     if not _is_sound(telegram):
         line = (telegram.bad_lines or [telegram.identification])[0]
-        raise TelegramError("structure", f"the telegram has no CRC and is not whole: {line[:80]!r} is no COSEM object")
+        raise TelegramError(
+            "structure", f"the telegram has no CRC and is incomplete: {line[:80]!r} is not a COSEM object"
+        )
     return telegram
 
 

@@ -56,8 +56,8 @@ class Zone:
                 self._rules = ZoneInfo(self._name)
             except (ImportError, KeyError, ValueError, OSError):
                 raise Unreadable(
-                    f"time zone {self._name!r} is not known here: use a name such as Europe/Vilnius,"
-                    " and check that the package tzdata is installed"
+                    f"time zone {self._name!r} is unknown: use a name such as Europe/Vilnius, and check that "
+                    "the package tzdata is installed"
                 ) from None
         return self._rules
 

@@ -32,16 +32,18 @@ def trust(url: Url, whose: str, **files: str) -> "Trust | None":
     if cure := _WITH_TLS.get(url.scheme):
         if files.keys() & url.query.keys():
             *most, last = files
-            raise UsageError(f"source {url.text!r}: {', '.join(most)} and {last} are for TLS: write {cure}://")
+            raise UsageError(f"source {url.text!r}: {', '.join(most)} and {last} need TLS: use {cure}://")
         return None
     ca, cert, key = (files.get(name, "") for name in ("ca", "cert", "key"))
     pin = files.get("pin", "").replace(":", "").lower()
     if pin and (len(pin) != 64 or set(pin) - set("0123456789abcdef")):
-        raise UsageError(f"source {url.text!r}: pin has to be the SHA-256 of the certificate, 64 hex digits")
+        raise UsageError(f"source {url.text!r}: pin must be the SHA-256 of the certificate, 64 hex digits")
     if pin and ca:
-        raise UsageError(f"source {url.text!r}: write ca or pin: with a pin nobody looks who signed the certificate")
+        raise UsageError(
+            f"source {url.text!r}: use either ca or pin: with a pin, it does not matter who signed the certificate"
+        )
     if key and not cert:
-        raise UsageError(f"source {url.text!r}: key is of no use without its certificate: add cert=FILE")
+        raise UsageError(f"source {url.text!r}: key needs its certificate: add cert=FILE")
     try:
         plain = next(plain for plain, scheme in _WITH_TLS.items() if scheme == url.scheme)
         return Trust(whose, plain, ca, pin if "pin" in files else None, cert, key)
@@ -81,21 +83,24 @@ class Trust:
             names = cast("tuple[tuple[str, str], ...]", seen.get("subjectAltName", ()))
             written = ", ".join(name for _, name in names)[:200]
             reason = f"the {self._whose}'s certificate is for {written!r} and not for {address[0]!r}"
-        cure = f"if it is your {self._whose}, add ?pin={pin}"
+        cure = f"if this is your {self._whose}, add ?pin={pin}"
         if not self._takes_pin:
-            cure = "write the name that it is for" if is_other_name else "name who has signed it: ?ca=FILE"
+            cure = "use the name in the certificate" if is_other_name else "add the certificate of its signer: ?ca=FILE"
         return OSError(errno.EACCES, f"{reason}; {cure}")
 
     def _failed(self, error: OSError) -> OSError:
         """Say why TLS could not begin."""
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
-            text = f"the {self._whose} speaks no TLS on this port: write {self._plain}://, or the port on which it does"
+            text = f"the {self._whose} does not use TLS on this port: use {self._plain}://, or its port for TLS"
         elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            text = f"the {self._whose} hangs up on TLS: if it speaks none on this port, write {self._plain}://"
+            text = (
+                f"the {self._whose} closes the connection during the TLS handshake: if this port does not "
+                f"use TLS, use {self._plain}://"
+            )
         elif isinstance(error, ssl.SSLError) and error.reason:
-            text = f"TLS with the {self._whose} fails: {error.reason.replace('_', ' ').lower()}"
+            text = f"TLS connection to the {self._whose} failed: {error.reason.replace('_', ' ').lower()}"
         else:
-            text = f"TLS with the {self._whose} fails: {error.strerror or error}"
+            text = f"TLS connection to the {self._whose} failed: {error.strerror or error}"
         return OSError(errno.EPROTO, text)
 
     def _new_context(self) -> ssl.SSLContext:
@@ -121,11 +126,9 @@ def connected(address: tuple[str, int], whom: Trust | None, end: float) -> socke
 def wants_tls(whose: str, plain: str, answer: bytes) -> str:
     """Say that a port is, or may be, one for TLS, by its answer to a question in a plain scheme; empty: it is none."""
     if answer.startswith(_ALERT):
-        return f"the {whose} speaks TLS on this port: write {_WITH_TLS[plain]}://"
+        return f"the {whose} uses TLS on this port: use {_WITH_TLS[plain]}://"
     if not answer:
-        return (
-            f"the {whose} closed the connection without an answer; perhaps it wants {_WITH_TLS[plain]}:// on this port"
-        )
+        return f"the {whose} closed the connection without an answer; if this port needs TLS, use {_WITH_TLS[plain]}://"
     return ""
 
 
@@ -143,7 +146,7 @@ def _pinned(whose: str, pin: str) -> type[ssl.SSLSocket]:
             super().do_handshake(block)
             if (shown := _fingerprint(self)) != pin:
                 self.close()
-                raise OSError(errno.EACCES, f"the {whose}'s certificate is not the pinned one, its SHA-256 is {shown}")
+                raise OSError(errno.EACCES, f"the {whose}'s certificate does not match the pin: its SHA-256 is {shown}")
 
     return Pinned
 

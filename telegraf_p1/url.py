@@ -28,7 +28,8 @@ _SECRET: Final = re.compile(
     r"token|pass|pwd|secret|api.?key|auth|credential|^(?:pw|psk|sig|signature|jwt|sid|session)$", re.IGNORECASE
 )
 _NO_SECRETS: Final = (
-    "a source holds no {}, since everybody can read it there: use P1_KAFKA_PASSWORD, P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
+    "a source cannot contain a {}, since everyone can read it there: use P1_KAFKA_PASSWORD, "
+    "P1_MQTT_PASSWORD or P1_HTTP_TOKEN"
 )
 # A colon and later an @, behind the scheme if there is one; for what cannot be taken apart.
 _USER: Final = re.compile(r"//[^/@\s]*+@")
@@ -44,7 +45,7 @@ def parse(text: str) -> Url:
     The host comes in ASCII; all characters of the parts can be printed, so none is a control character or no UTF-8.
     """
     if len(text) > _LONGEST:
-        raise UsageError(f"a source of {len(text)} characters is too long, {_LONGEST} are enough")
+        raise UsageError(f"a source of {len(text)} characters is too long: at most {_LONGEST} are supported")
     if _DEVICE.fullmatch(text):
         return Url(text, "serial", "", None, "", text, {})
     from urllib.parse import parse_qsl, unquote, urlsplit  # a twentieth of the start
@@ -63,7 +64,7 @@ def parse(text: str) -> Url:
         if _MAY_HOLD_PASSWORD.match(text):
             reason = _NO_SECRETS.format("password")
         elif "Port" in str(error):
-            reason = "a source has a number as its port, from 1 to 65535, behind the host and a colon"
+            reason = "the port of a source must be a number from 1 to 65535, after the host and a colon"
         raise UsageError(reason) from None
     if (
         parts.password is not None
@@ -72,14 +73,12 @@ def parse(text: str) -> Url:
     ):
         raise UsageError(_NO_SECRETS.format("password"))
     if len(dict(pairs)) < len(pairs):
-        raise UsageError(f"source {text!r}: an option stands there twice")
+        raise UsageError(f"source {text!r}: an option is given twice")
     if port == 0:
-        raise UsageError(f"source {text!r}: there is no port 0")
+        raise UsageError(f"source {text!r}: 0 is not a valid port")
     user, path = unquote(parts.username or ""), unquote(parts.path)
     if not all(part.isprintable() for part in (text, user, path, *(part for pair in pairs for part in pair))):
-        raise UsageError(
-            f"source {text!r}: all of it has to be characters that can be printed, as %0A and the like are not"
-        )
+        raise UsageError(f"source {text!r}: only printable characters are allowed, not %0A and the like")
     return Url(text, parts.scheme, _host(text, parts.hostname or ""), port, user, path, dict(pairs))
 
 
@@ -105,14 +104,14 @@ def _host(text: str, host: str) -> str:
     except UnicodeError:
         name = "?"
     if not _HOST.fullmatch(name):
-        raise UsageError(f"source {text!r}: {host!r} is no host name")
+        raise UsageError(f"source {text!r}: {host!r} is not a valid host name")
     return name
 
 
 def options(url: Url, **defaults: str | float | bool) -> list[str]:
     """Give the query's values in the order of `defaults`; raise UsageError for an unknown name."""
     if unknown := url.query.keys() - defaults.keys():
-        raise UsageError(f"source {url.text!r}: unknown option {min(unknown)!r}; there are: {', '.join(defaults)}")
+        raise UsageError(f"source {url.text!r}: unknown option {min(unknown)!r}; supported: {', '.join(defaults)}")
     return [url.query.get(name, str(default)) for name, default in defaults.items()]
 
 
@@ -126,7 +125,7 @@ def number(url: Url, name: str, value: str, least: float) -> float:
     except ValueError:
         result = float("nan")
     if not least <= result <= _MOST:
-        raise UsageError(f"source {url.text!r}: {name}={value!r} has to be a number, {least:g} or more")
+        raise UsageError(f"source {url.text!r}: {name}={value!r} must be a number, at least {least:g}")
     return result
 
 
@@ -141,5 +140,7 @@ def duration(url: Url, name: str, value: str, least: float) -> float:
 def host_and_port(url: Url) -> tuple[str, int]:
     """Give both; raise UsageError when one is missing."""
     if not url.host or not url.port:
-        raise UsageError(f"source {url.text!r}: host and port are needed, for example {url.scheme}://192.168.1.20:2000")
+        raise UsageError(
+            f"source {url.text!r}: host and port are required, for example {url.scheme}://192.168.1.20:2000"
+        )
     return url.host, url.port

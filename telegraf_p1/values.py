@@ -71,7 +71,7 @@ def quantity(text: str) -> tuple[Decimal, str]:
     """`000123.456*kWh` → (Decimal("123.456"), "kWh"); the unit is empty when none was sent."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise Unreadable(f"{text!r} is no number")
+        raise Unreadable(f"{text!r} is not a number")
     value = Decimal(match[1])
     return value or abs(value), match[2] or ""  # some send -0.000
 
@@ -97,9 +97,7 @@ def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
     base, power = _UNITS.get(sent.lower(), (None, 0))
     wanted_base, wanted_power = _UNITS.get(wanted.lower(), ("", 0))
     if base != wanted_base:
-        raise Unreadable(
-            f"unit {sent!r} cannot be turned into {wanted!r}" if wanted else f"unit {sent!r} is not expected"
-        )
+        raise Unreadable(f"unit {sent!r} cannot be converted to {wanted!r}" if wanted else f"unexpected unit {sent!r}")
     return value.scaleb(power - wanted_power) if power != wanted_power else value
 
 
@@ -115,7 +113,7 @@ def integer(text: str, unit: str = "") -> int:
     """Read a counter or a duration: `00004` → 4, `0000000240*s` → 240."""
     value = number(text, unit)
     if value != value.to_integral_value():
-        raise Unreadable(f"{text!r} is no whole number")
+        raise Unreadable(f"{text!r} is not a whole number")
     return int(value)
 
 
@@ -136,14 +134,14 @@ def tariff(text: str) -> int:
     """`0001` (two octets in hex), `03` (Israel), `TARIFF 1` (Hungary) → an integer."""
     match = _TARIFF.fullmatch(text)
     if match is None:
-        raise Unreadable(f"{text!r} is no tariff")
+        raise Unreadable(f"{text!r} is not a tariff")
     return int(match[1])
 
 
 def hex_counter(text: str) -> int:
     """Read a counter of eight hex digits: `02FAB8BF` → 49985727."""
     if not _HEX_COUNTER.fullmatch(text.strip()):
-        raise Unreadable(f"{text!r} is no counter in hex")
+        raise Unreadable(f"{text!r} is not a hexadecimal counter")
     return int(text, 16)
 
 

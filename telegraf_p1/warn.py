@@ -37,18 +37,19 @@ class Warner:
         if telegram.damage:
             self._once(
                 "damage",
-                f"{name}: what carries the telegrams {telegram.damage}; they are accepted, since their CRC fits "
-                "once that is undone, but set it to pass bytes as they are (raw, 8 bits)",
+                f"{name}: something on the way from the meter {telegram.damage}; the telegrams are "
+                "accepted, because their CRC matches once that is undone, but configure it to pass bytes "
+                "unchanged (raw, 8 bits)",
             )
         if telegram.bad_lines:
             line = telegram.bad_lines[0][:80]
-            self._log.warning_for("line", f"{name}: {line!r} in a telegram is no COSEM object, and is left out")
+            self._log.warning_for("line", f"{name}: {line!r} in a telegram is not a COSEM object, and is left out")
         for reference, text in record.remarks:
             self._remark(name, reference, text)
         if record.time_ns is None:
             self._once(
                 "stale",
-                f"{name}: a telegram that waited at the broker and has no time of its own is left out: "
+                f"{name}: a telegram that waited at the broker has no timestamp and is left out, because "
                 "nobody knows when it was sent",
             )
 
@@ -58,35 +59,35 @@ class Warner:
             self._remarked.add(reference)
             self._log.warning(f"{name}: {reference!r}: {text}")
             if len(self._remarked) == _MOST_REMARKS:
-                self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are named")
+                self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are reported")
 
     def of_bug(self, name: str, error: Exception, cost: str = "a telegram is left out") -> None:
         """Say that a telegram met a bug; what it holds is not said."""
         place = where(error)
-        self._log.error_for(place, f"{name}: {cost}, for this is a bug, please report it: {place}")
+        self._log.error_for(place, f"{name}: {cost}; this is a bug, please report it: {place}")
 
-    def of_sealing(self, name: str, text: str) -> None:
-        """Say what is odd about how telegrams are sealed."""
-        self._once("sealing", f"{name}: {text}")
+    def of_encryption(self, name: str, text: str) -> None:
+        """Say what is odd about how telegrams are encrypted."""
+        self._once("encryption", f"{name}: {text}")
 
     def of_counter(self, name: str, before: int, counter: int) -> None:
-        """Say that a sealed telegram is older than the one before it."""
+        """Say that an encrypted telegram is older than the one before it."""
         self._once(
             f"counter of {name[:100]}",
-            f"{name}: the frame counter went back from {before} to {counter}: somebody has sent an old telegram again, "
-            "or the meter was changed",
+            f"{name}: the frame counter went back from {before} to {counter}: an old telegram was sent "
+            "again, or the meter was replaced",
         )
 
     def of_time(self, name: str, record: Record) -> None:
         """Say that the record has this computer's time, unless a remark has said why."""
-        if not any("host's clock" in text for _, text in record.remarks) and "time" not in self._said:
+        if not any("this computer's clock" in text for _, text in record.remarks) and "time" not in self._said:
             self._said.add("time")
-            self._log.info(f"{name}: the telegrams tell no time: the records have the host's clock")
+            self._log.info(f"{name}: the telegrams contain no timestamp: this computer's clock is used")
 
     def of_end(self, name: str, data: bytes, *, is_all: bool) -> None:
         """Say that a recording ends in a telegram, which is nobody's fault; `is_all`: there was no other."""
         text = f"{name}: the recording ends in the middle of a telegram, cut off after {len(data)} bytes"
-        self._log.info(f"{text}; if it is whole, the meter never sends a !: use --crc off" if is_all else text)
+        self._log.info(f"{text}; if it is complete, the meter never sends a !: use --crc off" if is_all else text)
 
     def of_silence(self, name: str, unfinished: bytes, heard: bytes, silence: Silence) -> None:
         """Say that nothing came, and where to look.
@@ -95,19 +96,19 @@ class Warner:
         """
         seconds = f"{silence.seconds:g} s"
         if heard and not holds_objects(unfinished):
-            text = f"bytes came, but no telegram, and nothing for {seconds} since: {heard!r}"
+            text = f"received bytes, but no telegram, and then no data for {seconds}: {heard!r}"
         elif unfinished:
-            text = f"a telegram was cut off after {len(unfinished)} bytes, and nothing came for {seconds} since"
+            text = f"a telegram was cut off after {len(unfinished)} bytes, and then no data for {seconds}"
         else:
-            text = f"nothing came for {seconds}: {silence.advice}"
+            text = f"no data for {seconds}: {silence.advice}"
         self._log.warning_for("silence", f"{name}: {text}")
 
     def of_unchanged(self, name: str, event: Unchanged) -> None:
         """Say that a device has no newer telegram than the one it has given already."""
         self._log.warning_for(
             "silence",
-            f"{name}: the device answers with the same telegram for {event.seconds:g} s: "
-            "is its cable still in the P1 port?",
+            f"{name}: the device answers with the same telegram for {event.seconds:g} s: check that "
+            "its cable is in the P1 port",
         )
 
     def of_bytes(self, name: str, data: bytes, *, hold_no_telegram: bool) -> None:

@@ -26,7 +26,7 @@ from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.events import Data
 from telegraf_p1.telegram import CrcMode, TelegramError, parse
 from telegraf_p1.timestamp import Zone
-from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, SHARED, START, seal
+from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, SHARED, START, encrypt
 from tests.helpers.two_ways import compare, sources
 
 PER_STREAM = 50
@@ -77,7 +77,7 @@ def telegrams() -> list[bytes]:
     """Give what is damaged: one of each form, the goldens, and the public ones where they are there."""
     paths = [*GOLDEN, *sorted(SHARED.glob("good/*.telegram"))]
     made = [Meter(form).telegram(START) for form in FORMS]
-    return [*made, *(path.read_bytes() for path in paths), *(seal(telegram) for telegram in made[:3])]
+    return [*made, *(path.read_bytes() for path in paths), *(encrypt(telegram) for telegram in made[:3])]
 
 
 def damaged(random: Random, source: list[bytes]) -> bytes:

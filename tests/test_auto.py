@@ -17,7 +17,7 @@ from telegraf_p1.sources import auto, events, open_source
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Notice, Trouble
 from telegraf_p1.url import UsageError
-from tests.helpers.telegrams import START, seal
+from tests.helpers.telegrams import START, encrypt
 
 TELEGRAM = Meter().telegram(START)
 
@@ -72,7 +72,7 @@ def is_data(event: Event) -> bool:
     return isinstance(event, Data)
 
 
-@pytest.mark.parametrize("telegram", [TELEGRAM, Meter("nl-2.2").telegram(START), seal(TELEGRAM)])
+@pytest.mark.parametrize("telegram", [TELEGRAM, Meter("nl-2.2").telegram(START), encrypt(TELEGRAM)])
 def test_the_port_that_sends_a_telegram_is_taken_and_nothing_of_it_lost(
     telegram: bytes, ports: Callable[[str], Port], tmp_path: Path
 ) -> None:
@@ -82,13 +82,13 @@ def test_the_port_that_sends_a_telegram_is_taken_and_nothing_of_it_lost(
     silent.send(b"\0")
     meter.send(telegram)
     notice, data = heard(connection, is_data)
-    assert notice == Notice(f"a meter speaks on {meter.name} (115200 8N1): this port is read")
+    assert notice == Notice(f"meter found on {meter.name} (115200 8N1): reading this port")
     assert data == Data(telegram)
     meter.send(telegram)
     assert heard(connection, is_data) == [Data(telegram)]
     gps.send(TELEGRAM)  # what it says is of no interest now
     meter.pull_out()
-    with pytest.raises(OSError, match=r"tty2: the device is gone"):
+    with pytest.raises(OSError, match=r"tty2: device disconnected"):
         connection.read()
     connection.close()
 
@@ -124,7 +124,7 @@ def test_half_a_telegram_takes_no_port(ports: Callable[[str], Port], tmp_path: P
 
 def test_one_that_is_plugged_in_later_is_found(ports: Callable[[str], Port], tmp_path: Path) -> None:
     source = open_source(f"auto:{tmp_path}/tty*")
-    with pytest.raises(OSError, match=r"no .*/tty\* is there: plug the cable in"):
+    with pytest.raises(OSError, match=r"no port matches .*/tty\*: plug the cable in"):
         source()
     ports("tty0")
     connection = source()
@@ -179,15 +179,15 @@ def test_a_port_that_is_busy_or_none_is_named_once_with_advice(ports: Callable[[
     connection = source()
     named = connection.read()
     assert [type(event) for event in named] == [Trouble, Trouble]
-    assert f"{busy.name}: another program reads this port" in str(named[0])
-    assert "tty2 is no serial port" in str(named[1])
+    assert f"{busy.name}: port in use by another program" in str(named[0])
+    assert "tty2 is not a serial port" in str(named[1])
     connection.close()
     connection = source()
     meter.send(TELEGRAM)
     assert not any(isinstance(event, Trouble) for event in heard(connection, is_data))
     connection.close()
     meter.pull_out()
-    with pytest.raises(OSError, match=r"another program reads this port.*; .*is no serial port"):
+    with pytest.raises(OSError, match=r"port in use by another program.*; .*is not a serial port"):
         source()
     other.close()
 
@@ -202,10 +202,10 @@ def test_what_bytes_without_a_telegram_are_is_for_others_to_say(
     loud.send(b"Welcome to the gateway\r\n")
     trouble, data, pause = connection.read()
     assert isinstance(trouble, Trouble)
-    assert f"listening to {tmp_path}/tty0 (bytes come), {tmp_path}/tty1 (silent)" in trouble.text
+    assert f"listening on {tmp_path}/tty0 (data, no telegram), {tmp_path}/tty1 (no data)" in trouble.text
     assert (data, pause) == (Data(b"Welcome to the gateway\r\n"), events.Pause(0.05))
     (again,) = connection.read()
-    assert "no telegram came for 0.6 s" in str(again)
+    assert "no telegram for 0.6 s" in str(again)
     connection.close()
 
 
@@ -252,7 +252,7 @@ def test_without_a_pattern_the_ports_of_this_computer_are_listened_to(
     connection.close()
     meter.pull_out()
     monkeypatch.setattr(list_ports, "comports", list)
-    with pytest.raises(OSError, match="no serial port is there: plug the cable in"):
+    with pytest.raises(OSError, match="no serial port found: plug the cable in"):
         open_source("auto:")()
 
 

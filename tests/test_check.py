@@ -32,7 +32,7 @@ from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 from tests.helpers import uart_cable
-from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, needs_shared, seal
+from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, encrypt, needs_shared
 
 # A DLMS notification in HDLC, as far as it is looked at: flag, format and length, …, flag.
 DLMS = bytes.fromhex("7ea03041030013") + bytes(range(0x80, 0xA9)) + b"\x11\x7e"
@@ -111,8 +111,8 @@ def noise() -> bytes:
         (noise, False, "garbage", "speed"),
         (telegrams(), True, "inverted", "inverter"),
         (lambda: DLMS, False, "protocol", "DLMS"),
-        (lambda: seal(Meter().telegram(START)), False, "encrypted", "P1_DECRYPTION_KEY"),
-        (lambda: Meter().telegram(START).replace(b"kWh", b"kWH"), False, "rejected", "CRC does not fit"),
+        (lambda: encrypt(Meter().telegram(START)), False, "encrypted", "P1_DECRYPTION_KEY"),
+        (lambda: Meter().telegram(START).replace(b"kWh", b"kWH"), False, "rejected", "CRC does not match"),
         (lambda: b"ser2net port 2000 device /dev/ttyUSB0 [9600 N81] (Debian)\r\n", False, "no-telegram", "ser2net"),
     ],
     ids=["garbage", "inverted", "DLMS", "encrypted", "damaged", "text"],
@@ -148,7 +148,7 @@ def test_silence_is_one_try_and_says_where_to_look(tmp_path: Path, capsys: Outpu
     with silent(tmp_path / "tty"):
         assert check(str(tmp_path / "tty")) == 1
     text = " ".join(capsys.readouterr().out.split())
-    assert "115200 8N1 0 bytes silence" in text
+    assert "115200 8N1 0 bytes no data" in text
     assert "9600" not in text
     for place in ("cable", "request line", "grid company"):
         assert place in text
@@ -173,7 +173,7 @@ def test_another_program_on_the_port_is_named(*, is_locked: bool, tmp_path: Path
 def test_a_port_that_is_not_there_is_named(tmp_path: Path, capsys: Output) -> None:
     assert as_json(capsys, str(tmp_path / "tty"))["cause"] == "gone"
     assert check(f"{tmp_path}/tty*") == 1
-    assert f"No port is named {tmp_path}/tty*" in capsys.readouterr().out.replace("\n", "")
+    assert f"No port matches {tmp_path}/tty*" in capsys.readouterr().out.replace("\n", "")
     (tmp_path / "ttyText").write_text("no port")
     assert check(str(tmp_path / "ttyText")) == 2
 
@@ -194,10 +194,10 @@ def test_the_ports_of_this_computer_are_looked_at(
     with speaking(tmp_path / "tty", telegrams()):
         monkeypatch.setattr(auto, "cables", lambda: [str(tmp_path / "tty")])
         assert check() == 0
-    assert f"A meter speaks on {tmp_path / 'tty'}" in capsys.readouterr().out.replace("\n", "")
+    assert f"Meter found on {tmp_path / 'tty'}" in capsys.readouterr().out.replace("\n", "")
     monkeypatch.setattr(auto, "cables", list)
     assert check() == 1
-    assert "No serial port is here" in capsys.readouterr().out
+    assert "No serial port found" in capsys.readouterr().out
 
 
 def test_the_name_that_lasts_is_written(tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +304,7 @@ def test_an_encrypted_meter_is_found_with_its_key_which_is_never_shown(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "telegrams"
-    path.write_bytes(b"".join(seal(Meter().telegram(START + n), counter=n + 1) for n in range(3)))
+    path.write_bytes(b"".join(encrypt(Meter().telegram(START + n), counter=n + 1) for n in range(3)))
     assert as_json(capsys, f"file:{path}")["cause"] == "encrypted"
     monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
     monkeypatch.setenv("P1_AUTHENTICATION_KEY", LUXEMBOURG.hex())
@@ -328,7 +328,7 @@ def test_a_file_is_written_whole_and_replaces_only_what_is_ours(tmp_path: Path, 
     assert "# mine" not in path.read_text()
     assert check("sim:?interval=0", "--write", str(tmp_path)) == 2
     assert check("sim:?interval=0", "--write", str(tmp_path / "no" / "p1.conf")) == 2
-    assert "there is no folder" in capfd.readouterr().err
+    assert "does not exist" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("source", ['/dev/"odd"', "mqtt://u@h/müll/\\x", "/dev/ttyUSB0?baudrate=9600&format=7E1"])
@@ -375,11 +375,11 @@ def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Outp
 def test_what_was_wrong_before_the_first_telegram_is_no_note_of_a_meter() -> None:
     ears = Ears("/dev/ttyUSB0", advice("/dev/ttyUSB0"))
     ears.hear(events.Data(b"\0" * 6000), START)
-    assert "only NUL bytes come" in ears.said[0]
+    assert "only NUL bytes received" in ears.said[0]
     ears.hear(events.Data(Meter("nl-2.2").telegram(START)), START)
     assert len(ears.heard) == 1
     assert [said for said in ears.said if "NUL" in said] == []
-    assert "tell no time" in ears.said[0]  # what belongs to the telegram stays
+    assert "contain no timestamp" in ears.said[0]  # what belongs to the telegram stays
 
 
 def test_several_programs_on_a_port_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,5 +397,5 @@ def test_a_terminal_of_24_lines_shows_the_gas_and_how_the_live_view_ends() -> No
     out = Console(file=shown, force_terminal=True, width=80, height=24)
     screen.watch(view, out, lambda _seconds: True, lambda: next(goes_on))
     first = shown.getvalue().splitlines()[:24]
-    assert any("Ctrl-C ends it" in line for line in first)
+    assert any("Ctrl-C stops it" in line for line in first)
     assert any("gas" in line for line in first)

@@ -103,7 +103,7 @@ def test_without_settings_it_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("P1_CLOUD", str(tmp_path))
     assert main(["smith"]) == 2
-    assert f"no settings in {tmp_path}: run `enrol setup HOST` first" in capsys.readouterr().err
+    assert f"no settings found in {tmp_path}: run `enrol setup HOST` first" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_service_of_the_other_kind_is_not_set_up_beside_one(
 ) -> None:
     assert main(["setup", "one.example", "--with", kind]) == 0
     assert main(["setup", "two.example", "--with", other]) == 2
-    assert f"{places[kind]} is of a service with {kind}: leave `--with {other}` away" in capsys.readouterr().err
+    assert f"{places[kind]} belongs to a service with {kind}: omit `--with {other}`" in capsys.readouterr().err
     assert set_up_in(places) == [kind]
     assert settings.load().address == "one.example:8883"
 
@@ -165,7 +165,7 @@ def test_between_two_services_it_does_not_choose(
     for place in places.values():
         (place / "settings").write_text("P1_CLOUD_ADDRESS=one.example:8883\n")
     assert main(arguments) == 2
-    assert f"settings in {places['compose']} and {places['systemd']}: move away" in capsys.readouterr().err
+    assert f"settings found in {places['compose']} and {places['systemd']}: move" in capsys.readouterr().err
 
 
 def test_containers_are_told_of_a_change_wherever_the_clone_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +276,7 @@ def services() -> dict[str, dict[str, list[str]]]:
 @pytest.mark.parametrize("host", ["broker:abc", "broker:0", "broker:65536", ":8883", "broker:"])
 def test_a_host_with_something_else_than_a_port_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["setup", host]) == 2
-    assert "is no host, or host and port" in capsys.readouterr().err
+    assert "is not a host, or a host and a port" in capsys.readouterr().err
 
 
 def test_what_compose_mounts_is_there_or_made_by_setup(state: settings.Settings) -> None:

@@ -49,8 +49,10 @@ def test_a_bearer_token_has_ascii_only_and_a_password_what_people_type(monkeypat
 def test_a_secret_that_somebody_answers_with_is_not_logged(name: str) -> None:
     secret = credentials.read({name: f"s\u00e9cret of {name}"}, name)
     lines: list[str] = []
-    Log(lines.append).warning(f"the device answers 302 Found, go to 'http://elsewhere/?token={secret}&a=1'")
-    assert lines == ["W! the device answers 302 Found, go to 'http://elsewhere/?token=***&a=1'\n"]
+    Log(lines.append).warning(
+        f"the device answers 302 Found, with a redirect to 'http://elsewhere/?token={secret}&a=1'"
+    )
+    assert lines == ["W! the device answers 302 Found, with a redirect to 'http://elsewhere/?token=***&a=1'\n"]
 
 
 def test_a_short_secret_hides_no_word_of_ours() -> None:

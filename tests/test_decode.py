@@ -376,4 +376,4 @@ def test_what_is_sent_twice_is_said() -> None:
 def test_a_time_that_is_none_is_said_with_its_reference() -> None:
     (remark,) = record("0-0:1.0.0(991399000000W)").remarks
     assert remark.reference == "0-0:1.0.0"
-    assert "no valid time" in remark.text
+    assert "not a valid time" in remark.text

@@ -1,13 +1,13 @@
 import pytest
 
 from telegraf_p1 import keys
-from telegraf_p1.decrypt import opened, unseal
+from telegraf_p1.decrypt import decrypt, opened
 from telegraf_p1.framer import Frame, Framer
 from telegraf_p1.keys import Keys
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import TelegramError
-from tests.helpers.telegrams import KEY, LUXEMBOURG, START, seal, seal_block
+from tests.helpers.telegrams import KEY, LUXEMBOURG, START, encrypt, encrypt_block
 
 TELEGRAM = Meter().telegram(START)
 KEYS = Keys(KEY, LUXEMBOURG)
@@ -15,26 +15,26 @@ KEYS = Keys(KEY, LUXEMBOURG)
 
 def cause(frame: bytes, keys: Keys | None) -> str:
     with pytest.raises(TelegramError) as caught:
-        unseal(frame, keys)
+        decrypt(frame, keys)
     return caught.value.cause
 
 
 @pytest.mark.parametrize("size", [60, 200, len(TELEGRAM), 9000])
-def test_a_sealed_telegram_is_opened_whatever_the_form_of_its_length(size: int) -> None:
+def test_an_encrypted_telegram_is_opened_whatever_the_form_of_its_length(size: int) -> None:
     telegram = TELEGRAM[:size].ljust(size, b"0")
-    assert unseal(seal(telegram + b"\r\n"), KEYS) == (telegram.rstrip(b"\r\n"), 1, "")
+    assert decrypt(encrypt(telegram + b"\r\n"), KEYS) == (telegram.rstrip(b"\r\n"), 1, "")
 
 
 def test_each_reason_for_a_wrong_tag_has_its_own_message() -> None:
-    frame = seal(TELEGRAM)
-    assert cause(frame, None) == "sealed"
+    frame = encrypt(TELEGRAM)
+    assert cause(frame, None) == "encrypted"
     assert cause(frame, Keys(LUXEMBOURG, LUXEMBOURG)) == "key"
     assert cause(frame, Keys(KEY, KEY)) == "authentication-key"
-    assert cause(frame[:100] + b"\0" + frame[101:], KEYS) == "sealed-changed"
+    assert cause(frame[:100] + b"\0" + frame[101:], KEYS) == "encrypted-changed"
 
 
 def test_another_frame_counter_or_system_title_is_no_telegram() -> None:
-    frame = seal(TELEGRAM)
+    frame = encrypt(TELEGRAM)
     for place in (3, 15):
         assert cause(frame[:place] + b"\x7f" + frame[place + 1 :], KEYS) == "key"
 
@@ -79,7 +79,7 @@ def in_pieces(data: bytes, size: int) -> list[Frame]:
 @pytest.mark.parametrize("size", [1, 7, 100, 5000])
 @pytest.mark.parametrize("authenticated", [b"\x30" + LUXEMBOURG, b"\x30", b""])
 def test_a_block_behind_its_identification_is_found_and_opened(size: int, authenticated: bytes) -> None:
-    stream = seal_block(TELEGRAM, TITLE, authenticated) + b"!1234\r\n"  # a CRC of the maker's own
+    stream = encrypt_block(TELEGRAM, TITLE, authenticated) + b"!1234\r\n"  # a CRC of the maker's own
     frames = in_pieces(stream * 3 + TELEGRAM, size)
     assert len(frames) == 4
     for frame in frames:
@@ -90,21 +90,21 @@ def test_a_block_behind_its_identification_is_found_and_opened(size: int, authen
 
 
 def test_a_block_that_lost_bytes_costs_itself_alone() -> None:
-    block = seal_block(TELEGRAM, TITLE)
+    block = encrypt_block(TELEGRAM, TITLE)
     for data in (block[:300] + block, block[:-20] + block):
         *_, last = in_pieces(data, 50)
         assert opened(last, Keys(KEY, LUXEMBOURG, TITLE)).data.startswith(TELEGRAM[:600])
 
 
 def test_a_block_that_cannot_be_opened_says_what_is_needed() -> None:
-    (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
+    (frame,) = Framer().feed(encrypt_block(TELEGRAM, TITLE))
     for found, words in ((None, "P1_SYSTEM_TITLE"), (Keys(KEY, LUXEMBOURG), "one of them is wrong")):
         with pytest.raises(TelegramError, match=words):
             opened(frame, found)
 
 
 def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
-    plain, _, remark = unseal(seal(TELEGRAM, authentication=b""), Keys(KEY, KEY))
+    plain, _, remark = decrypt(encrypt(TELEGRAM, authentication=b""), Keys(KEY, KEY))
     assert plain == TELEGRAM.rstrip()
     assert "without the authentication key" in remark
 
@@ -112,15 +112,15 @@ def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
 def test_the_system_title_comes_from_the_environment() -> None:
     environment = {"P1_DECRYPTION_KEY": KEY.hex(), "P1_SYSTEM_TITLE": TITLE.hex()}
     assert keys.read(environment) == Keys(KEY, LUXEMBOURG, TITLE)
-    with pytest.raises(ValueError, match="P1_SYSTEM_TITLE has to be 16 hex digits"):
+    with pytest.raises(ValueError, match="P1_SYSTEM_TITLE must be 16 hex digits"):
         keys.read(environment | {"P1_SYSTEM_TITLE": "EGM1"})
 
 
 def test_a_block_that_was_changed_does_not_blame_a_key_that_is_right() -> None:
-    (frame,) = Framer().feed(seal_block(TELEGRAM, TITLE))
+    (frame,) = Framer().feed(encrypt_block(TELEGRAM, TITLE))
     changed = frame._replace(data=frame.data[:-70] + bytes(40) + frame.data[-30:])
     for data, found, expected in (
-        (changed, Keys(KEY, LUXEMBOURG, TITLE), "sealed-changed"),
+        (changed, Keys(KEY, LUXEMBOURG, TITLE), "encrypted-changed"),
         (frame, Keys(KEY, KEY, TITLE), "authentication-key"),
         (frame, Keys(LUXEMBOURG, LUXEMBOURG, TITLE), "key"),
     ):

@@ -106,25 +106,25 @@ def test_a_row_may_add_a_reference_change_a_unit_or_make_a_tag(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("row = 1", 1, "none of: measurement"),
-        ("x = 1", 1, "'x' is none of"),
+        ("row = 1", 1, "not one of: measurement"),
+        ("x = 1", 1, "'x' is not one of"),
         ("only = 1", 1, "only (true)"),
         ("[[row]\nx", 1, "Expected"),
         ('[[row]]\nreference = "1-0:1.8.1"', 1, "either a field or a tag"),
         ('\n[[row]]\nfield = "a"', 2, "either a reference"),
-        ('[[row]]\nfield = "a"\nreference = "1.8.1"', 3, "no OBIS reference"),
+        ('[[row]]\nfield = "a"\nreference = "1.8.1"', 3, "not an OBIS reference"),
         ('[[row]]\nfield = "a"\nreference = "1-0:99.8.1"', 3, "needs a type"),
         ('[[row]]\nfield = "a"\nreference = "1-0:1.8.1"\ntype = "text"', 4, "one of: float, integer, string"),
-        ('[[row]]\nfield = "a"\nreference = "1-0:1.8.1"\nunit = "horses"', 4, "not known"),
-        ('[[row]]\nfield = "a"\nreference = "1-0:1.8.1"\ntopic = "x/+"', 4, "none that is +, #"),
-        ('[[row]]\nfield = "a"\nreference = "1-0:1.6.0"', 3, "by name: value = power_import_month_peak_kw, power"),
-        ('[[row]]\nfield = "a"\nvalue = "gas_m4"', 3, "no value of the table"),
-        ('[[row]]\nfield = "a"\nvalue = "gas_m3"\nunit = "l"', 4, "has its unit already"),
+        ('[[row]]\nfield = "a"\nreference = "1-0:1.8.1"\nunit = "horses"', 4, "is unknown"),
+        ('[[row]]\nfield = "a"\nreference = "1-0:1.8.1"\ntopic = "x/+"', 4, "cannot contain +, #"),
+        ('[[row]]\nfield = "a"\nreference = "1-0:1.6.0"', 3, "write value = power_import_month_peak_kw, power"),
+        ('[[row]]\nfield = "a"\nvalue = "gas_m4"', 3, "not a value of the table"),
+        ('[[row]]\nfield = "a"\nvalue = "gas_m3"\nunit = "l"', 4, "already has a unit"),
         ('[[row]]\nfield = "time"\nvalue = "gas_m3"', 2, "'time'"),
         ('[[row]]\nfield = ""\nvalue = "gas_m3"', 2, "''"),
         ('[[row]]\nfield = "a"\nvalue = 3', 3, "text in quotes"),
-        ('[[row]]\nfield = "a"\ncolor = "red"\nvalue = "gas_m3"', 3, "'color' is none of"),
-        ('[[row]]\nfield = "a"\nvalue = "gas_m3"\n[[row]]\nfield = "b"\nvalue = "gas_m3"', 6, "has a place already"),
+        ('[[row]]\nfield = "a"\ncolor = "red"\nvalue = "gas_m3"', 3, "'color' is not one of"),
+        ('[[row]]\nfield = "a"\nvalue = "gas_m3"\n[[row]]\nfield = "b"\nvalue = "gas_m3"', 6, "already has a row"),
         (
             '[[row]]\nfield = "a"\nvalue = "gas_m3"\n[[row]]\nfield = "a"\nvalue = "tariff"',
             5,
@@ -155,24 +155,24 @@ AWAY = row("gas_m3", "gas")
     ("text", "line", "reason"),
     [
         # a second row for one reference or value
-        (row(POWER, "a") + row(POWER, "b"), 5, "1-0:1.7.0 has a place already"),
-        (row(POWER, "a") + row(f"{POWER}*255", "b"), 5, "1-0:1.7.0 has a place already"),
-        (row(POWER, "a") + row(POWER.replace("7.0", "7:0"), "b"), 5, "1-0:1.7.0 has a place already"),
-        (row(POWER, "a") + row("power_import_kw", "b"), 5, "takes 'power_import_kw' already, by its reference"),
-        (row("power_import_kw", "b") + row(POWER, "a"), 5, "takes 'power_import_kw' already, by its name"),
+        (row(POWER, "a") + row(POWER, "b"), 5, "1-0:1.7.0 already has a row"),
+        (row(POWER, "a") + row(f"{POWER}*255", "b"), 5, "1-0:1.7.0 already has a row"),
+        (row(POWER, "a") + row(POWER.replace("7.0", "7:0"), "b"), 5, "1-0:1.7.0 already has a row"),
+        (row(POWER, "a") + row("power_import_kw", "b"), 5, "already uses 'power_import_kw', by its reference"),
+        (row("power_import_kw", "b") + row(POWER, "a"), 5, "already uses 'power_import_kw', by its name"),
         # a name or a topic that another value has
-        (row(POWER, "gas_m3"), 3, "'gas_m3' is another value"),
-        (row(POWER, "message"), 3, "'message' is another value"),
-        (row(POWER, "water_2_m3"), 3, "'water_2_m3' is another value"),
-        (row("gas_m3", "meter"), 3, "'meter' is another value"),
-        (row("gas_m3", "topic"), 3, "'topic' is another value"),
-        (row(POWER, "gas_m3").replace("field", "tag"), 3, "'gas_m3' is another value"),
-        (row("0-7:99.99.1", "power_import_kw", ADDED), 3, "'power_import_kw' is another value"),
-        (row(POWER, "gas_m3") + row("gas_m3", "gas_m3"), 6, "name in a row above"),
-        (row(POWER, "a") + row("1-0:2.7.0", "a"), 6, "name in a row above"),
+        (row(POWER, "gas_m3"), 3, "'gas_m3' is the name of another value"),
+        (row(POWER, "message"), 3, "'message' is the name of another value"),
+        (row(POWER, "water_2_m3"), 3, "'water_2_m3' is the name of another value"),
+        (row("gas_m3", "meter"), 3, "'meter' is the name of another value"),
+        (row("gas_m3", "topic"), 3, "'topic' is the name of another value"),
+        (row(POWER, "gas_m3").replace("field", "tag"), 3, "'gas_m3' is the name of another value"),
+        (row("0-7:99.99.1", "power_import_kw", ADDED), 3, "'power_import_kw' is the name of another value"),
+        (row(POWER, "gas_m3") + row("gas_m3", "gas_m3"), 6, "already the name of a row above"),
+        (row(POWER, "a") + row("1-0:2.7.0", "a"), 6, "already the name of a row above"),
         (row(POWER, "a", 'topic = "/gas_m3"'), 4, "'gas_m3' is the topic of another value"),
         (row(POWER, "a", 'topic = "x/y"') + row("1-0:2.7.0", "b", 'topic = "/x/y"'), 8, "topic of a row above"),
-        (row(POWER, "power_import_kw", 'unit = "W"'), 4, "'power_import_kw' is in kW"),
+        (row(POWER, "power_import_kw", 'unit = "W"'), 4, "'power_import_kw' has the unit kW"),
         # what other values need
         *((row(time, "a", 'type = "string"'), 2, "the time of the record") for time in ("0-0:1.0.0", "0-0:1.1.0")),
         *((row(f"{a}-0:0.9.{e}", "a", ADDED), 2, "the time of the record") for a in (0, 1) for e in (1, 2)),
@@ -180,25 +180,22 @@ AWAY = row("gas_m3", "gas")
         (row("0-1:96.1.0", "a", 'type = "string"'), 2, "value = gas_meter_id"),
         (row("0-2:24.2.1", "a", ADDED), 2, "value = gas_m3, gas_timestamp"),
         # what would never come
-        (row("999-0:1.7.0", "a", ADDED), 2, "no OBIS reference"),
-        (row("1-n:1.7.0", "a", ADDED), 2, "no OBIS reference"),
-        (row("\u0661-0:1.7.0", "a", ADDED), 2, "no OBIS reference"),
+        (row("999-0:1.7.0", "a", ADDED), 2, "not an OBIS reference"),
+        (row("1-n:1.7.0", "a", ADDED), 2, "not an OBIS reference"),
+        (row("\u0661-0:1.7.0", "a", ADDED), 2, "not an OBIS reference"),
         (row("0-0:96.7.19", "a"), 2, "needs a type"),
-        (row(POWER, "a", 'unit = "V"'), 4, "not what 1-0:1.7.0 is measured in"),
+        (row(POWER, "a", 'unit = "V"'), 4, "does not fit 1-0:1.7.0"),
         ("only = true", 1, "no row gives a field"),
         (f"only = true\n{AWAY.replace('field', 'tag')}", 1, "no row gives a field"),
-        (f'{AWAY}[time]\ngas = "gas_timestamp"', 5, "no row has the measurement 'gas'"),
+        (f'{AWAY}[time]\ngas = "gas_timestamp"', 5, "no row uses the measurement 'gas'"),
         # topics that no broker takes
-        *(
-            (row(POWER, "a", f'topic = "{topic}"'), 4, "a topic has")
-            for topic in ("", "a\\nb", "\\u0000", "\uffff", "#")
-        ),
+        *((row(POWER, "a", f'topic = "{topic}"'), 4, "a topic ") for topic in ("", "a\\nb", "\\u0000", "\uffff", "#")),
         (row(POWER, "a", f'topic = "{"€" * 21_846}"'), 4, "65535 bytes"),
         # where the line is
         (
             f'# \u2028\n[[ "row" ]]\nvalue = "tariff"\nfield = "a"\n{row("nothing", "b")}',
             6,
-            "'nothing' is no value",
+            "'nothing' is not a value",
         ),
     ],
 )
@@ -248,10 +245,10 @@ def test_a_name_of_the_table_is_free_when_its_value_has_another(tmp_path: Path, 
     [
         (b"row = " + b"[" * 5000 + b"]" * 5000, "brackets"),
         (b"row = " + b"[{a=" * 5000 + b"1" + b"}]" * 5000, "brackets"),
-        (b"a." * 100_000 + b"b = 1", "line 1: a key has 100 dots at most"),
-        (b"#" * 1024 * 1024 + b"\n", "1 MiB at most"),
-        (b"\n# \xfc", "line 2: save it as UTF-8"),
-        ("only = true".encode("utf-16"), "line 1: save it as UTF-8"),
+        (b"a." * 100_000 + b"b = 1", "line 1: a key can have at most 100 dots"),
+        (b"#" * 1024 * 1024 + b"\n", "at most 1 MiB"),
+        (b"\n# \xfc", "line 2: save the file as UTF-8"),
+        ("only = true".encode("utf-16"), "line 1: save the file as UTF-8"),
         (b"measurement = " + b"9" * 5000, "digits"),
     ],
 )
@@ -269,7 +266,7 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
     path = {"device": "/dev/zero", "directory": str(tmp_path), "memory": "/proc/self/mem"}.get(
         kind, f"{tmp_path}/{kind}"
     )
-    with pytest.raises(ValueError, match="Input/output error" if kind == "memory" else "has to be a regular file"):
+    with pytest.raises(ValueError, match="Input/output error" if kind == "memory" else "must be a regular file"):
         load(path, "p1")
 
 

@@ -29,5 +29,5 @@ def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
 
 
 def test_one_that_is_too_short_is_refused_with_the_least() -> None:
-    with pytest.raises(ValueError, match="1s or more"):
+    with pytest.raises(ValueError, match="at least 1s"):
         seconds("999ms", least=1)

@@ -16,7 +16,7 @@ from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.envelope import LARGEST, Payload, unpacked, unwrap
 from tests.helpers.growth import grows_too_fast, sizes_up_to
-from tests.helpers.telegrams import START, seal, seal_block
+from tests.helpers.telegrams import START, encrypt, encrypt_block
 
 TELEGRAM = Meter().telegram(START)
 OLD = Meter("nl-2.2").telegram(START)
@@ -144,9 +144,9 @@ def test_a_whole_telegram_is_found_in_whatever_wraps_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BINARY)
-def test_a_sealed_telegram_is_found_in_whatever_can_carry_it(name: str) -> None:
+def test_an_encrypted_telegram_is_found_in_whatever_can_carry_it(name: str) -> None:
     for telegram in ALL:
-        for frame in (seal(telegram), seal_block(telegram, b"TST\0\0\0\0\1")):
+        for frame in (encrypt(telegram), encrypt_block(telegram, b"TST\0\0\0\0\1")):
             assert frames(BINARY[name](frame)) == [frame]
 
 

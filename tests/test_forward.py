@@ -57,13 +57,13 @@ def test_a_size_is_a_number_with_its_unit(text: str, size: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "64 MB", "64MiB", "-1MB", "999kB", "1.5GB", "9" * 13])
 def test_what_is_no_size_is_said(text: str) -> None:
-    with pytest.raises(UsageError, match="has to be a size such as 64MB"):
+    with pytest.raises(UsageError, match="must be a size such as 64MB"):
         forward._size(text)  # noqa: SLF001
 
 
 def test_a_password_that_cannot_be_one_is_said_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P1_MQTT_PASSWORD", "two\nlines")
-    with pytest.raises(UsageError, match="P1_MQTT_PASSWORD holds a control character"):
+    with pytest.raises(UsageError, match="P1_MQTT_PASSWORD contains a control character"):
         open_target("mqtt://me@host/p1/home/raw", Log(), "queue")
 
 
@@ -88,7 +88,7 @@ def test_a_password_that_cannot_be_one_is_said_before_anything_is_opened(monkeyp
 )
 def test_nobody_forwards_to_himself(source: str, target: str, *, is_circle: bool) -> None:
     chosen = argparse.Namespace(source=source, target=target)
-    with pytest.raises(UsageError, match="would come for ever") if is_circle else nullcontext():
+    with pytest.raises(UsageError, match="would loop forever") if is_circle else nullcontext():
         forward._check_circle(chosen)  # noqa: SLF001
 
 

@@ -8,7 +8,7 @@ from telegraf_p1.framer import LIMIT, Frame, Framer
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.growth import grows_too_fast, sizes_up_to
-from tests.helpers.telegrams import START, seal, seal_block
+from tests.helpers.telegrams import START, encrypt, encrypt_block
 
 A = b"/AAA5\\1\r\n\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
 B = b"/BBB5\\2\r\n\r\n1-0:1.8.0(2*kWh)\r\n!34CD"
@@ -102,10 +102,10 @@ def test_the_end_of_a_message_ends_its_frame() -> None:
 def test_the_end_of_a_message_gives_back_what_a_head_in_noise_claimed() -> None:
     framer = Framer()
     head = b"\xdb\x08xxxxxxxx\x82\x20\x00\x30"
-    framer.feed(b"\x7e" + head + b"x" * 50 + seal(A)[:-1], at=7)
-    claimed, sealed = framer.flush()
+    framer.feed(b"\x7e" + head + b"x" * 50 + encrypt(A)[:-1], at=7)
+    claimed, encrypted = framer.flush()
     assert (claimed.at, claimed.whole, claimed.behind_flag) == (7, False, True)
-    assert sealed == Frame(seal(A)[:-1], 7, whole=False)
+    assert encrypted == Frame(encrypt(A)[:-1], 7, whole=False)
 
 
 def test_after_a_reset_the_old_half_is_forgotten() -> None:
@@ -146,92 +146,92 @@ def test_a_telegram_of_nearly_the_limit_passes() -> None:
     assert frames(long) == [long]
 
 
-def test_a_sealed_frame_is_found_by_its_length() -> None:
+def test_an_encrypted_frame_is_found_by_its_length() -> None:
     for size in (30, 90, 140, 3000):
-        frame = seal(A.ljust(size))
+        frame = encrypt(A.ljust(size))
         assert frames(b"/noise" + frame + frame + B)[-3:] == [frame, frame, B]
 
 
-def sealed(length: bytes, body: bytes) -> bytes:
-    """What looks like a sealed frame, with this length before its body."""
+def encrypted(length: bytes, body: bytes) -> bytes:
+    """What looks like an encrypted frame, with this length before its body."""
     return b"\xdb\x08TST\0\0\0\0\1" + length + body
 
 
-def test_a_sealed_frame_holds_a_counter_and_a_tag_at_least() -> None:
+def test_an_encrypted_frame_holds_a_counter_and_a_tag_at_least() -> None:
     old = b"/AAA5\r\n1-0:1.8.0(1*kWh)\r\n!12AB"
-    shortest = sealed(b"\x12", b"\x30" + b"x" * 17)
+    shortest = encrypted(b"\x12", b"\x30" + b"x" * 17)
     assert frames(shortest + old) == [shortest, old]
     for length in (b"\x11", b"\x80", b"\x84"):
-        assert frames(sealed(length, b"\x30xxx") + old) == [old]
+        assert frames(encrypted(length, b"\x30xxx") + old) == [old]
     assert frames(b"\xdb", b"\x07xxxxxxxx\x40\x30" + old) == [old]
 
 
-def test_the_last_bytes_of_a_sealed_frame_are_part_of_it_and_of_nothing_else() -> None:
+def test_the_last_bytes_of_an_encrypted_frame_are_part_of_it_and_of_nothing_else() -> None:
     for last in (b"/", b"\xe6\xe7\x00", b"\xdb"):
-        first = sealed(b"\x20", b"\x30" + b"x" * (31 - len(last)) + last)
-        assert frames(first + seal(A) + B) == [first, seal(A), B]
+        first = encrypted(b"\x20", b"\x30" + b"x" * (31 - len(last)) + last)
+        assert frames(first + encrypt(A) + B) == [first, encrypt(A), B]
         assert frames(first + B) == [first, B]
 
 
-def test_a_frame_that_was_cut_off_by_a_sealed_one_is_not_whole() -> None:
-    cut, whole = Framer().feed(A[:20] + seal(A))
-    assert (cut, whole) == (Frame(A[:20], None, whole=False), Frame(seal(A), None))
-    block = seal_block(A.ljust(400), b"TST\0\0\0\0\1")
+def test_a_frame_that_was_cut_off_by_an_encrypted_one_is_not_whole() -> None:
+    cut, whole = Framer().feed(A[:20] + encrypt(A))
+    assert (cut, whole) == (Frame(A[:20], None, whole=False), Frame(encrypt(A), None))
+    block = encrypt_block(A.ljust(400), b"TST\0\0\0\0\1")
     cut, again, whole = Framer().feed(block[:40] + block[:50] + block)
     assert [frame.whole for frame in (cut, again, whole)] == [False, False, True]
     assert (cut.data, again.data, whole.data) == (block[:40], block[:50], block)
-    noise, plain = Framer().feed(sealed(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A)
+    noise, plain = Framer().feed(encrypted(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A)
     assert (noise.whole, plain) == (False, Frame(A, None))
 
 
-def test_of_several_heads_in_a_sealed_frame_the_first_ends_it() -> None:
-    frame = seal(A.ljust(400))
+def test_of_several_heads_in_an_encrypted_frame_the_first_ends_it() -> None:
+    frame = encrypt(A.ljust(400))
     assert frames(frame[:40] + frame[:50] + frame + B) == [frame[:40], frame[:50], frame, B]
 
 
 def test_a_frame_that_is_given_back_hides_no_head_at_its_end() -> None:
     for claimed in range(15):
-        noise = sealed(b"\x82\x01\x00", b"\x30" + b"x" * (255 - claimed)).replace(b"TST", b"XYZ")
+        noise = encrypted(b"\x82\x01\x00", b"\x30" + b"x" * (255 - claimed)).replace(b"TST", b"XYZ")
         framer = Framer()
         found = []
-        for frame in framer.frames(noise + seal(A) + B):
+        for frame in framer.frames(noise + encrypt(A) + B):
             found.append(frame.data)
             if frame.data.startswith(noise[:14]):
                 framer.give_back()
-        assert found[1:] == [seal(A), B], claimed
+        assert found[1:] == [encrypt(A), B], claimed
 
 
 def test_a_plain_frame_that_is_given_back_is_gone() -> None:
     plain = A.replace(b"!", b"0-0:96.13.0(a/b)\r\n!")
     framer = Framer()
     found = []
-    for frame in framer.frames(seal(A) + plain + b"\r\n" + B):
+    for frame in framer.frames(encrypt(A) + plain + b"\r\n" + B):
         found.append(frame.data)
         if frame.data == plain:
             framer.give_back()
-    assert found == [seal(A), plain, B]
+    assert found == [encrypt(A), plain, B]
 
 
-def test_behind_the_header_of_hdlc_a_telegram_begins_and_a_sealed_one_does_not() -> None:
+def test_behind_the_header_of_hdlc_a_telegram_begins_and_an_encrypted_one_does_not() -> None:
     assert frames(b"\xe6\xe7\x00" + A) == [A]
-    assert frames(b"\xe6\xe7\x00" + seal(A)) == []
+    assert frames(b"\xe6\xe7\x00" + encrypt(A)) == []
 
 
 def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
-    block = seal_block(A, b"TST\0\0\0\0\1")
-    slash = seal_block(b"/EGM5\r\n\r\n".ljust(39), b"TST\0\0\0\0\1")  # its length is that of a slash
+    block = encrypt_block(A, b"TST\0\0\0\0\1")
+    slash = encrypt_block(b"/EGM5\r\n\r\n".ljust(39), b"TST\0\0\0\0\1")  # its length is that of a slash
     assert b"\0\x82\0/" in slash
     for stream in (
         A + slash + B,
         A[:20] + B + b"\r\n",
-        A[:20] + seal(A) + B,
-        b"\x7e" + seal(A) + b"\xe6\xe7\x00" + seal(A) + A,
+        A[:20] + encrypt(A) + B,
+        b"\x7e" + encrypt(A) + b"\xe6\xe7\x00" + encrypt(A) + A,
         block[:40] + block + A + block,
-        sealed(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A,
+        encrypted(b"\x82\x02\x00", b"\x30" + b"x" * 20) + A,
         b"/ADN9 6511\r\n1-0:31.7.0(123.1*A)!\r\n" + A,
-        b"//ABC" + seal(A) + A,
-        b"x/usr/bin" + seal(A) + A,
-        b"/TST5/ABCx" + seal(A) + A,
+        b"//ABC" + encrypt(A) + A,
+        b"x/usr/bin" + encrypt(A) + A,
+        b"/TST5/ABCx" + encrypt(A) + A,
     ):
         at_once = Framer().feed(stream)
         for place in range(len(stream)):
@@ -239,15 +239,15 @@ def test_wherever_a_stream_is_cut_the_frames_are_the_same() -> None:
             assert framer.feed(stream[:place]) + framer.feed(stream[place:]) == at_once, place
 
 
-def test_a_plain_telegram_may_hold_the_first_bytes_of_a_sealed_one() -> None:
+def test_a_plain_telegram_may_hold_the_first_bytes_of_an_encrypted_one() -> None:
     for text in (b"\xdb", b"\xdb\x08", b"\xdb\x08xxxxxxxx\x82\x01\x00\x20"):
         frame = b"/AAA5\r\n0-0:96.13.0(" + text + b")\r\n!12AB"
         assert frames(frame + b"\r\n" + A) == [frame, A]
 
 
 @given(lost=st.integers(1, 100), place=st.integers(0, 500))
-def test_after_lost_bytes_the_next_sealed_frame_is_found(lost: int, place: int) -> None:
-    frame = seal(A.ljust(400))
+def test_after_lost_bytes_the_next_encrypted_frame_is_found(lost: int, place: int) -> None:
+    frame = encrypt(A.ljust(400))
     damaged = frame[:place] + frame[place + lost :]
     assert frames(damaged + frame + frame)[-2:] == [frame, frame]
 
@@ -275,7 +275,7 @@ STREAM = st.lists(
             ]
         ),
         st.sampled_from([Meter(form).telegram(START) for form in FORMS]),
-        st.sampled_from([seal(A), seal(A.ljust(300)), seal(A)[:30], b"\xdb\x08", b"\xdb", b"0"]),
+        st.sampled_from([encrypt(A), encrypt(A.ljust(300)), encrypt(A)[:30], b"\xdb\x08", b"\xdb", b"0"]),
         st.binary(max_size=8),
         st.just(b"/" + b"y" * LIMIT),
     ),

@@ -77,15 +77,15 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (CHUNKED + b"-5\r\nabc\r\n", "as a web server does"),
+        (CHUNKED + b"-5\r\nabc\r\n", "like a web server"),
         (CHUNKED + b"\xff\r\nabc\r\n", "IncompleteRead"),
         (CHUNKED + b"f" * 5000 + b"\r\nabc\r\n", "IncompleteRead"),
         (CHUNKED + b"3\r\n/ab\r\n99\r\nabc", None),
-        (CHUNKED + b"f" * 70_000, "as a web server does"),
+        (CHUNKED + b"f" * 70_000, "like a web server"),
         (HEAD + b"Content-Length: 99999999999999999999\r\n\r\n/", None),
         (HEAD + b"Content-Length: -1\r\n\r\n/", None),
         (HEAD + b"Content-Length: 10\r\n\r\n", "IncompleteRead"),
-        (HEAD + b"X: y\r\n" * 200 + b"\r\n", "as a web server does"),
+        (HEAD + b"X: y\r\n" * 200 + b"\r\n", "like a web server"),
         (b"HTTP/7 200 OK\r\n\r\n", "HTTP/7"),
         (b"\x00\xff garbage\r\n\r\n", "garbage"),
         (b"HTTP/1.1 999 \xff\x1b[0m\r\nContent-Length: 0\r\n\r\n", "answers 999 (unknown)"),
@@ -161,7 +161,7 @@ def test_one_deadline_is_for_the_whole_answer(speak: Speak, scheme: str, tmp_pat
     trust = f"&ca={certificate[0]}" if certificate else ""
     with speaking(speak, certificate) as speaker:
         begun = time.monotonic()
-        assert "no whole answer within 1 s" in trouble(speaker, f"timeout=1s{trust}")
+        assert "no complete answer within 1 s" in trouble(speaker, f"timeout=1s{trust}")
         assert time.monotonic() - begun < 2.5
 
 
@@ -282,7 +282,7 @@ def test_plain_http_on_a_port_for_tls_and_the_reverse_are_named(tmp_path: Path) 
         connection = opened(device.url.replace("http:", "https:"), "timeout=3s")
         with pytest.raises(OSError, match="http://"):
             connection.read()
-    with speaking(bad_request) as speaker, pytest.raises(OSError, match="no TLS on this port: write http://"):
+    with speaking(bad_request) as speaker, pytest.raises(OSError, match="does not use TLS on this port: use http://"):
         opened(speaker.url.replace("http:", "https:")).read()
 
     def alert(connection: socket.socket, _number: int) -> None:
@@ -290,12 +290,12 @@ def test_plain_http_on_a_port_for_tls_and_the_reverse_are_named(tmp_path: Path) 
         connection.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
 
     with speaking(alert) as speaker:
-        assert "speaks TLS on this port: write https://" in trouble(speaker)
+        assert "uses TLS on this port: use https://" in trouble(speaker)
     with speaking(answer_once(b"")) as speaker:
-        assert "perhaps it wants https:// on this port" in trouble(speaker)
+        assert "if this port needs TLS, use https://" in trouble(speaker)
     nginx = b"HTTP/1.1 400 Bad Request\r\n\r\nThe plain HTTP request was sent to HTTPS port"
     with speaking(answer_once(nginx)) as speaker:
-        assert "write https://" in trouble(speaker)
+        assert "use https://" in trouble(speaker)
     with speaking(answer(ok(TELEGRAM)), self_signed(tmp_path, "device")) as speaker:
         connection = opened(speaker.url.replace("https:", "http:"))
         with pytest.raises(OSError, match="https://"):

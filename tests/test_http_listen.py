@@ -19,7 +19,7 @@ from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Tro
 from telegraf_p1.url import UsageError
 from tests.helpers.datalogger import FORM, PATH, Answer, post_telegram, send
 from tests.helpers.programs import free_port, wait_until
-from tests.helpers.telegrams import START, seal
+from tests.helpers.telegrams import START, encrypt
 
 TELEGRAM = Meter().telegram(START)
 JSON = TELEGRAM.decode().replace("\\", "\\\\").replace("\r\n", "\\r\\n")
@@ -125,7 +125,7 @@ def test_what_dsmr_readers_datalogger_posts_is_taken_and_answered_with_201(recei
         (FORM, f'{{"a": 1, "p1": "{JSON}"}}'.encode(), TELEGRAM),
         ({}, TELEGRAM.hex().encode(), TELEGRAM),
         ({"Content-Encoding": "gzip"}, gzip.compress(TELEGRAM), TELEGRAM),
-        ({"Content-Type": "application/octet-stream"}, seal(TELEGRAM), seal(TELEGRAM)),
+        ({"Content-Type": "application/octet-stream"}, encrypt(TELEGRAM), encrypt(TELEGRAM)),
         (FORM, b"telegram=/x%E9%0D%0A%21", b"/x\xe9\r\n!"),
     ],
 )
@@ -146,7 +146,7 @@ def test_with_a_path_in_the_source_others_are_refused_and_the_stream_has_no_name
     with receiving("/p1") as receiver:
         receiver.start()
         assert post_telegram(receiver.port, TELEGRAM, path="/p1").status == 201
-        assert post_telegram(receiver.port, TELEGRAM, path="/p2")[:2] == (404, "only /p1 is listened to")
+        assert post_telegram(receiver.port, TELEGRAM, path="/p2")[:2] == (404, "the path must be /p1")
         assert receiver.data() == [Data(TELEGRAM, ends_message=True)]
 
 
@@ -240,7 +240,7 @@ def test_only_who_shows_the_token_is_taken(
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.5", "name.example"])
 def test_without_a_token_only_this_computer_is_listened_to(host: str) -> None:
-    with pytest.raises(UsageError, match="put one into P1_HTTP_TOKEN in Telegraf's environment"):
+    with pytest.raises(UsageError, match="set P1_HTTP_TOKEN in Telegraf's environment"):
         open_source(f"http-listen://{host}:8080")
     for own in ("127.0.0.1", "[::1]", "localhost", "127.1.2.3"):
         open_source(f"http-listen://{own}:8080")
@@ -249,7 +249,7 @@ def test_without_a_token_only_this_computer_is_listened_to(host: str) -> None:
 @pytest.mark.parametrize("token", ["two words", "a\x07b"])
 def test_a_token_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv("P1_HTTP_TOKEN", token)
-    with pytest.raises(UsageError, match="P1_HTTP_TOKEN holds") as caught:
+    with pytest.raises(UsageError, match="P1_HTTP_TOKEN contains") as caught:
         open_source("http-listen://127.0.0.1:8080")
     assert token not in str(caught.value)
 
@@ -291,7 +291,7 @@ def test_a_request_that_cannot_be_taken_is_answered_why(
 def test_what_holds_no_telegram_is_told(receiver: Receiver) -> None:
     send(receiver.port, b"meter=1", FORM)
     wait_until(receiver.troubles, "the trouble")
-    assert "a client was refused (400): there is no telegram in the form field" in str(receiver.troubles())
+    assert "request rejected (400): no telegram found in the form field" in str(receiver.troubles())
 
 
 def test_a_client_that_asks_whether_to_go_on_is_answered(receiver: Receiver) -> None:
@@ -378,7 +378,7 @@ def test_when_nothing_is_posted_it_says_once_where_to(monkeypatch: pytest.Monkey
     monkeypatch.setenv("P1_HTTP_TOKEN", "x")
     with receiving("/p1", host="0.0.0.0") as receiver:
         place = f"http://ADDRESS-OF-THIS-COMPUTER:{receiver.port}/p1"
-        assert receiver.connection.read() == [Silence(0.1, f"does the device post to {place}?")]
+        assert receiver.connection.read() == [Silence(0.1, f"check that the device posts to {place}")]
         receiver.start()
         time.sleep(0.3)
         assert receiver.events == []
@@ -394,7 +394,7 @@ def test_a_listener_that_can_let_nobody_in_is_opened_anew(monkeypatch: pytest.Mo
             assert client.recv(1) == b""
         monkeypatch.undo()
         receiver.start()
-        with pytest.raises(OSError, match="no client can be let in: can't start new thread"):
+        with pytest.raises(OSError, match="cannot accept connections: can't start new thread"):
             receiver.fails()
 
 

@@ -7,7 +7,7 @@ import pytest
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.line_search import LineSearch
 from telegraf_p1.sources.serial_settings import SPEEDS, USUAL
-from tests.helpers.telegrams import START, seal
+from tests.helpers.telegrams import START, encrypt
 from tests.helpers.uart import line, read
 
 PIECE = 62  # bytes, of a USB adapter
@@ -96,7 +96,7 @@ def test_at_the_first_speed_no_byte_is_lost_and_none_of_8n1_delayed(form: str, l
 
 def test_an_encrypted_telegram_is_no_noise_even_if_we_began_to_listen_in_the_middle() -> None:
     search = LineSearch(SPEEDS)
-    frame = seal(telegram())
+    frame = encrypt(telegram())
     assert search.heard(frame[30:]) + search.paused() == b""
     assert search.heard(frame).endswith(frame)
     assert (search.is_over, search.baudrate) == (True, "115200")

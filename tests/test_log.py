@@ -19,5 +19,5 @@ def test_a_repeated_cause_is_held_back_for_a_minute_and_counted() -> None:
         log.warning_for("crc", "bad")
         log.warning_for("other", "worse")
     assert lines.count("W! bad\n") == 1
-    assert lines.count("W! bad (59 more like it were held back)\n") == 2
+    assert lines.count("W! bad (59 similar messages suppressed)\n") == 2
     assert sum("worse" in line for line in lines) == 3

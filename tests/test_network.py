@@ -155,7 +155,7 @@ def test_ser2net_tells_whether_it_speaks_rfc_2217() -> None:
 
 def test_a_broker_is_no_source_before_its_topics_are_known() -> None:
     device = found("_mqtt._tcp", "home", 1883)
-    assert (device.source, device.advice[:44]) == ("", "`telegraf-p1 check mqtt://192.168.1.20` name")
+    assert (device.source, device.advice[:44]) == ("", "`telegraf-p1 check mqtt://192.168.1.20` list")
     assert "mqtts://192.168.1.20:8884" in found("_secure-mqtt._tcp", "home", 8884).advice
 
 

@@ -14,7 +14,7 @@ class Said:
         self.log = Log(self.lines.append, lambda: 0.0)
 
     def outage(self, name: str) -> Outage:
-        return Outage(self.log, name, "telegrams wait")
+        return Outage(self.log, name, "retrying")
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def test_each_reason_is_said_once_and_the_end(said: Said) -> None:
     outage.ends()
     outage.ends()
     assert said.lines == [
-        "W! the broker: refused (1); telegrams wait\n",
-        "I! the broker: still not there: wrong user 'a'\n",
-        "I! the broker is back\n",
+        "W! the broker: refused (1); retrying\n",
+        "I! the broker: still unavailable: wrong user 'a'\n",
+        "I! the broker: connection restored\n",
     ]
 
 
@@ -46,4 +46,4 @@ def test_what_was_not_said_has_no_end(said: Said) -> None:
 def test_two_that_are_away_for_one_reason_are_both_said(said: Said) -> None:
     for name in ("the source", "the broker"):
         said.outage(name).begins("refused", said.log.warning_for)
-    assert said.lines == ["W! the source: refused; telegrams wait\n", "W! the broker: refused; telegrams wait\n"]
+    assert said.lines == ["W! the source: refused; retrying\n", "W! the broker: refused; retrying\n"]

@@ -12,14 +12,14 @@ from telegraf_p1.url import UsageError
     [
         ("p0://dev/ttyUSB0", "three slashes"),
         ("p0:ttyUSB0", "three slashes"),
-        ("p0+tcp://host", "host and port are needed"),
+        ("p0+tcp://host", "host and port are required"),
         ("p0:///dev/ttyUSB0?mode=D", r"auto, A, B, C; .*\?baudrate=2400&format=7E1"),
-        ("p0:///dev/ttyUSB0?speed=1234", "has to be one of 300, 600"),
+        ("p0:///dev/ttyUSB0?speed=1234", "must be one of 300, 600"),
         ("p0:///dev/ttyUSB0?medium=gas", "electricity or heat"),
         ("p0:///dev/ttyUSB0?address=a!b", "32 letters and digits"),
-        ("p0:///dev/ttyUSB0?attempts=0", "1 or more"),
-        ("p0:///dev/ttyUSB0?every=10ms", "1s or more"),
-        ("p0:///dev/ttyUSB0?format=9X1", "8N1 or 7E1"),
+        ("p0:///dev/ttyUSB0?attempts=0", "at least 1"),
+        ("p0:///dev/ttyUSB0?every=10ms", "at least 1s"),
+        ("p0:///dev/ttyUSB0?format=9X1", "8N1, 7E1"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_write(source: str, said: str) -> None:

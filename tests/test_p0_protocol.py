@@ -162,7 +162,7 @@ def test_noise_that_does_not_end_is_no_answer() -> None:
             return b"\x00\xf8"
 
     line = Noisy()
-    with pytest.raises(NoReadout, match="does light fall on the head"):
+    with pytest.raises(NoReadout, match="check that no light falls on the head"):
         line.read(Settings(whole_s=30))
     assert line.now < 200
 

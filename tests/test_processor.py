@@ -15,7 +15,7 @@ from telegraf_p1.processor import Processor
 from telegraf_p1.shapes import Shapes
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.timestamp import Zone
-from tests.helpers.telegrams import START, records, seal, with_crc
+from tests.helpers.telegrams import START, encrypt, records, with_crc
 
 NOW_NS = START * 10**9 + 5
 ZONE = Zone()
@@ -85,7 +85,7 @@ def test_a_metric_with_a_telegram_becomes_a_record_with_its_tags(text: bytes) ->
         b'a value="L3Vzci9iaW4vcHl0aG9uMw==" 1\n',
         b'a other="/TST5\\\\x\n\n1-0:1.8.0(1*kWh)\n!1234" 1\n',
         b"a value=1,b=true,c=18446744073709551615u 1\n",
-        b"no line protocol\n",
+        b"not line protocol\n",
         b'a value="\xff\xfe\0" 1\n',
     ],
 )
@@ -103,7 +103,10 @@ def test_a_telegram_in_lines_is_put_together_by_measurement_and_tags() -> None:
     assert [one for one in found if one != PATH] == [line(TIMELESS, path="/b"), line(path="/a")]
     assert found.count(PATH) == len(first)
     assert under.log == [
-        "I! metrics, metric 'nats_consumer,path=/b': the telegrams tell no time: the records have the host's clock\n"
+        (
+            "I! metrics, metric 'nats_consumer,path=/b': the telegrams contain no timestamp: this computer's clock is "
+            "used\n"
+        )
     ]
 
 
@@ -149,8 +152,8 @@ def test_an_encrypted_telegram_comes_through_base64() -> None:
     from telegraf_p1 import keys
 
     settings = Settings("auto", ZONE, host_time=False, keys=keys.read({keys.KEY: bytes(range(16)).hex()}))
-    sealed = metric(base64.b64encode(seal(TELEGRAM)))
-    assert Under(settings=settings)(sealed) == [OURS]
+    encrypted = metric(base64.b64encode(encrypt(TELEGRAM)))
+    assert Under(settings=settings)(encrypted) == [OURS]
 
 
 @pytest.mark.parametrize("tags", [",host=a,subject=b\\ c\\,d", ",meter=mine,host=a", ",tariff=7,host=a", ""])

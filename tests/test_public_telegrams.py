@@ -46,12 +46,12 @@ def test_a_good_telegram_has_the_fate_its_crc_gives_it(row: dict[str, str]) -> N
 
 # Where peers disagree the rules of CONTRIBUTING.md decide: nothing is believed whose CRC does not
 # fit; without a CRC every line has to be an object; with one, a bad line or value costs itself.
-MISFIT = "the CRC does not fit"
-NO_CRC = "the CRC is missing from a meter that has one"
-NOT_WHOLE = "has no CRC and is not whole"
-NOT_A_CRC = "stands where the CRC should be"
-NO_TELEGRAM = "text comes, but no telegram"
-FAULTS = ("rejected", "no telegram", "no COSEM object", "is no number", "unit '")
+MISFIT = "the CRC does not match"
+NO_CRC = "the CRC is missing, though this meter sends one"
+NOT_WHOLE = "has no CRC and is incomplete"
+NOT_A_CRC = "is not a CRC"
+NO_TELEGRAM = "received text, but no telegram"
+FAULTS = ("rejected", "no telegram", "not a COSEM object", "is not a number", "unit '")
 FATES: dict[str, tuple[int, str]] = {  # number of records, and what is said
     "dsmr_parser-v42-line-removed": (0, MISFIT),
     "dsmr_parser-v42-crc-line-removed": (0, "cut off after 886 bytes"),
@@ -62,12 +62,12 @@ FATES: dict[str, tuple[int, str]] = {  # number of records, and what is said
     "esphome-missing-close-paren": (0, NOT_WHOLE),
     "esphome-no-crlf-before-bang": (1, ""),  # Aidon sends this
     "esphome-missing-unit": (1, ""),  # Luxembourg sends this
-    "esphome-unit-on-counter": (1, "unit 's' is not expected"),
-    "esphome-letter-in-decimals": (1, "'00.A23*kW' is no number"),
+    "esphome-unit-on-counter": (1, "unexpected unit 's'"),
+    "esphome-letter-in-decimals": (1, "'00.A23*kW' is not a number"),
     "esphome-garbage-line": (0, NOT_WHOLE),
     "esphome-no-paren": (0, NOT_WHOLE),
-    "esphome-unit-too-short": (1, "unit 'kW' cannot be turned into 'kWh'"),
-    "esphome-nested-paren": (1, "'0(0.123*kW)' is no number"),
+    "esphome-unit-too-short": (1, "unit 'kW' cannot be converted to 'kWh'"),
+    "esphome-nested-paren": (1, "'0(0.123*kW)' is not a number"),
     "esphome-slash-a-bang": (0, NO_TELEGRAM),
     "esphome-crc-mismatch": (0, NO_TELEGRAM),
     "esphome-stream-garbage-crc": (0, NO_TELEGRAM),
@@ -100,7 +100,7 @@ FATES: dict[str, tuple[int, str]] = {  # number of records, and what is said
     "smeterd-crc-invalid": (0, MISFIT),
     "smeterd-no-ident": (0, NO_TELEGRAM),
     "athom-hello-world": (0, NO_TELEGRAM),
-    "athom-crc-lower-case": (1, "'Hello, world!' in a telegram is no COSEM object"),
+    "athom-crc-lower-case": (1, "'Hello, world!' in a telegram is not a COSEM object"),
 }
 
 

@@ -11,7 +11,7 @@ from telegraf_p1.reconnect import Reconnecting, opened_now
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event, Lost, Pause
 
-GONE = OSError(errno.ENODEV, "the device is gone")
+GONE = OSError(errno.ENODEV, "device disconnected")
 
 
 class Scripted(Connection):
@@ -84,7 +84,7 @@ def test_one_that_could_not_be_opened_at_once_is_lost_like_any_other_and_tried_o
     connection = Reconnecting(opened_now(source), Log(log.append), "port", lambda: 0)
     assert connection.read() == [Lost()]
     assert len(attempts) == 1
-    assert log == ["E! port: the device is gone; trying again until it is there\n"]
+    assert log == ["E! port: device disconnected; retrying\n"]
     assert connection.read() == [Data(b"/")]
     assert len(naps) == 2
 
@@ -128,11 +128,11 @@ def test_what_is_lost_is_opened_again_and_said_once_each_way(naps: list[float]) 
     assert [connection.read() for _ in range(7)] == [
         [Data(b"a")], [Lost()], [Lost()], [Lost()], [Pause(2)], [Data(b"noise")], [Data(b"b")]
     ]  # fmt: skip
-    lost = "W! cable: the device is gone; trying again until it is there\n"
+    lost = "W! cable: device disconnected; retrying\n"
     assert log == [lost]  # bytes are no telegram
     accepted[0] += 1
     connection.read()
-    assert log == [lost, "I! cable is back\n"]
+    assert log == [lost, "I! cable: connection restored\n"]
     assert first.heard == ["close"]
     assert len(naps) == 4  # no time is lost before the first
 
@@ -148,9 +148,9 @@ def test_another_reason_is_said_too(naps: list[float]) -> None:
     accepted[0] += 1
     connection.read()
     assert log == [
-        "E! cable: the device is gone; trying again until it is there\n",
-        "I! cable: still not there: not allowed\n",
-        "I! cable is there\n",
+        "E! cable: device disconnected; retrying\n",
+        "I! cable: still unavailable: not allowed\n",
+        "I! cable: connected\n",
     ]
     assert len(naps) == 4
 
@@ -166,7 +166,7 @@ def test_two_clients_that_kick_each_other_out_give_two_lines_a_minute() -> None:
         connection.read()
         clock.now += 1
     assert len(log) <= 20
-    assert "W! cable: the device is gone; trying again until it is there (59 more like it were held back)\n" in log
+    assert "W! cable: device disconnected; retrying (59 similar messages suppressed)\n" in log
 
 
 @pytest.mark.parametrize(("error", "longest"), [(GONE, 5), (OSError(errno.EACCES, "not allowed"), 60)])
@@ -191,7 +191,7 @@ def test_what_has_lasted_is_opened_again_soon(naps: list[float], monkeypatch: py
     """An adapter that got stuck and a bridge that is silent are reopened, and have to be open when bytes come."""
     clock = Clock()
     monkeypatch.setattr("telegraf_p1.reconnect.time.monotonic", clock)
-    for error, wait in ((GONE, 0.5), (OSError(errno.ETIMEDOUT, "nothing came for 60 s"), 0.0)):
+    for error, wait in ((GONE, 0.5), (OSError(errno.ETIMEDOUT, "no data for 60 s"), 0.0)):
         naps.clear()
         connection, _ = reconnecting(*[Scripted([Pause(2)], error) for _ in range(9)])
         for _ in range(9):

@@ -91,7 +91,7 @@ def test_while_nothing_is_wanted_silence_is_no_trouble_and_then_it_is(stand: Sta
     connection.want(True)
     reader.join(20)
     assert found[1:] == [[Pause(0.05)], [Silence(0.1)]]
-    with pytest.raises(OSError, match="nothing came for 1 s"):
+    with pytest.raises(OSError, match="no data for 1 s"):
         connection.read()
     connection.close()
 
@@ -109,7 +109,7 @@ def test_a_port_that_is_gone_or_closed_says_so_where_it_is_read_alone(stand: Sta
     lines.is_gone = True
     connection.want(False)
     stand.go_away()
-    with pytest.raises(OSError, match="the device is gone"):
+    with pytest.raises(OSError, match="device disconnected"):
         connection.read()
     connection.close()
     connection.want(True)
@@ -119,12 +119,12 @@ def test_a_port_without_such_a_line_is_told_of_and_read(stand: Stand) -> None:
     connection = opened(stand, "dtr")
     (event,) = connection.read()
     assert isinstance(event, Trouble)
-    assert "no DTR that can be switched" in event.text
+    assert "no DTR line that can be switched" in event.text
     stand.send(b"/")
     assert connection.read() == [Data(b"/")]
     connection.close()
 
 
 def test_another_line_is_refused() -> None:
-    with pytest.raises(UsageError, match="has to be always, rts or dtr"):
+    with pytest.raises(UsageError, match="must be always, rts or dtr"):
         open_source("/dev/ttyUSB0?request=cts")

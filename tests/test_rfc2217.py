@@ -63,7 +63,7 @@ def test_a_telegram_is_asked_for_by_a_modem_line(request_: str, off: int, on: in
         connection.want(True)
         assert controls[-1] == on
         reader.join(20)
-        assert reasons == ["connected, but nothing came for 1 s"]
+        assert reasons == ["connected, but no data for 1 s"]
         connection.close()
 
 
@@ -77,7 +77,7 @@ def test_what_came_before_the_server_left_is_read_however_late(telegrams: int) -
 
 def test_a_command_without_end_is_given_up_and_what_came_before_is_read() -> None:
     with far_port("right", TELEGRAM + ENDLESS) as port:
-        assert read_until(opened(port), "commands without end, and nothing of the meter") == TELEGRAM
+        assert read_until(opened(port), "commands without end, and no data of the meter") == TELEGRAM
 
 
 def test_a_command_without_end_is_given_up_while_the_port_is_set_up() -> None:
@@ -86,7 +86,7 @@ def test_a_command_without_end_is_given_up_while_the_port_is_set_up() -> None:
         while peer.recv(4096):
             pass
 
-    with serving(serve) as port, pytest.raises(OSError, match="commands without end, and nothing of the meter"):
+    with serving(serve) as port, pytest.raises(OSError, match="commands without end, and no data of the meter"):
         opened(port)
 
 
@@ -98,4 +98,4 @@ def test_commands_between_telegrams_may_be_as_many_as_there_are() -> None:
 
 def test_the_end_of_a_command_that_has_not_begun_is_an_oserror() -> None:
     with far_port("right", TELEGRAM + IAC + SE) as port:
-        assert read_until(opened(port), "the server answers as no RFC 2217 server does") == TELEGRAM
+        assert read_until(opened(port), "the server does not answer like an RFC 2217 server") == TELEGRAM

@@ -201,10 +201,10 @@ def test_silence_over_tcp_is_explained_and_then_the_connection_given_up() -> Non
                     for event in connection.read():
                         interpreter.records(event, 1)
 
-            with pytest.raises(OSError, match="nothing came for 1 s"):
+            with pytest.raises(OSError, match="no data for 1 s"):
                 read_on()
         connection.close()
-    assert any("a telegram was cut off after 100 bytes, and nothing came for 0.1 s since" in line for line in log)
+    assert any("a telegram was cut off after 100 bytes, and then no data for 0.1 s" in line for line in log)
 
 
 @pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
@@ -239,7 +239,7 @@ def test_a_serial_port_wakes_up_seldom_while_a_telegram_comes(stand: Stand) -> N
 @pytest.mark.parametrize("stand", ["serial_port"], indirect=True)
 def test_a_silent_port_is_given_up_to_be_opened_anew(stand: Stand) -> None:
     connection = open_source(f"{stand.url}?timeout=1s")()
-    with pytest.raises(OSError, match="connected, but nothing came for 1 s"):
+    with pytest.raises(OSError, match="connected, but no data for 1 s"):
         connection.read()
     connection.close()
 
@@ -256,14 +256,14 @@ def test_bytes_that_somebody_else_took_are_no_lost_port(stand: Stand, monkeypatc
     monkeypatch.setattr("telegraf_p1.sources.serial_port.select.select", lambda *_: ([0], [], []))
     (event,) = connection.read()
     assert isinstance(event, Trouble)
-    assert "another program reads this port" in event.text
+    assert "another program also reads this port" in event.text
     connection.close()
 
 
 @pytest.mark.parametrize(
     ("said", "quoted"),
     [
-        (b"Port already in use\r\n", "'Port already in use'; in ser2net, max-connections lets more than one client in"),
+        (b"Port already in use\r\n", "'Port already in use'; in ser2net, max-connections allows more than one client"),
         (b"ser2net ready\r\n", "'ser2net ready'"),
         (Meter().telegram(START)[:150], ""),
         (Meter().telegram(START), ""),
@@ -280,7 +280,7 @@ def test_what_a_bridge_said_before_it_hung_up_is_quoted(said: bytes, quoted: str
         with pytest.raises(ConnectionResetError) as caught:
             connection.read()
         connection.close()
-    expected = f" and said before: {quoted}" if quoted else ""
+    expected = f" after sending {quoted}" if quoted else ""
     assert caught.value.strerror == f"the other side closed the connection{expected}"
 
 

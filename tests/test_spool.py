@@ -110,7 +110,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_another_process_is_refused(path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telegraf_p1.forward.spool._ANOTHER_S", 0.1)
     spool.open()
-    with pytest.raises(UsageError, match="another process has it"):
+    with pytest.raises(UsageError, match="another process uses it"):
         Spool(path, SIZE, Log()).open()
     spool.append(letters(1))
     assert spool.count() == 1
@@ -168,7 +168,7 @@ def newer(path: Path) -> None:
     ("make", "reason"),
     [
         (lambda path: path.write_bytes(b"no database" * 1000), "not a database"),
-        (lambda path: path.write_bytes(b"SQLite format 3\0" + os.urandom(8176)), "is put aside"),
+        (lambda path: path.write_bytes(b"SQLite format 3\0" + os.urandom(8176)), "is moved to"),
         (foreign, "another program"),
         (newer, "newer version"),
     ],
@@ -196,7 +196,7 @@ def test_a_queue_that_is_damaged_while_it_is_used_is_put_aside(spool: Spool, pat
     assert spool.after(0, 2000) == []
     assert spool.append(letters(1))[0] > numbers[-1]
     assert spool.count() == 1
-    assert "put aside" in said[0]
+    assert "is moved to" in said[0]
 
 
 def test_a_damaged_telegram_costs_no_other(spool: Spool, path: Path) -> None:

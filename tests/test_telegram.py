@@ -64,7 +64,7 @@ def test_another_crc_is_named_and_can_be_chosen() -> None:
         parse(hungarian)
     assert parse(hungarian, "x25").checksum == x25(BODY)
     assert "line endings" in parse(hungarian.replace(b"\r\n", b"\n"), "x25").damage
-    with pytest.raises(TelegramError, match="leave --crc x25 out"):
+    with pytest.raises(TelegramError, match="remove --crc x25"):
         parse(with_crc(BODY), "x25")
     assert cause(BODY, "x25") == "no-crc"
 
@@ -103,7 +103,7 @@ def test_noise_is_no_telegram() -> None:
 def test_crc_off_takes_a_telegram_without_its_end_mark() -> None:
     endless = OLD.rstrip(b"!")
     assert parse(endless, "off", whole=False) == parse(OLD, "off")
-    with pytest.raises(TelegramError, match="no COSEM object"):
+    with pytest.raises(TelegramError, match="not a COSEM object"):
         parse(endless[:-4], "off", whole=False)
 
 

@@ -10,7 +10,7 @@ from telegraf_p1.check.topics import Heard, Survey, Topic, filters, sources, top
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.envelope import LARGEST
 from telegraf_p1.url import UsageError, parse
-from tests.helpers.telegrams import START, seal, with_crc
+from tests.helpers.telegrams import START, encrypt, with_crc
 
 TELEGRAM = Meter().telegram(START)
 PLAIN = b"/XMX5LGBBFG10\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.1.1(%s)\r\n1-0:1.8.1(000001.000*kWh)\r\n!"
@@ -77,7 +77,7 @@ def test_what_is_no_telegram_is_no_topic_with_telegrams() -> None:
 
 
 def test_encrypted_telegrams_are_named_as_such() -> None:
-    topic = only(surveyed(("smarty", seal(TELEGRAM))))
+    topic = only(surveyed(("smarty", encrypt(TELEGRAM))))
     assert (topic.right, topic.encrypted) == (0, 1)
     assert topic.text().startswith("smarty: 1 encrypted telegram: ")
     assert "P1_DECRYPTION_KEY" in topic.text()
@@ -86,7 +86,7 @@ def test_encrypted_telegrams_are_named_as_such() -> None:
 def test_telegrams_that_cannot_be_believed_are_named_with_the_reason() -> None:
     topic = only(surveyed(("esphome/telegram", NO_CRC)))
     assert (topic.right, topic.rejected) == (0, 1)
-    assert topic.text().startswith("esphome/telegram: 1 telegram that cannot be believed: ")
+    assert topic.text().startswith("esphome/telegram: 1 telegram rejected: ")
     assert topic.trouble.split()[0] in topic.text()
     assert "CRC" in topic.trouble
 
@@ -97,7 +97,7 @@ def test_a_message_with_two_telegrams_says_that_one_has_to_be_named() -> None:
 
 
 def test_what_is_retained_only_is_said() -> None:
-    assert "; retained only: " in only(surveyed(("old", TELEGRAM), is_retained=True)).text()
+    assert "; retained messages only: " in only(surveyed(("old", TELEGRAM), is_retained=True)).text()
     survey = surveyed(("old", TELEGRAM), is_retained=True)
     survey.take(b"old", TELEGRAM, is_retained=False)
     assert (only(survey).right, only(survey).retained) == (2, 1)
@@ -169,8 +169,10 @@ def test_what_was_heard_is_said_in_lines() -> None:
         "2 messages in 15 s; 1 topic with telegrams",
         "p1/1/raw: 1 telegram of meter ...001",
     ]
-    nothing = Heard([], [], 1, 3.0, "the broker is gone").text()
-    assert nothing.startswith("1 message in 3 s; none is a telegram\nthe broker is gone\ndoes the device publish")
+    nothing = Heard([], [], 1, 3.0, "connection to the broker lost").text()
+    assert nothing.startswith(
+        "1 message in 3 s; no telegrams among them\nconnection to the broker lost\ncheck that the device publishes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
 from tests.helpers.certificates import self_signed
 from tests.helpers.programs import wait_until
-from tests.helpers.telegrams import ROOT, START, seal
+from tests.helpers.telegrams import ROOT, START, encrypt
 from tests.helpers.web_device import Device, running
 from tests.helpers.websocket_device import WebSocketDevice, listening
 
@@ -61,12 +61,12 @@ def why_it_ends(connection: Connection) -> str:
 def test_text_and_bytes_whole_and_in_frames_are_given_as_they_are(
     device: WebSocketDevice, connection: Connection
 ) -> None:
-    sealed = seal(TELEGRAM)
+    encrypted = encrypt(TELEGRAM)
     device.send(TELEGRAM)
     device.send(TELEGRAM.decode())
     device.send(b"")
-    device.client().send([sealed[:5], b"", sealed[5:]])
-    assert data_of(connection, 3) == [Data(TELEGRAM), Data(TELEGRAM), Data(sealed)]
+    device.client().send([encrypted[:5], b"", encrypted[5:]])
+    assert data_of(connection, 3) == [Data(TELEGRAM), Data(TELEGRAM), Data(encrypted)]
     assert device.paths == ["/ws"]
 
 
@@ -122,9 +122,9 @@ def test_what_came_before_the_close_is_read_first(device: WebSocketDevice, conne
 @pytest.mark.parametrize(
     ("status", "headers", "said"),
     [
-        (404, {}, "the device answers 404 Not Found, and opens no WebSocket"),
+        (404, {}, "the device answers 404 Not Found, and does not open a WebSocket"),
         (401, {}, "401 Unauthorized"),
-        (302, {"Location": "/other"}, "go to '/other'"),
+        (302, {"Location": "/other"}, "with a redirect to '/other'"),
         (200, {}, "200 OK"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_web_server_without_a_websocket_is_named(status: int, headers: dict[st
 def test_what_is_no_websocket_raises_oserror(answer: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         other = server_thread(server, lambda peer: peer.sendall(answer))
-        with pytest.raises(OSError, match=r"does not answer as a WebSocket does|closed the connection without"):
+        with pytest.raises(OSError, match=r"does not answer like a WebSocket server|closed the connection without"):
             open_source(f"ws://127.0.0.1:{server.getsockname()[1]}/")()
         other()
     assert capfd.readouterr().err == ""
@@ -171,7 +171,7 @@ def test_a_server_that_never_answers_or_drips_is_given_up(monkeypatch: pytest.Mo
         with socket.create_server(("127.0.0.1", 0)) as server:
             other = server_thread(server, serve)
             begun = time.monotonic()
-            with pytest.raises(OSError, match="connected, but the device does not answer as a WebSocket does"):
+            with pytest.raises(OSError, match="connected, but the device does not answer like a WebSocket server"):
                 open_source(f"ws://127.0.0.1:{server.getsockname()[1]}/")()
             assert time.monotonic() - begun < 0.9
             other()
@@ -180,11 +180,11 @@ def test_a_server_that_never_answers_or_drips_is_given_up(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"\x82\x7f" + (1 << 40).to_bytes(8, "big"), "more than 262144 bytes"),
-        (b"\x83\x00", "does not keep to the WebSocket protocol"),
-        (b"\x82\x81abcdx", "does not keep to the WebSocket protocol"),
-        (b"\x80\x01x", "does not keep to the WebSocket protocol"),
-        (b"\x88\x01x", "does not keep to the WebSocket protocol"),
+        (b"\x82\x7f" + (1 << 40).to_bytes(8, "big"), "longer than 262144 bytes"),
+        (b"\x83\x00", "violates the WebSocket protocol"),
+        (b"\x82\x81abcdx", "violates the WebSocket protocol"),
+        (b"\x80\x01x", "violates the WebSocket protocol"),
+        (b"\x88\x01x", "violates the WebSocket protocol"),
         (b"\x88\x00", "(1005 (no status received [internal]))"),
         (b"\x82\x7e\x10", "closed the connection"),
     ],
@@ -202,7 +202,7 @@ def test_what_breaks_the_protocol_raises_oserror(
 def test_a_message_without_end_is_given_up(device: WebSocketDevice, connection: Connection) -> None:
     piece = b"\x7e\x80\x00" + bytes(0x8000)
     device.client().socket.sendall(b"\x02" + piece + (b"\x00" + piece) * 8)
-    assert "more than 262144 bytes" in why_it_ends(connection)
+    assert "longer than 262144 bytes" in why_it_ends(connection)
 
 
 def test_silence_is_told_and_then_given_up_though_the_device_answers_pings_and_sends_its_own(
@@ -218,7 +218,7 @@ def test_silence_is_told_and_then_given_up_though_the_device_answers_pings_and_s
     for _ in range(200):
         device.client().socket.sendall(b"\x89\x00")  # a ping
         device.client().socket.sendall(b"\x82\x00")  # a message without a byte
-    assert why_it_ends(connection) == "nothing came for 1 s"
+    assert why_it_ends(connection) == "no data for 1 s"
     assert 0.9 < time.monotonic() - begun < 2
     connection.close()
 
@@ -247,9 +247,9 @@ def test_tls_is_checked(tmp_path: Path) -> None:
     certificate = self_signed(tmp_path, "dongle")
     with listening(WebSocketDevice(certificate)) as device:
         pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate[0].read_text())).hexdigest()
-        with pytest.raises(OSError, match=rf"self-signed certificate\); if it is your device, add \?pin={pin}"):
+        with pytest.raises(OSError, match=rf"self-signed certificate\); if this is your device, add \?pin={pin}"):
             open_source(device.url)()
-        with pytest.raises(OSError, match="not the pinned one"):
+        with pytest.raises(OSError, match="does not match the pin"):
             open_source(f"{device.url}?pin={'00' * 32}")()
         for query in (f"?ca={certificate[0]}", f"?pin={pin}"):
             connection = open_source(device.url + query)()
@@ -259,7 +259,7 @@ def test_tls_is_checked(tmp_path: Path) -> None:
 
 
 def test_tls_to_a_plain_port_raises_oserror(device: WebSocketDevice) -> None:
-    with pytest.raises(OSError, match="write ws://"):
+    with pytest.raises(OSError, match="use ws://"):
         open_source(device.url.replace("ws:", "wss:"))()
 
 
@@ -271,8 +271,8 @@ def test_a_port_for_tls_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"\x15\x03\x03\0\2\2\x46", "speaks TLS on this port: write wss://"),
-        (b"", "perhaps it wants wss:// on this port"),
+        (b"\x15\x03\x03\0\2\2\x46", "uses TLS on this port: use wss://"),
+        (b"", "if this port needs TLS, use wss://"),
     ],
 )
 def test_how_a_port_for_tls_answers_is_understood(answer: bytes, said: str) -> None:
@@ -287,10 +287,10 @@ def test_how_a_port_for_tls_answers_is_understood(answer: bytes, said: str) -> N
     ("source", "word"),
     [
         ("ws:///ws", "for example ws://192.168.1.20/ws"),
-        ("ws://a..b/ws", "no host name"),
+        ("ws://a..b/ws", "not a valid host name"),
         ("ws://host/ws?timeout=x", "timeout='x'"),
         ("wss://host/ws?ca=/no/such/file", "No such file"),
-        ("ws://host/ws?ca=/some/file", "write wss://"),
+        ("ws://host/ws?ca=/some/file", "use wss://"),
     ],
 )
 def test_a_wrong_option_is_refused(source: str, word: str) -> None:

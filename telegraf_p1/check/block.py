@@ -64,13 +64,13 @@ def check_file(name: str, *, is_forced: bool) -> None:
         if path.is_dir():
             raise UsageError(f"--write {name!r} is a folder: name a file in it, such as {path / 'p1.conf'}")
         if not path.parent.is_dir():
-            raise UsageError(f"--write {name!r}: there is no folder {str(path.parent)!r}")
+            raise UsageError(f"--write {name!r}: the folder {str(path.parent)!r} does not exist")
         if path.exists() and not is_forced and not path.read_text(errors="replace").startswith(_OURS):
-            raise UsageError(f"--write {name!r}: this file was not written by `check`: --force replaces it")
+            raise UsageError(f"--write {name!r}: this file was not written by `check`: add --force to replace it")
     except OSError as error:
         raise UsageError(f"--write {name!r}: {error.strerror}") from None
     if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"--write {name!r}: not allowed to write there; with sudo it is")
+        raise UsageError(f"--write {name!r}: permission denied: use sudo")
 
 
 def write(name: str, block: str) -> None:
@@ -114,4 +114,4 @@ def try_it(name: str, interval_s: float) -> Tried | None:
     if record:  # its texts may name the meter
         return Tried(is_good=True, text=", ".join(_NUMBER.findall(record)[:_SHOWN]))
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if " E! " in line or " W! " in line]
-    return Tried(is_good=False, text="\n".join(said[:3]) or f"no record came for {wait} s")
+    return Tried(is_good=False, text="\n".join(said[:3]) or f"no record within {wait} s")

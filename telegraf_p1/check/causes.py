@@ -15,9 +15,9 @@ class Cause(NamedTuple):
     command: str = ""
 
 
-ENDED: Final = Cause("no-telegram", "it is at its end, and held no telegram")
-OTHER_SETTINGS: Final = Cause("format", "in these settings it is no telegram")
-SKIPPED: Final = Cause("not-finished", "not heard to the end: a meter was found on another port")
+ENDED: Final = Cause("no-telegram", "the source ended without a telegram")
+OTHER_SETTINGS: Final = Cause("format", "no telegram with these settings")
+SKIPPED: Final = Cause("not-finished", "listening stopped early: a meter was found on another port")
 
 # What the causes of `diagnosis.py` and of `telegram.py` are in a word or two.
 _LOOKS: Final = {
@@ -30,16 +30,16 @@ _LOOKS: Final = {
 # Causes that another speed or format cannot cure, the surest first; all the others it may.
 SURE: Final = ("protocol", "gzip", "inverted")
 # Why complete telegrams are not believed: then the settings are right.
-ENCRYPTED: Final = ("sealed", "key", "authentication-key", "sealed-changed", "plain", "title")
+ENCRYPTED: Final = ("encrypted", "key", "authentication-key", "encrypted-changed", "plain", "title")
 
 
 def looks(data: bytes) -> str:
     """Say in a few words what bytes look like that gave no telegram."""
     if not data:
-        return "silence"
+        return "no data"
     if diagnosis := diagnose(data):
         return _LOOKS.get(diagnosis.cause, diagnosis.cause)
-    return "part of a telegram" if holds_objects(data) else "bytes, no telegram"
+    return "part of a telegram" if holds_objects(data) else "data, no telegram"
 
 
 def of_bytes(data: bytes, advice: Advice) -> Cause:

@@ -210,7 +210,7 @@ class Listener:
             return None
         if not trouble:
             return Cause("rejected", self.ears.said[-1]) if self.ears.said else None
-        return Cause("no-readout", trouble.text.partition(" (the next attempt")[0])
+        return Cause("no-readout", trouble.text.partition(" (next attempt in")[0])
 
     def _verdict(self, events: list[Event], seconds: float) -> Cause | None:
         """Say why no telegram can come, or None for not yet."""
@@ -246,10 +246,8 @@ class Listener:
         if others:
             names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
             have, which = ("have", "them") if len(others) > 1 else ("has", "it")
-            return Cause(
-                "busy", f"nothing came for {silence.seconds:g} s, and {names} {have} it open, too: stop {which}"
-            )
-        return Cause("silent", f"nothing came for {silence.seconds:g} s: {silence.advice}")
+            return Cause("busy", f"no data for {silence.seconds:g} s, and {names} also {have} it open: stop {which}")
+        return Cause("silent", f"no data for {silence.seconds:g} s: {silence.advice}")
 
     def _sure(self) -> Cause | None:
         """Say what no other settings would cure."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 NEEDS: Final = "zeroconf>=0.132"
 SECONDS: Final = 5.0  # devices answer within one; some of those that sleep in their Wi-Fi within three
 NOTHING: Final = (
-    "No device that reads a meter announces itself here: is it in this network, and is its local API switched on? "
-    "One whose address you know is looked at with `telegraf-p1 check http://ADDRESS/...`"
+    "No device that reads a meter announced itself on this network. Check that the device is "
+    "on this network and that its local API is on. If you know its address, run `telegraf-p1 "
+    "check http://ADDRESS/...`"
 )
 _MOST: Final = 200  # announcements that are looked at
 _LONGEST: Final = 60  # characters that are shown
@@ -45,12 +46,12 @@ class Kind(NamedTuple):
     begins: tuple[str, ...] = ("",)
 
 
-_LISTEN: Final = "`telegraf-p1 check mqtt://BROKER` names the topic"
+_LISTEN: Final = "`telegraf-p1 check mqtt://BROKER` shows the topic"
 _ESPHOME: Final = (
-    "it sends values and no telegrams: add a text_sensor `telegram` with `internal: false`, and `mqtt:`, to its YAML; "
-    f"then {_LISTEN}"
+    "it publishes values, not telegrams: add a text_sensor `telegram` with `internal: false`, "
+    f"and `mqtt:`, to its YAML; then {_LISTEN}"
 )
-_BROKER: Final = "`telegraf-p1 check {source}` names its topics with telegrams"
+_BROKER: Final = "`telegraf-p1 check {source}` lists its topics with telegrams"
 # The first one that fits an announcement is taken; of one device that announces several, the one that is read without
 # further ado, else the first. A P1 Dongle Pro can announce that it is a HomeWizard, too, so it stands before that.
 KINDS: Final = (
@@ -68,7 +69,7 @@ KINDS: Final = (
         "HomeWizard P1 meter",
         "_hwenergy._tcp",
         "http://{host}/api/v1/telegram",
-        "switch its local API on in the HomeWizard app: Settings, Meters",
+        "switch on its local API in the HomeWizard app: Settings, Meters",
         txt={"product_type": "HWE-P1"},
     ),
     # docs/v2/authorization.mdx and docs/v2/telegram.mdx there
@@ -77,8 +78,8 @@ KINDS: Final = (
         "_homewizard._tcp",
         "https://{host}/api/telegram",
         "press its button, and within 30 s run `curl --insecure --header 'X-Api-Version: 2' --json "
-        '\'{{"name": "local/telegraf"}}\' https://{host}/api/user`: put the token that it answers into P1_HTTP_TOKEN; '
-        "the first attempt to read it tells the ?pin= of its certificate",
+        '\'{{"name": "local/telegraf"}}\' https://{host}/api/user`: set P1_HTTP_TOKEN to the token in its answer; '
+        "the first attempt to read the device reports the ?pin= of its certificate",
         txt={"product_type": "HWE-P1"},
     ),
     # github.com/athombv/node-dsmr-parser, examples/homey-energy-dongle-ws.js: no `p` while its local API is off
@@ -87,7 +88,7 @@ KINDS: Final = (
         "Homey Energy Dongle",
         "_energydongle._tcp",
         "ws://{host}/ws",
-        "switch its local API on in the Homey app, in the settings of the dongle",
+        "switch on its local API in the Homey app, in the settings of the dongle",
     ),
     # Sourceful's gateway, server/devices/p1meters/p1_scanner.py and P1Telnet.py: a telegram after the other on port 23
     Kind("Currently One", "_currently._tcp", "tcp://{address}:23"),
@@ -97,7 +98,7 @@ KINDS: Final = (
         "DSMRloggerAPI",
         "_http._tcp",
         "http://{host}/api/v1/sm/telegram",
-        "if it answers 404, it is a DSMRlogger32: write /api/v2/sm/telegram",
+        "if it answers 404, it is a DSMRlogger32: use /api/v2/sm/telegram",
         begins=("dsmr-api", "dsmr-logger", "dsmrlogger"),
     ),
     # github.com/esphome/esphome, components/mdns/mdns_component.cpp; github.com/zuidwijk/dsmr, slimmelezer.yaml (its
@@ -116,7 +117,7 @@ KINDS: Final = (
         "P1 reader with Tasmota",
         "_http._tcp",
         "",
-        f"it publishes what its meter sends over MQTT: {_LISTEN}",
+        f"it publishes the data of its meter over MQTT: {_LISTEN}",
         txt={"devicetype": "tasmota"},
         begins=("p1", "dsmr", "smartmeter", "slimmemeter"),
     ),
@@ -125,14 +126,14 @@ KINDS: Final = (
         "ser2net",
         "_iostream._tcp",
         "rfc2217://{host}",
-        "it is a serial port of another computer: is the P1 cable in it?",
+        "it is a serial port of another computer: check that the P1 cable is plugged in there",
         txt={"provider": "ser2net", "gensiostack": "telnet(rfc2217)"},
     ),
     Kind(
         "ser2net",
         "_iostream._tcp",
         "tcp://{host}",
-        "it is a serial port of another computer: is the P1 cable in it?",
+        "it is a serial port of another computer: check that the P1 cable is plugged in there",
         txt={"provider": "ser2net", "gensiostack": "tcp"},
     ),
     # IANA, service names. Many brokers announce nothing.

@@ -75,7 +75,9 @@ def why_not(path: str, error: OSError) -> Cause:
         return _busy(path)
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         there = ", ".join(auto.cables()) or "none"
-        return Cause("gone", f"there is no such device: is the cable plugged in? Serial ports here: {there}")
+        return Cause(
+            "gone", f"no such device: check that the cable is plugged in. Serial ports on this computer: {there}"
+        )
     return Cause("cannot-open", str(error.strerror or error))
 
 
@@ -85,25 +87,27 @@ def _forbidden(path: str) -> Cause:
     if group == "root":
         name = shlex.quote(path)
         command = f"sudo chgrp dialout {name} && sudo chmod g+rw {name} && sudo usermod -aG dialout {user}"
-        return Cause("permission", f"user {user} may not open it, only root may; log in again after this", command)
+        return Cause(
+            "permission", f"user {user} is not allowed to open it, only root is; log in again after this", command
+        )
     if status.st_mode & (stat.S_IRGRP | stat.S_IWGRP) != stat.S_IRGRP | stat.S_IWGRP:
         command = f"sudo chmod g+rw {shlex.quote(path)}"
-        return Cause("permission", f"user {user} may not open it, nor may its group {group}", command)
+        return Cause("permission", f"user {user} is not allowed to open it, nor is its group {group}", command)
     if user in _members(group):
-        return Cause("permission", f"user {user} is in the group {group}, but only since the last login: log in again")
-    text = f"user {user} may not open it, since it belongs to the group {group}; log in again after this"
+        return Cause("permission", f"user {user} joined the group {group} after the last login: log in again")
+    text = f"user {user} is not allowed to open it, because it belongs to the group {group}; log in again after this"
     return Cause("permission", text, f"sudo usermod -aG {group} {user}")
 
 
 def _busy(path: str) -> Cause:
     if not (others := holders(path)):
-        text = "another program reads it, of another user: this shows which"
+        text = "port in use by a program of another user; this shows which"
         return Cause("busy", text, f"sudo fuser -v {shlex.quote(path)}")
     names = " and ".join(f"{one.name!r} (process {one.pid})" for one in others)
     read = "read" if len(others) > 1 else "reads"
     if any("telegraf-p1 run" in one.name or "telegraf_p1 run" in one.name for one in others):
-        return Cause("busy", f"{names} {read} it already: stop Telegraf to look at it", "sudo systemctl stop telegraf")
-    text = f"{names} {read} it, and a telegram goes to one reader only: stop it, or share the port with ser2net"
+        return Cause("busy", f"{names} already {read} it: stop Telegraf first", "sudo systemctl stop telegraf")
+    text = f"{names} {read} it, and only one program can read a port: stop it, or share the port with ser2net"
     return Cause("busy", text)
 
 

@@ -31,10 +31,10 @@ _KEYS: Final = (keys.KEY, keys.AUTHENTICATION_KEY, keys.SYSTEM_TITLE)
 _SECRETS: Final = {"mqtt": PASSWORD, "kafka": "P1_KAFKA_PASSWORD", "http": "P1_HTTP_TOKEN"}
 _WRONG_S: Final = 60  # by which a meter's clock may be off
 _CRCS: Final = {
-    "fits": "fits",
-    "x25": "another one than usual (CRC-16/X-25) fits",
+    "fits": "correct",
+    "x25": "CRC-16/X-25 matches, not the usual CRC",
     "none": "none: this meter sends no CRC",
-    "off": "what stands there is no CRC: the structure is checked",
+    "off": "invalid: this meter sends no real CRC, so the structure is checked",
 }
 
 
@@ -74,27 +74,27 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
 def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:
     """Say what is to be done, or to be known."""
     if is_port and (command := ports.right_for_telegraf(url.path)):
-        yield f"Telegraf's user may not open the port yet: {command}"
+        yield f"Telegraf's user is not allowed to open the port yet: {command}"
     secrets = [*_KEYS, *(name for scheme, name in _SECRETS.items() if url.scheme.startswith(scheme))]
     if names := [name for name in secrets if os.environ.get(name)]:
-        yield f"Telegraf needs {' and '.join(names)} in its environment, too: /etc/default/telegraf"
+        yield (f"Telegraf needs {' and '.join(names)} in its environment too: set it in /etc/default/telegraf")
     yield from list(dict.fromkeys(said))[:3]
 
 
 def facts(meter: Meter, rejected: dict[str, int]) -> list[tuple[str, str]]:
     """Give what is known of a meter, a label and a text each."""
     made = f"{meter.maker} {meter.model}".strip()
-    form = " or ".join(meter.form.countries) or "not known"
+    form = " or ".join(meter.form.countries) or "unknown"
     zone = f", clock in {meter.zone}" if meter.zone != DEFAULT_ZONE else ""
     bad = rejected.get("crc", 0) + rejected.get("crc-lost", 0)
-    crc = _CRCS[meter.crc] + (f", but not in {bad} of {bad + meter.telegrams} telegrams" if bad else "")
-    unknown = f"; not known: {', '.join(meter.unknown[:4])}" if meter.unknown else ", all known"
+    crc = _CRCS[meter.crc] + (f", but wrong in {bad} of {bad + meter.telegrams} telegrams" if bad else "")
+    unknown = f"; unknown: {', '.join(meter.unknown[:4])}" if meter.unknown else ", all known"
     found = [
         ("meter", f"{made} (/{meter.identification})" if made != meter.identification else made),
         ("form", ", ".join(filter(None, (form, meter.form.standard))) + zone),
         ("identifier", meter.identifier or "none sent"),
         ("CRC", crc),
-        ("telegrams", f"one each {_seconds(meter.interval_s)}" if meter.interval_s else f"{meter.telegrams} heard"),
+        ("telegrams", f"one every {_seconds(meter.interval_s)}" if meter.interval_s else f"{meter.telegrams} received"),
         *([("clock", _clock(meter.clock_s))] if meter.clock_s is not None else []),
         ("objects", f"{meter.objects}{unknown}"),
     ]
@@ -103,9 +103,9 @@ def facts(meter: Meter, rejected: dict[str, int]) -> list[tuple[str, str]]:
 
 def _clock(difference_s: float) -> str:
     if abs(difference_s) < 2:
-        return "as this computer's"
+        return "same as this computer's"
     text = f"{age(abs(difference_s))} {'ahead of' if difference_s > 0 else 'behind'} this computer's"
-    return f"{text}; --time host takes this computer's" if abs(difference_s) > _WRONG_S else text
+    return f"{text}; --time host uses this computer's" if abs(difference_s) > _WRONG_S else text
 
 
 def _seconds(seconds: float) -> str:

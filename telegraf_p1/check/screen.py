@@ -85,8 +85,8 @@ def show(everything: Sequence[Looked], source: str | None, out: Console, *, with
         if with_block:
             _show_block(one, out)
     if not everything:
-        missing = f"No port is named {source}" if source else "No serial port is here"
-        out.print(f"{missing}: plug the cable in, or name a source, as in `telegraf-p1 check tcp://HOST:PORT`.")
+        missing = f"No port matches {source}" if source else "No serial port found"
+        out.print(f"{missing}: plug the cable in, or give a source, for example `telegraf-p1 check tcp://HOST:PORT`.")
 
 
 def _show_missing(one: Looked, out: Console, *, is_short: bool) -> None:
@@ -95,7 +95,7 @@ def _show_missing(one: Looked, out: Console, *, is_short: bool) -> None:
     if is_short:
         out.print(Text.assemble(("- ", "dim"), f"{one.source}: ", (_first_sentence(one.cause.text), "dim")))
         return
-    out.print(Text.assemble(("- ", "bold red"), (one.source, "bold"), ": no meter was heard"))
+    out.print(Text.assemble(("- ", "bold red"), (one.source, "bold"), ": no meter found"))
     for attempt in one.tries:
         if attempt.settings:
             out.print(Text(f"    {attempt.settings:<12}{attempt.bytes:>7} bytes  {attempt.looks}", "dim"))
@@ -117,7 +117,7 @@ def _indented(text: RenderableType) -> Table:
 
 def _show_found(one: Looked, out: Console) -> None:
     settings = f"  ({one.settings})" if one.settings else ""
-    out.print(Text.assemble(("+ ", "bold green"), "A meter speaks on ", (one.source, "bold"), (settings, "dim")))
+    out.print(Text.assemble(("+ ", "bold green"), "Meter found on ", (one.source, "bold"), (settings, "dim")))
     for meter in one.meters[:_MOST_METERS]:
         out.print()
         _show_meter(meter, one.rejected, out)
@@ -131,7 +131,7 @@ def _show_found(one: Looked, out: Console) -> None:
 
 def _show_block(one: Looked, out: Console) -> None:
     out.print()
-    out.print(Text("This block reads it: put it into telegraf.conf, or let --write FILE do so.", "dim"))
+    out.print(Text("Add this block to telegraf.conf, or write it to a file with --write FILE.", "dim"))
     out.print()
     out.print(Text(one.block.rstrip("\n")), soft_wrap=True)
 
@@ -189,13 +189,13 @@ def show_file(name: str, tried: Tried | None, out: Console) -> None:
     out.print()
     out.print(Text.assemble(("+ ", "bold green"), "Written: ", (name, "bold")), soft_wrap=True)
     if tried is None:
-        out.print("  No Telegraf was found here to try it with.")
+        out.print("  No Telegraf found on this computer to test it with.")
     elif tried.is_good:
         out.print(Text.assemble(("+ ", "bold green"), "Telegraf reads the meter with it:"))
         out.print(_indented(Text(tried.text[:300] + "..." * (len(tried.text) > 300), "dim")))
         out.print(Text.assemble("  Now: ", ("sudo systemctl restart telegraf", "bold cyan")))
     else:
-        out.print(Text.assemble(("- ", "bold red"), "Telegraf read no record with it:"))
+        out.print(Text.assemble(("- ", "bold red"), "Telegraf produced no record with it:"))
         out.print(_indented(Text(tried.text)))
 
 
@@ -254,7 +254,7 @@ def _powers(record: Record) -> list[tuple[str, Decimal]]:
 
 def _watched(view: View) -> RenderableType:
     if view.record is None:
-        return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C ends it", "dim"))
+        return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C stops it", "dim"))
     age_s = time.monotonic() - view.at
     counted = Text.assemble(
         ("last telegram ", "dim"),
@@ -271,7 +271,7 @@ def _watched(view: View) -> RenderableType:
         read = f"read {report.age(one.age_s)} ago" if one.age_s is not None else ""
         behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
     said = [Text(view.said, "yellow")] if view.said else []
-    head = Text.assemble((view.source, "bold"), ("   Ctrl-C ends it", "dim"))
+    head = Text.assemble((view.source, "bold"), ("   Ctrl-C stops it", "dim"))
     # What a small terminal has no room for stands last.
     return Group(head, counted, *said, Text(), _bars(view.record), behind, *_readings(view.record))
 

@@ -19,7 +19,7 @@ from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 from telegraf_p1.advice import DEVICE
 from telegraf_p1.check import shown
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.framer import Frame, Framer, is_sealed
+from telegraf_p1.framer import Frame, Framer, is_encrypted
 from telegraf_p1.identifiers import masked
 from telegraf_p1.mqtt_broker import refusal
 from telegraf_p1.mqtt_client import Client, ProtocolError
@@ -71,13 +71,13 @@ class Topic:
             parts.append(f"{_count(self.right, 'telegram')}{whose}")
         if self.encrypted:
             parts.append(
-                f"{_count(self.encrypted, 'encrypted telegram')}: your grid company has the key, put it into "
-                "P1_DECRYPTION_KEY"
+                f"{_count(self.encrypted, 'encrypted telegram')}: ask your grid company for the key and "
+                "set P1_DECRYPTION_KEY"
             )
         if self.trouble:
-            parts.append(f"{_count(self.rejected, 'telegram')} that cannot be believed: {self.trouble}")
+            parts.append(f"{_count(self.rejected, 'telegram')} rejected: {self.trouble}")
         if self.retained and self.retained == self.right + self.encrypted + self.rejected:
-            parts.append("retained only: the broker kept it, and nothing new came meanwhile")
+            parts.append("retained messages only: no new telegram was published meanwhile")
         return f"{shown(self.name)}: {'; '.join(parts)}"
 
     def as_json(self) -> dict[str, Any]:
@@ -104,8 +104,8 @@ class Heard(NamedTuple):
         lines += [topic.text() for topic in self.topics]
         if not self.topics:
             lines.append(
-                "does the device publish the telegrams themselves and not only their values, has it a meter, and may "
-                "this user read its topic?"
+                "check that the device publishes telegrams and not only values, that it is connected to a "
+                "meter, and that this user is allowed to read its topic"
             )
         return "\n".join(lines)
 
@@ -192,7 +192,7 @@ class Survey:
         """Count a frame; one that was cut off, since we came in the middle of it, says nothing."""
         if not frame.whole:
             return
-        if is_sealed(frame.data):
+        if is_encrypted(frame.data):
             if topic := self._topic(name, is_retained=is_retained):
                 topic.encrypted += 1
             return
@@ -326,14 +326,16 @@ class _Client(Client):
         """Wait for something and let the survey have it; what is wrong with the broker stands in `_trouble` then."""
         try:
             if result := self.loop(seconds):
-                gone = OSError(errno.ECONNRESET, f"the broker is gone: {mqtt.error_string(result)}")
+                gone = OSError(errno.ECONNRESET, f"connection to the broker lost: {mqtt.error_string(result)}")
                 self._trouble = self._trouble or gone
         except OSError as error:
             self._trouble = error
         except ProtocolError as error:
             self._trouble = OSError(errno.EPROTO, str(error))
         except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
-            self._trouble = OSError(errno.EPROTO, f"what answers speaks no MQTT ({type(error).__name__})")
+            self._trouble = OSError(
+                errno.EPROTO, f"the server does not answer like an MQTT broker ({type(error).__name__})"
+            )
         for topic, payload, is_retained in self._messages:
             self._survey.take(topic, payload, is_retained=is_retained)
         self._messages.clear()
@@ -352,7 +354,7 @@ class _Client(Client):
     def _handle_publish(self) -> MQTTErrorCode:
         command, packet = self._in_packet["command"], self._in_packet["packet"]
         if command & 6:
-            raise ProtocolError("the broker sends messages with another QoS than 0, which was asked for")
+            raise ProtocolError("the broker sends messages with another QoS than 0, which was requested")
         end = 2 + int.from_bytes(packet[:2], "big")
         self._messages.append((bytes(packet[2:end]), bytes(packet[end:]), bool(command & 1)))
         self._room -= len(packet) + _LEAST
@@ -369,15 +371,15 @@ class _Client(Client):
         if not self._is_granted:
             self._trouble = OSError(
                 errno.EACCES,
-                "the broker does not let this user listen to all topics: name the one that may be it, as in "
-                "mqtt://host/topic",
+                "the broker does not allow this user to subscribe to all topics: give the topic, for "
+                "example mqtt://host/topic",
             )
 
     def _closed(self, _client: object, _data: object, _flags: object, reason: Any, *_: object) -> None:
         if not self._trouble:
-            text = f"the broker has closed the connection: {reason}"
+            text = f"the broker closed the connection: {reason}"
             if not self._is_granted and self._is_plain:
-                text += "; is this its port, and does it want mqtts:// there?"
+                text += "; check the port, and use mqtts:// if it needs TLS"
             self._trouble = OSError(errno.ECONNRESET, text)
 
 
@@ -386,4 +388,4 @@ def _count(number: int, what: str) -> str:
 
 
 def _with_telegrams(number: int) -> str:
-    return f"{_count(number, 'topic')} with telegrams" if number else "none is a telegram"
+    return f"{_count(number, 'topic')} with telegrams" if number else "no telegrams among them"

@@ -14,4 +14,4 @@ SECRETS: Final = "Passwords, tokens and keys come from environment variables, ne
 
 OK: Final = 0
 REJECTED: Final = 1  # decode: a telegram was rejected, or none was found
-NO_TELEGRAM: Final = "no telegram found: it begins with / at the start of a line and ends with ! and its CRC"
+NO_TELEGRAM: Final = "no telegram found: a telegram begins with / at the start of a line and ends with ! and its CRC"

@@ -83,7 +83,7 @@ def main(chosen: argparse.Namespace) -> int:
     if chosen.write:
         block.check_file(chosen.write, is_forced=chosen.force)
     if chosen.network is not None and chosen.source:
-        raise UsageError("check looks at a SOURCE or, with --network, for devices: write one of both")
+        raise UsageError("give either a SOURCE or --network, not both")
     around = _devices(chosen.network) if chosen.network is not None else _topics(chosen.source or "")
     if around and not chosen.json:
         print(around.text)
@@ -122,7 +122,7 @@ def _devices(interface: str) -> _Around:
         with screen.working(f"looking for devices for {network.SECONDS:g} s"):
             found = network.devices(interfaces=[interface] if interface else ())
     except OSError as error:
-        return _Around(f"devices cannot be looked for: {error.strerror or error}", {"devices": []}, [])
+        return _Around(f"cannot look for devices: {error.strerror or error}", {"devices": []}, [])
     as_json = [device._asdict() | {"kind": device.kind.name} for device in found]
     text = "\n".join(device.text() for device in found) or network.NOTHING
     return _Around(text, {"devices": as_json}, [device.source for device in found if device.is_ready()])

@@ -146,7 +146,7 @@ def _check_circle(chosen: argparse.Namespace) -> None:
     reads = kinds.get(source.scheme)
     if reads and reads is kinds.get(target.scheme) and here == there and reads(source.path[1:], target.path[1:]):
         raise UsageError(
-            f"target {chosen.target!r}: the source reads this topic, too: each telegram would come for ever"
+            f"target {chosen.target!r}: the source reads this topic too, so each telegram would loop forever"
         )
 
 
@@ -175,7 +175,7 @@ def _size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if size < LEAST:
-        raise UsageError(f"--queue-size {text!r} has to be a size such as 64MB or 1GB, 1MB or more")
+        raise UsageError(f"--queue-size {text!r} must be a size such as 64MB or 1GB, at least 1MB")
     return size
 
 
@@ -196,4 +196,4 @@ def _state() -> Path:
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "telegraf_p1"
     except RuntimeError:
-        raise UsageError("there is no home for the queue: name a file with --queue") from None
+        raise UsageError("no home directory for the queue: name a file with --queue") from None

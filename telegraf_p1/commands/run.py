@@ -138,7 +138,7 @@ def _loaded(
             understood = understood or options.Understood(chosen)
             return understood, understood.settings(is_fast=not chosen.publish)
         except OSError as error:
-            log.error_for("load", f"a part of the program cannot be loaded: {error.strerror}; trying again")
+            log.error_for("load", f"a part of the program cannot be loaded: {error.strerror}; retrying")
             time.sleep(_AGAIN_S)
 
 

@@ -50,7 +50,7 @@ def _target(text: str, log: Log, who: str) -> Target:
     url = parse(text)
     if url.scheme not in _KINDS:
         known = ", ".join(sorted(_KINDS))
-        raise UsageError(f"target {text!r}: write a URL such as {EXAMPLES[0]}; it begins with one of: {known}")
+        raise UsageError(f"target {text!r}: write a URL such as {EXAMPLES[0]}; supported schemes: {known}")
     kind = _KINDS[url.scheme]
     module = loaded(f"{__name__}.{kind.module}", kind.needs, f"target {text!r}")
     return cast("Target", module.target(url, log, who))

@@ -109,7 +109,9 @@ class Forwarder:
         while self._safe < self._given or self._is_nearly_full:
             self._complain()
             if self._is_nearly_full:
-                self._log.warning_for("queue full", "the queue is full: the source has to wait, and keeps what comes")
+                self._log.warning_for(
+                    "queue full", "the queue is full: reading pauses, and the source keeps new telegrams"
+                )
             if end is not None and time.monotonic() > end:
                 return False
             time.sleep(moment)
@@ -170,7 +172,7 @@ class Forwarder:
         try:
             self._last_row = self._spool.last()
             if count := self._spool.count() if self._last_row else 0:
-                self._log.info(f"telegrams that wait on disk, and are sent first: {count}")
+                self._log.info(f"telegrams waiting on disk, which are sent first: {count}")
             self._is_prepared = True
         except OSError as error:
             self._disk_fails(error)
@@ -348,7 +350,7 @@ class Forwarder:
             return
         self._arrived.clear()
         if self._waited and not self._has_rows() and not any(isinstance(what, int) for what in self._flying.values()):
-            self._log.info_for("waited", f"telegrams that had waited on disk and have arrived: {self._waited}")
+            self._log.info_for("waited", f"telegrams that waited on disk and are delivered now: {self._waited}")
             self._waited = 0
             self._spool.shrink()
 
@@ -356,13 +358,14 @@ class Forwarder:
         self._disk_at = self._clock() + _DISK_AGAIN_S
         self._log.error_for(
             "queue fails",
-            f"queue {error.strerror or error}; telegrams that cannot be sent wait in memory, and are lost if this ends",
+            f"queue {error.strerror or error}; telegrams that cannot be sent are kept in memory, and "
+            "are lost if this program ends",
         )
 
     def _say_dropped(self) -> None:
         dropped = {
-            "the queue is full, see --queue-size; oldest telegrams that were dropped": self._spool.dropped,
-            "the disk takes nothing, and memory is full; oldest telegrams that were dropped": self._dropped,
+            "the queue is full, see --queue-size; oldest telegrams dropped": self._spool.dropped,
+            "the disk cannot be written and memory is full; oldest telegrams dropped": self._dropped,
             "the queue is damaged; telegrams that cannot be read": self._spool.damaged,
         }
         news = {why: count - self._said_dropped.get(why, 0) for why, count in dropped.items()}

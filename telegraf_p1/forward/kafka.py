@@ -48,7 +48,9 @@ def target(url: Url, log: Log, _who: str) -> Target:
     if not url.host or not topic:
         raise UsageError(f"target {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1")
     if not TOPIC.fullmatch(topic):
-        raise UsageError(f"target {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone")
+        raise UsageError(
+            f"target {url.text!r}: {topic!r} is not a valid topic: use only letters, digits, dots, _ and -"
+        )
     return KafkaTarget(Brokers(url, reach), topic, log, url.text)
 
 
@@ -159,11 +161,13 @@ class _Line:
         if error is None:
             self._arrived.append(number)
         elif error.code() in _NEVER:
-            self._log.warning_for("target never", f"Kafka does not take a telegram, which is dropped: {said(error)}")
+            self._log.warning_for("target never", f"Kafka rejects a telegram, which is dropped: {said(error)}")
             self._arrived.append(number)
         elif not self._trouble:
             self._voice.hear(error)
-            self._trouble = self._voice.trouble() or OSError(errno.EIO, f"Kafka takes nothing: {said(error)}")
+            self._trouble = self._voice.trouble() or OSError(
+                errno.EIO, f"Kafka does not accept telegrams: {said(error)}"
+            )
 
     def end(self) -> None:
         """Forget what was on its way."""

@@ -47,10 +47,10 @@ _USER_PROPERTY: Final = b"\x26\0\x04time\0"
 _FAILURE: Final = 0x80  # the reasons from here on
 _NOBODY: Final = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1)
 _REASONS: Final = {
-    0x83: "it cannot take it now",
-    0x87: "this user may not write there",
-    0x90: "it is no topic for it",
-    0x97: "there is more than this user may send",
+    0x83: "the broker cannot accept telegrams now",
+    0x87: "this user is not allowed to write there",
+    0x90: "the broker does not accept this topic name",
+    0x97: "this user's quota is exceeded",
 }
 _LINGER_S: Final = 2.0
 # Times that the broker hangs up on what is published first: that is all that mosquitto 2.0.11 does when it refuses a
@@ -67,15 +67,15 @@ def target(url: Url, log: Log, who: str) -> Target:
     if not url.host or not topic:
         raise UsageError(f"target {url.text!r}: write host and topic, for example mqtt://192.168.1.2/p1/{_METER}/raw")
     if set(topic) & set("+#"):
-        raise UsageError(f"target {url.text!r}: + and # cannot stand in a topic that is written to")
+        raise UsageError(f"target {url.text!r}: a topic to write to cannot contain + or #")
     if set(topic.replace(_METER, "")) & set("{}"):
-        raise UsageError(f"target {url.text!r}: of names in braces there is {_METER} alone")
+        raise UsageError(f"target {url.text!r}: {_METER} is the only name in braces that is supported")
     if len(topic.encode()) > _LONGEST_TOPIC:
-        raise UsageError(f"target: a topic of more than {_LONGEST_TOPIC} bytes is too long")
+        raise UsageError(f"target: the topic is longer than {_LONGEST_TOPIC} bytes")
     if topic.rpartition("/")[2] in ("status", ""):
-        raise UsageError(f"target {url.text!r}: write what the last level is, for example raw; status is for ours")
+        raise UsageError(f"target {url.text!r}: add a last level to the topic, for example raw; status is reserved")
     if path and not path[0].startswith("/"):
-        raise UsageError(f"target {url.text!r}: path={path[0]!r} has to begin with /")
+        raise UsageError(f"target {url.text!r}: path={path[0]!r} must begin with /")
     if url.user:
         password()  # what cannot be one is said now
     place = _Place(
@@ -136,7 +136,10 @@ class MqttTarget(Threaded["_Line"]):
         refused = line.refused_topic() if line and not was_steady else ""
         self._cut_off = self._cut_off + 1 if refused else 0
         if self._cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
-            text = f"the broker hangs up on what is published: may this user write to the topic {refused!r}?"
+            text = (
+                "the broker closes the connection when it receives a telegram: check that this user is "
+                f"allowed to write to the topic {refused!r}"
+            )
             error = _RefusedError(errno.EACCES, text)
         wait_s = super().lost(error, line, was_steady=was_steady)
         return LONGEST_WAIT_REFUSED_S if isinstance(error, _RefusedError) else wait_s
@@ -199,7 +202,7 @@ class _Line(Broker):
         self._most = min(_MOST_FLYING, getattr(properties, "ReceiveMaximum", _MOST_FLYING))
         self._largest = getattr(properties, "MaximumPacketSize", 0)
         if getattr(properties, "MaximumQoS", 1) < 1:
-            self.trouble = OSError(errno.EPROTO, "the broker takes no QoS 1, which tells what has arrived")
+            self.trouble = OSError(errno.EPROTO, "the broker does not support QoS 1, which confirms delivery")
         self._say("online")
         self.is_ready = True
 
@@ -259,7 +262,8 @@ class _Line(Broker):
             if reason == _NOBODY and not self._is_unheard:
                 self._is_unheard = True
                 self._log.warning(
-                    f"nobody has subscribed to {self._topic(meter)!r}: the broker takes telegrams there and keeps none"
+                    f"nobody has subscribed to {self._topic(meter)!r}: the broker accepts telegrams there and "
+                    "discards them"
                 )
             if reason < _FAILURE:
                 arrived += [own] if own else []
@@ -285,8 +289,8 @@ class _Line(Broker):
             if self._largest and len(packet) > self._largest:
                 self._log.warning_for(
                     "target too long",
-                    f"a telegram of {len(letter.telegram)} bytes is more than the broker takes at once, which is "
-                    f"{self._largest}: it is dropped",
+                    f"a telegram of {len(letter.telegram)} bytes is dropped: the broker accepts {self._largest} "
+                    "at most",
                 )
                 told.acknowledged([own])
                 continue

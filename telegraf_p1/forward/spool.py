@@ -36,13 +36,13 @@ _TABLE: Final = """CREATE TABLE IF NOT EXISTS letters (
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MAY_COME_RIGHT: Final = {
     sqlite3.SQLITE_FULL: (errno.ENOSPC, "the disk is full"),
-    sqlite3.SQLITE_READONLY: (errno.EROFS, "it may not be written to"),
+    sqlite3.SQLITE_READONLY: (errno.EROFS, "it is not writable"),
     sqlite3.SQLITE_CANTOPEN: (errno.EACCES, "it cannot be opened"),
     sqlite3.SQLITE_PERM: (errno.EACCES, "it cannot be opened"),
-    sqlite3.SQLITE_IOERR: (errno.EIO, "the disk does not do what it is asked"),
-    sqlite3.SQLITE_NOMEM: (errno.ENOMEM, "there is no memory left"),
-    sqlite3.SQLITE_BUSY: (errno.EBUSY, "another process has it"),
-    sqlite3.SQLITE_LOCKED: (errno.EBUSY, "another process has it"),
+    sqlite3.SQLITE_IOERR: (errno.EIO, "the disk reports an error"),
+    sqlite3.SQLITE_NOMEM: (errno.ENOMEM, "no memory left"),
+    sqlite3.SQLITE_BUSY: (errno.EBUSY, "another process uses it"),
+    sqlite3.SQLITE_LOCKED: (errno.EBUSY, "another process uses it"),
 }
 
 
@@ -79,7 +79,7 @@ class Spool:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            raise UsageError(f"--queue {self._path}: another process has it: name another file here") from None
+            raise UsageError(f"--queue {self._path}: another process uses it: name another file here") from None
 
     def append(self, letters: Iterable[Letter]) -> list[int]:
         """Write letters behind the others; give the numbers of the first that are safe, or raise OSError if none is."""
@@ -250,16 +250,16 @@ class Spool:
             database.execute(f"PRAGMA application_id = {_OURS}")
             database.execute(f"PRAGMA user_version = {_VERSION}")
         elif owner != _OURS:
-            raise _DamagedError("it is a database of another program")
+            raise _DamagedError("it belongs to another program")
         elif version != _VERSION:
-            raise _DamagedError("a newer version of telegraf-p1 has made it")
+            raise _DamagedError("it was made by a newer version of telegraf-p1")
         database.execute("COMMIT")
 
     def _put_aside(self, reason: str) -> None:
         """Make way for a new database; the last one that was put aside is kept, so that they do not fill the disk."""
         aside = self._path.with_name(f"{self._path.name}.aside")
         self._log.error_for(
-            "queue aside", f"queue {self._path}: {reason}; it is put aside as {aside} and a new one begun"
+            "queue aside", f"queue {self._path}: {reason}; it is moved to {aside} and a new one is created"
         )
         for ending in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(FileNotFoundError):

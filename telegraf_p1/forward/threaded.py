@@ -41,7 +41,7 @@ class Threaded(Target, Generic[AnyLine]):
     """Opens a line again and again, and offers it letters while it is one."""
 
     def __init__(self, log: Log, name: str) -> None:
-        self.log, self.outage = log, Outage(log, name, "telegrams wait until it is there")
+        self.log, self.outage = log, Outage(log, name, "telegrams are queued until the connection is restored")
         self.closes = threading.Event()
         self._backoff = Backoff()
         self._line: AnyLine | None = None
@@ -68,7 +68,7 @@ class Threaded(Target, Generic[AnyLine]):
                 wait_s = self.lost(error, line, was_steady=time.monotonic() - begun > STEADY_S)
             except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
                 wait_s = LONGEST_WAIT_S
-                reason = str(error) if isinstance(error, UsageError) else f"the connection met {where(error)}"
+                reason = str(error) if isinstance(error, UsageError) else f"the connection failed with {where(error)}"
                 self.outage.begins(reason, self.log.warning_for)
             finally:
                 self._line = None

@@ -31,7 +31,7 @@ _NEEDED: Final = {
     kinds.DATE: "the time of the record",
     kinds.MBUS_TYPE: "what an M-Bus meter measures",
 }
-_ANOTHER_NAME: Final = "choose another name, or give a row to that value too"
+_ANOTHER_NAME: Final = "choose another name, or add a row for that value too"
 _METER: Final = "meter"  # comes from one of several references: a row may take one, and a row the tag itself
 # For a message: a name such as the words in a field's name make.
 _EXAMPLES: Final = {"{medium}": "gas", "{unit}": "m3", "{n}": "1"}
@@ -50,27 +50,27 @@ def load(path: str, measurement: str) -> Mapping:
     except ValueError as error:  # tomllib names the line
         raise ValueError(f"{path}: {error}") from None
     except RecursionError:
-        raise ValueError(f"{path}: brackets stand in brackets too often") from None
+        raise ValueError(f"{path}: brackets are nested too deeply") from None
     return _File(path, text, measurement).mapping(content)
 
 
 def _text(path: str) -> str:
     """Give what stands in a file; raise ValueError for what is none of ours, and OSError."""
     if not stat.S_ISREG(Path(path).stat().st_mode):
-        raise ValueError("a definitions file has to be a regular file")
+        raise ValueError("a definitions file must be a regular file")
     # Some of the kernel's files look regular and wait when they are read.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         data = file.read(_MOST_BYTES + 1) or b""
     if len(data) > _MOST_BYTES:
-        raise ValueError(f"a definitions file has {_MOST_BYTES >> 20} MiB at most")
+        raise ValueError(f"a definitions file can have at most {_MOST_BYTES >> 20} MiB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: save it as UTF-8") from None
+        raise ValueError(f"line {line}: save the file as UTF-8") from None
     for number, line_text in enumerate(text.split("\n"), 1):
         if not line_text.lstrip().startswith("#") and line_text.partition("=")[0].count(".") > _MOST_DOTS:
-            raise ValueError(f"line {number}: a key has {_MOST_DOTS} dots at most")
+            raise ValueError(f"line {number}: a key can have at most {_MOST_DOTS} dots")
     return text
 
 
@@ -101,7 +101,7 @@ class _File:
         for key, value in content.items():
             wanted = {"measurement": str, "only": bool, "row": list, "time": dict}
             if key not in _FILE_KEYS or not isinstance(value, wanted[key]):
-                self._refuse(key, f"{key!r} is none of: measurement (text), only (true), [time], [[row]]")
+                self._refuse(key, f"{key!r} is not one of: measurement (text), only (true), [time], [[row]]")
         self._measurement = self._name("measurement", content.get("measurement", self._measurement))
         for number, row in enumerate(content.get("row", ())):
             self._row(number, row)
@@ -109,7 +109,7 @@ class _File:
         if not only:
             self._check_against_table()
         elif all(row.place.is_tag for row in self._read):
-            self._refuse("only", "with only = true, what has no row is left out, and no row gives a field")
+            self._refuse("only", "with only = true, values without a row are left out, and no row gives a field")
         times = content.get("time", {})
         self._check_times(times)
         rows = Table([*self._rows.values(), *(row for row in ROWS if row.reference not in self._rows)])
@@ -117,7 +117,7 @@ class _File:
 
     def _row(self, number: int, row: object) -> None:
         if not isinstance(row, dict):
-            self._refuse("row", "a row is written as [[row]] and keys below it")
+            self._refuse("row", "write a row as [[row]] with its keys below it")
         self._check_keys(row, number)
         key = "field" if "field" in row else "tag"
         name = self._name(key, row[key], number)
@@ -130,14 +130,14 @@ class _File:
             else field.name or self._as_in_table(name, "tag" if key == "tag" else field.type, field.unit)
         )
         if value in self._places:
-            self._refuse("value", f"{value!r} has a place already, in a row above", number)
+            self._refuse("value", f"{value!r} already has a row above", number)
         if (measurement, name) in self._names:
-            self._refuse(key, f"{name!r} is the name in a row above already: one of the two would be lost", number)
+            self._refuse(key, f"{name!r} is already the name of a row above: one of the two would be lost", number)
         if self._by_value.setdefault(about, is_by_value) != is_by_value and about not in ("", _METER):
             self._refuse(
                 "value" if is_by_value else "reference",
-                f"a row above takes {about!r} already, by its {'reference' if is_by_value else 'name'}: "
-                "name both by their references",
+                f"a row above already uses {about!r}, by its {'reference' if is_by_value else 'name'}: "
+                "identify both by their references",
                 number,
             )
         self._names.add((measurement, name))
@@ -149,7 +149,7 @@ class _File:
         for number, about, unit, place in self._read:
             key = "tag" if place.is_tag else "field"
             if place.measurement == self._measurement and place.name != about and self._is_taken(place.name):
-                self._refuse(key, f"{place.name!r} is another value of the table: {_ANOTHER_NAME}", number)
+                self._refuse(key, f"{place.name!r} is the name of another value: {_ANOTHER_NAME}", number)
             topic = (place.topic or "").removeprefix("/")
             if topic != about and self._is_taken(topic):
                 self._refuse("topic", f"{topic!r} is the topic of another value: {_ANOTHER_NAME}", number)
@@ -157,7 +157,7 @@ class _File:
                 DEFAULT.field(place.name) if place.name == about and place.measurement == self._measurement else None
             )
             if known and known.unit not in ("", unit):
-                self._refuse("unit", f"{place.name!r} is in {known.unit}: {_ANOTHER_NAME}", number)
+                self._refuse("unit", f"{place.name!r} has the unit {known.unit}: {_ANOTHER_NAME}", number)
 
     def _as_in_table(self, name: str, type_: Type, unit: str) -> str:
         """Give the name of a reference that is not in the table when it is one more for that value, else nothing."""
@@ -171,16 +171,16 @@ class _File:
         measurements = {self._measurement, *(place.measurement for place in self._places.values())}
         for measurement, value in times.items():
             if not str(value).endswith("_timestamp") or not DEFAULT.field(str(value)):
-                self._refuse(measurement, f"{value!r} is no value that ends in _timestamp: see `telegraf-p1 fields`")
+                self._refuse(measurement, f"{value!r} is not a value that ends in _timestamp: see `telegraf-p1 fields`")
             if measurement not in measurements:
-                self._refuse(measurement, f"no row has the measurement {measurement!r}")
+                self._refuse(measurement, f"no row uses the measurement {measurement!r}")
 
     def _check_keys(self, row: dict[str, Any], number: int) -> None:
         for key, value in row.items():
             if key not in _ROW_KEYS:
-                self._refuse(key, f"{key!r} is none of: {', '.join(_ROW_KEYS)}", number)
+                self._refuse(key, f"{key!r} is not one of: {', '.join(_ROW_KEYS)}", number)
             if not isinstance(value, str):
-                self._refuse(key, f"{key} has to be a text in quotes", number)
+                self._refuse(key, f"{key} must be a text in quotes", number)
         if ("reference" in row) == ("value" in row):
             self._refuse("", "a row needs either a reference (1-0:1.8.1) or a value (gas_m3)", number)
         if ("field" in row) == ("tag" in row):
@@ -191,11 +191,15 @@ class _File:
         if topic is None:
             return None
         if not topic or not topic.isprintable() or set(topic) & set("+#"):
-            self._refuse("topic", "a topic has a character at least, and none that is +, # or not printable", number)
+            self._refuse(
+                "topic",
+                "a topic needs at least one character, and cannot contain +, # or unprintable characters",
+                number,
+            )
         if len(topic.encode()) > LONGEST_TOPIC:
-            self._refuse("topic", f"a topic has {LONGEST_TOPIC} bytes at most", number)
+            self._refuse("topic", f"a topic can have at most {LONGEST_TOPIC} bytes", number)
         if topic.removeprefix("/") in self._topics:
-            self._refuse("topic", f"{topic!r} is the topic of a row above already", number)
+            self._refuse("topic", f"{topic!r} is already the topic of a row above", number)
         self._topics.add(topic.removeprefix("/"))
         return topic
 
@@ -203,17 +207,17 @@ class _File:
         """Add the row to the table; give the name of its value, and what that is: its name in the table, type, unit."""
         reference = self._reference(row["reference"], number)
         if reference in self._rows:
-            self._refuse("reference", f"{reference} has a place already, in a row above", number)
+            self._refuse("reference", f"{reference} already has a row above", number)
         known = self._known(reference, number)
         own = known.fields[0] if known and known.fields else Field("", "float")
         if not own.name and "type" not in row:
-            self._refuse("reference", f"{reference} gives no value in the table, so it needs a type", number)
+            self._refuse("reference", f"{reference} has no value in the table, so the row needs a type", number)
         if row.get("type", "float") not in _TYPES:
-            self._refuse("type", f"type {row['type']!r} has to be one of: {', '.join(_TYPES)}", number)
+            self._refuse("type", f"type {row['type']!r} must be one of: {', '.join(_TYPES)}", number)
         unit = row.get("unit", own.unit)
         base = values.base_unit(unit) if unit else ""
         if base is None or (own.unit and base != values.base_unit(own.unit)):
-            self._refuse("unit", f"unit {unit!r} is not known, or not what {reference} is measured in", number)
+            self._refuse("unit", f"unit {unit!r} is unknown, or does not fit {reference}", number)
         type_ = _TYPES[row["type"]] if "type" in row else own.type
         kind = _KINDS[type_] if "type" in row or not known else known.kind
         if type_ == "tag":  # the identifier: here a value as any other
@@ -228,7 +232,7 @@ class _File:
         is_any_channel = spelled.startswith("0-n:")
         reference = telegram.reference(spelled.replace("0-n:", "0-1:", 1)) if spelled.isascii() else None
         if reference is None:
-            self._refuse("reference", f"{spelled!r} is no OBIS reference such as 1-0:1.8.1", number)
+            self._refuse("reference", f"{spelled!r} is not an OBIS reference such as 1-0:1.8.1", number)
         return reference.replace("0-1:", "0-n:", 1) if is_any_channel else reference
 
     def _known(self, reference: str, number: int) -> Row | None:
@@ -238,10 +242,10 @@ class _File:
         if known is None:
             return None
         if known.kind in _NEEDED:
-            self._refuse("reference", f"{reference} tells {_NEEDED[known.kind]}, and cannot be taken from it", number)
+            self._refuse("reference", f"{reference} is needed for {_NEEDED[known.kind]}, and cannot have a row", number)
         if len(known.fields) > 1 or any("{" in field.name for field in known.fields):
             names = ", ".join(map(_example, known.fields))
-            self._refuse("reference", f"{reference} is not taken by its reference but by name: value = {names}", number)
+            self._refuse("reference", f"{reference} cannot be used by its reference: write value = {names}", number)
         return known
 
     def _by_value_of(self, row: dict[str, str], number: int) -> tuple[str, Field]:
@@ -249,19 +253,21 @@ class _File:
         value = row["value"]
         field = Field("topic", "tag") if value == "topic" else DEFAULT.field(value)
         if field is None:
-            self._refuse("value", f"{value!r} is no value of the table: see `telegraf-p1 fields`", number)
+            self._refuse("value", f"{value!r} is not a value of the table: see `telegraf-p1 fields`", number)
         for key in ("type", "unit"):
             if key in row:
-                self._refuse(key, f"{value!r} has its {key} already; a reference may have another", number)
+                self._refuse(key, f"{value!r} already has a {key}; only a reference can have another", number)
         return value, field
 
     def _name(self, key: str, name: object, number: int | None = None) -> str:
         try:
             if name == "time":
-                raise ValueError("'time' is a word of the database's own")  # noqa: TRY301
+                raise ValueError  # noqa: TRY301  a word of the database's own
             return lineproto.check_measurement(str(name))
         except ValueError:
-            self._refuse(key, f"{name!r} cannot be the name of a {key}: use letters, digits and underscores", number)
+            self._refuse(
+                key, f"{name!r} is not a valid {key} name: use letters, digits and underscores (and not 'time')", number
+            )
 
     def _refuse(self, key: str, reason: str, number: int | None = None) -> NoReturn:
         raise ValueError(f"{self._path}, line {self._line(key, number)}: {reason}")

@@ -44,7 +44,7 @@ class _Client(Client):
             except ProtocolError as error:
                 self._trouble(str(error))
             except Exception as error:  # noqa: BLE001  else nothing is published any more, and nobody is told
-                self._trouble(f"the connection met {where(error)}")
+                self._trouble(f"the connection failed with {where(error)}")
             time.sleep(_AGAIN_S)
             self.connect_async(self.host, self.port)
 
@@ -52,7 +52,7 @@ class _Client(Client):
         try:
             return super()._create_socket()
         except OSError as error:  # paho tells nobody which
-            self._trouble(f"the broker cannot be reached: {error.strerror or error}")
+            self._trouble(f"the broker is unreachable: {error.strerror or error}")
             raise
 
 
@@ -68,7 +68,7 @@ class Publisher:
         self._root = url.path.removeprefix("/").rstrip("/")
         self._mapping, self._log, self._name = mapping, log, f"--publish {text[:_NAME]}"
         if set(self._root) & set("+#"):
-            raise UsageError(f"{self._name}: + and # cannot stand in a topic that is written to")
+            raise UsageError(f"{self._name}: a topic to write to cannot contain + or #")
         self._last: dict[str, tuple[str, float]] = {}
         self._in_trouble = self._is_said = False
         self._address = host_and_port(url._replace(port=url.port or PORTS[url.scheme]))
@@ -77,7 +77,7 @@ class Publisher:
             self._client.username_pw_set(url.user, password())
         self._client.reconnect_delay_set(1, _LONGEST_WAIT_S)
         self._client.on_connect = self._on_connect
-        self._client.on_disconnect = lambda *arguments: self._trouble(f"the broker is gone: {arguments[3]}")
+        self._client.on_disconnect = lambda *arguments: self._trouble(f"connection to the broker lost: {arguments[3]}")
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -91,7 +91,7 @@ class Publisher:
 
     def _publish(self, record: Record) -> None:
         if self._client.is_behind():
-            self._say("the broker does not take what is published as fast as it comes, and misses some of it")
+            self._say("the broker accepts values more slowly than they come; some are skipped")
         if not self._client.is_connected() or self._client.is_behind():
             self._last.clear()  # all of it, once the broker is back
             return
@@ -110,7 +110,7 @@ class Publisher:
     def _send(self, topic: str, text: str) -> None:
         """Publish a value; one that cannot be costs no other, and no record."""
         if len(topic.encode()) > LONGEST_TOPIC:
-            self._say(f"a value whose topic would have more than {LONGEST_TOPIC} bytes is left out")
+            self._say(f"a value is left out, because its topic would be longer than {LONGEST_TOPIC} bytes")
             return
         try:
             self._client.publish(topic, text, retain=True)
@@ -122,12 +122,12 @@ class Publisher:
 
     def _on_connect(self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, *_: object) -> None:
         if reason.is_failure:
-            self._trouble(f"the broker refuses: {reason} (is {PASSWORD} right?)")
+            self._trouble(f"the broker refuses the connection: {reason} (check {PASSWORD})")
         else:
             self._in_trouble = False
             if self._is_said:
                 self._is_said = False
-                self._log.info(f"{self._name} is back")
+                self._log.info(f"{self._name}: connection restored")
 
     def _trouble(self, reason: str) -> None:
         """Say that nothing is published; a broker that hangs up each second is no reason for a line each."""
@@ -135,5 +135,5 @@ class Publisher:
             self._in_trouble = True
             self._is_said |= self._log.warning_for(
                 f"publish {reason}",
-                f"{self._name}: {reason}; trying again until it is there, records are written all the same",
+                f"{self._name}: {reason}; retrying, and records are still written",
             )

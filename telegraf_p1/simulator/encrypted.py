@@ -29,7 +29,7 @@ def encrypted(telegram: bytes, found: Keys, counter: int) -> bytes:
     mode = modes.GCM(_TITLE + number, min_tag_length=_TAG_LENGTH)
     encryptor = Cipher(algorithms.AES(found.key), mode).encryptor()
     encryptor.authenticate_additional_data(_SECURITY + found.authentication)
-    sealed = encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:_TAG_LENGTH]
-    body = _SECURITY + number + sealed
+    encrypted = encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:_TAG_LENGTH]
+    body = _SECURITY + number + encrypted
     # A telegram is never so short that its length takes one byte; that of a heat meter fits in two.
     return b"\xdb\x08" + _TITLE + b"\x82" + len(body).to_bytes(2, "big") + body

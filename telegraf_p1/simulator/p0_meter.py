@@ -61,9 +61,9 @@ class P0Meter:
 
     def __init__(self, house: House, manner: Manner) -> None:
         if manner.mode not in MODES or manner.speed not in _CHARACTERS[manner.mode]:
-            raise ValueError(f"mode {manner.mode} at {manner.speed} baud: there is no such thing")
+            raise ValueError(f"mode {manner.mode} at {manner.speed} baud is not a valid combination")
         if manner.fault not in ("", *FAULTS):
-            raise ValueError(f"fault={manner.fault!r} has to be one of: {', '.join(FAULTS)}")
+            raise ValueError(f"fault={manner.fault!r} must be one of: {', '.join(FAULTS)}")
         self._house, self._manner = house, manner
         self._heard = b""
         self._is_signed_on = False

@@ -28,7 +28,7 @@ def serve(end: int, url: SplitResult, seed: int, readouts: int) -> None:
     """Be a meter at the master's end of a pty until it has given so many readouts (0: for ever); raise ValueError."""
     options = dict(parse_qsl(url.query))
     if unknown := options.keys() - {*_OPTIONS}:
-        raise ValueError(f"{url.geturl()!r}: unknown option {min(unknown)!r}; there are: {', '.join(_OPTIONS)}")
+        raise ValueError(f"{url.geturl()!r}: unknown option {min(unknown)!r}; supported: {', '.join(_OPTIONS)}")
     manner = Manner(
         options.get("mode", "C"),
         int(options.get("speed", "9600")) if options.get("mode") != "A" else 300,

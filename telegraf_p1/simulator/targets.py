@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 def simulate(target: str, plan: Plan, say: Callable[[str], None]) -> None:
     """Let the meters speak, spread evenly over each interval; raise ValueError for a wrong target."""
     if plan.form not in FORMS:
-        raise ValueError(f"form {plan.form!r} has to be one of: {', '.join(FORMS)}")
+        raise ValueError(f"form {plan.form!r} must be one of: {', '.join(FORMS)}")
     if plan.meters > 1 and "{n}" not in target and target != "-":
         raise ValueError(f"{target!r}: several meters need {{n}} in the target, for example pty:/tmp/meter{{n}}")
     if target.startswith("p0:"):
@@ -86,7 +86,7 @@ def _answer(target: str, plan: Plan, say: Callable[[str], None]) -> None:
 def _open_all(target: str, meters: int, say: Callable[[str], None], stack: contextlib.ExitStack) -> list[Send]:
     url = urlsplit(target, allow_fragments=False)
     if url.password:
-        raise ValueError("a target holds no password, since everybody can read it there: use P1_MQTT_PASSWORD")
+        raise ValueError("a target cannot contain a password, since everyone can read it there: use P1_MQTT_PASSWORD")
     if url.scheme == "mqtt":
         return _mqtt(url, meters, stack)
     open_one = {"": _stdout, "pty": _pty, "tcp-listen": _tcp, "http-listen": _http}.get(url.scheme)
@@ -130,7 +130,7 @@ def _open_pty(path: str, say: Callable[[str], None], stack: contextlib.ExitStack
         link.symlink_to(name)
         stack.callback(link.unlink)
         name = path
-    say(f"a meter speaks on {name}")
+    say(f"simulated meter on {name}")
     return end
 
 
@@ -147,7 +147,7 @@ def _address(url: SplitResult) -> tuple[str, int]:
 def _tcp(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitStack) -> Send:
     """A TCP bridge, as ser2net: everybody who is connected gets each telegram."""
     server = stack.enter_context(socket.create_server(_address(url)))
-    say(f"a meter speaks on tcp://{url.hostname}:{server.getsockname()[1]}")
+    say(f"simulated meter on tcp://{url.hostname}:{server.getsockname()[1]}")
     clients: list[socket.socket] = []
 
     def accept() -> None:
@@ -189,7 +189,7 @@ def _http(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitSt
 
     server = stack.enter_context(ThreadingHTTPServer(_address(url), Handler))
     stack.callback(server.shutdown)
-    say(f"a meter answers at http://{url.hostname}:{server.server_port}/api/v1/telegram")
+    say(f"simulated meter on http://{url.hostname}:{server.server_port}/api/v1/telegram")
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def send(telegram: bytes) -> None:

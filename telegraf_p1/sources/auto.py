@@ -69,7 +69,7 @@ class _Ports:
 
     def missing(self) -> str:
         """Say what is waited for, when none is there."""
-        which = f"no {self._url.path} is there" if self._url.path else "no serial port is there"
+        which = f"no port matches {self._url.path}" if self._url.path else "no serial port found"
         return f"{which}: plug the cable in"
 
 
@@ -210,7 +210,7 @@ class _Listening(Connection):
         if name == self._ports.taken:
             return [data]
         self._ports.taken = name
-        return [Notice(f"a meter speaks on {name} ({plan.baudrate} {plan.format}): this port is read"), data]
+        return [Notice(f"meter found on {name} ({plan.baudrate} {plan.format}): reading this port"), data]
 
     def _drop(self, name: str) -> None:
         self._candidates.pop(name).port.close()
@@ -219,12 +219,10 @@ class _Listening(Connection):
         """Say that no port has a telegram, and give what the one has said that said most, for the diagnosis."""
         loudest = max(self._candidates.values(), key=lambda candidate: len(candidate.data))
         heard = ", ".join(
-            f"{name} ({'bytes come' if candidate.has_spoken else 'silent'})"
+            f"{name} ({'data, no telegram' if candidate.has_spoken else 'no data'})"
             for name, candidate in self._candidates.items()
         )
-        found: list[Event] = [
-            Trouble(f"no telegram came for {self._patience_s:g} s; listening to {heard}: {events.PORT}")
-        ]
+        found: list[Event] = [Trouble(f"no telegram for {self._patience_s:g} s; listening on {heard}: {events.PORT}")]
         if loudest.data:
             found += [Data(bytes(loudest.data)), Pause(events.PAUSE_S)]
             loudest.data.clear()

@@ -79,7 +79,7 @@ class Patience:
         passed = self._times[self._passed]
         self._passed += 1
         if passed == self._limit:
-            text = f"nothing came for {passed:g} s"
+            text = f"no data for {passed:g} s"
             raise OSError(errno.ETIMEDOUT, text if self._ever else f"connected, but {text}")
         return Silence(passed, self._advice) if passed >= events.SILENCE_S else Pause(passed)
 

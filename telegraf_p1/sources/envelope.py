@@ -9,7 +9,7 @@ It is taken out in steps, and each leaves alone what it does not know:
 3. Hex digits; base64; line ends written as `\r\n`, four characters.
 4. The end of a message: that of a telegram, perhaps without its last line end, or that of a line.
 
-What is left are the bytes of the meter; they may be sealed. Seen: DSMR-reader, Tasmota, ESPHome, HomeWizard, AMS
+What is left are the bytes of the meter; they may be encrypted. Seen: DSMR-reader, Tasmota, ESPHome, HomeWizard, AMS
 bridges, Node-RED. A message is foreign: whatever it holds, nothing is raised, and time grows no faster than length.
 """
 
@@ -31,8 +31,8 @@ _GZIP_HEAD: Final = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TASMOTA: Final = {"SerialReceived", "SSerialReceived"}
 _TASMOTA_BEGINS: Final = re.compile(rb'\{\s*+"S?SerialReceived"\s*+:\s*+"')
-_SEALED: Final = b"\xdb\x08"
-# Behind a line end: an object, the end mark, or a sealed block (Poland). The path of a file or a topic has none.
+_ENCRYPTED: Final = b"\xdb\x08"
+# Behind a line end: an object, the end mark, or an encrypted block (Poland). The path of a file or a topic has none.
 _INSIDE: Final = re.compile(rb"[\r\n](?:\d[^\r\n(]{0,20}\(|!|\0\x82)")
 # The line with the end mark is the last one.
 _END: Final = re.compile(rb"(?:\A|[\r\n)])![0-9A-Fa-f]{0,4}[\s\0\xff]*+\Z")
@@ -42,8 +42,8 @@ _LINE_END: Final = 2
 _LINE: Final = re.compile(rb"/[^\r\n]*|\d{1,3}-\d{1,3}:[^\r\n]*\)|\([\d.]+\)|")
 _LEAST_BASE64: Final = 8
 _SEVERAL: Final = (
-    "a message has several members that could be the telegram, and none of them is read: "
-    "name the right one with ?member=NAME"
+    "a message has several members that could contain the telegram, and none of them is read: "
+    "choose one with ?member=NAME"
 )
 
 
@@ -67,7 +67,7 @@ def unwrap(message: bytes, member: str = "") -> Payload:
     message = unpacked(message)
     held = _in_json(message, member)
     if member and held is not None and not held:
-        trouble = f"a message has no member {member!r} with a text, and is no telegram: is ?member= right?"
+        trouble = f"a message has no member {member!r} with a text, and is not a telegram itself: check ?member="
         return Payload(b"", ends_telegram=False, trouble=trouble)
     found = held or {_decoded(message)}
     if len(found) > 1:
@@ -206,9 +206,9 @@ def _from_base64(data: bytes) -> bytes:
 
 def _begins(data: bytes) -> bool:
     """Whether data begin as a telegram, or its last line, does; a path does, too."""
-    return data.lstrip().startswith((b"/", b"!", _SEALED))
+    return data.lstrip().startswith((b"/", b"!", _ENCRYPTED))
 
 
 def _is_telegram(data: bytes) -> bool:
     """Whether data that begin as a telegram go on as one."""
-    return data.startswith(_SEALED) or _INSIDE.search(data) is not None
+    return data.startswith(_ENCRYPTED) or _INSIDE.search(data) is not None

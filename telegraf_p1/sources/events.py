@@ -12,10 +12,10 @@ SILENCE_S: Final = 15.0  # longer than the interval of any meter
 
 
 _SWITCHED_ON: Final = (
-    "In Belgium, Sweden, Finland, Lithuania, Austria and Switzerland the grid company has to switch the port on first"
+    "In Belgium, Sweden, Finland, Lithuania, Austria and Switzerland the grid company has to enable the port first"
 )
-PORT: Final = f"is the cable in the P1 port, and its data request line at 5 V? {_SWITCHED_ON}"
-DEVICE: Final = f"the device is there, and has no telegram: does it hear its meter? {_SWITCHED_ON}"
+PORT: Final = f"check that the cable is in the P1 port and its data request line is at 5 V. {_SWITCHED_ON}"
+DEVICE: Final = f"the device is available, but has no telegram: check its connection to the meter. {_SWITCHED_ON}"
 
 
 class Data(NamedTuple):

@@ -96,7 +96,7 @@ class Device:
             case TimeoutError():
                 number, text = errno.ETIMEDOUT, "the device does not answer"
                 if self._socket:
-                    text = f"the device gave no whole answer within {self._timeout:g} s (?timeout= changes that)"
+                    text = f"the device sent no complete answer within {self._timeout:g} s (?timeout= changes that)"
             case ConnectionRefusedError():
                 return error
             case http.client.RemoteDisconnected() | ConnectionError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
@@ -106,12 +106,12 @@ class Device:
             case http.client.BadStatusLine() if words := wants_tls("device", "http", str(error).encode("latin-1")):
                 text = words
             case ssl.SSLError(reason=str(reason)):
-                text = f"TLS with the device fails: {reason.replace('_', ' ').lower()}"
+                text = f"TLS connection to the device failed: {reason.replace('_', ' ').lower()}"
             case OSError():
                 return error
             case _:
                 what = f"{type(error).__name__}: {error}"[:100]
-                text = f"the device does not answer as a web server does ({what!r})"
+                text = f"the device does not answer like a web server ({what!r})"
         return OSError(number, text)
 
 

@@ -56,7 +56,7 @@ def _authorization(user: str) -> dict[str, str]:
     if user:
         return {"Authorization": f"Basic {base64.b64encode(f'{user}:{token}'.encode()).decode()}"}
     if not token.isascii():
-        raise UsageError(f"{TOKEN} holds characters that no token has: other ones than ASCII")
+        raise UsageError(f"{TOKEN} contains characters other than ASCII: copy it again")
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -110,10 +110,10 @@ def _telegram(answer: Answer) -> bytes:
         )
         raise OSError(errno.EPROTO, text)  # nobody is refused: it may be asked often, and is heard as soon as it is on
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise OSError(errno.EACCES, f"the device refuses ({status}): is {TOKEN} right?")
+        raise OSError(errno.EACCES, f"the device refuses access ({status}): check {TOKEN}")
     if status == HTTPStatus.BAD_REQUEST and b"HTTPS" in answer.body:
-        raise OSError(errno.EPROTO, "the device speaks TLS on this port (400): write https://")
-    where = f", go to {answer.location[:200]!r}" if answer.location else ""
+        raise OSError(errno.EPROTO, "the device uses TLS on this port (400): use https://")
+    where = f", with a redirect to {answer.location[:200]!r}" if answer.location else ""
     raise OSError(errno.EPROTO, f"the device answers {status} {_phrase(status)}{where}")
 
 

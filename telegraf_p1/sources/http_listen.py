@@ -41,8 +41,10 @@ _SILENCE_S: Final = 60.0  # once in half a minute is slow, and no trouble
 _GRACE_S: Final = 0.1  # for what is written in a moment: a long record, or one that met a pipe that was full just now
 _WRITTEN: Final = Answer(HTTPStatus.CREATED, "")
 _KEPT: Final = Answer(HTTPStatus.ACCEPTED, "kept in memory, and written when Telegraf reads again")
-_NOT_TAKEN: Final = Answer(HTTPStatus.SERVICE_UNAVAILABLE, "not taken, since too many come at the same time")
-_NO_TELEGRAM: Final = "there is no telegram in the form field `telegram`, in a member of JSON, nor is it the whole body"
+_NOT_TAKEN: Final = Answer(
+    HTTPStatus.SERVICE_UNAVAILABLE, "not accepted, because too many requests came at the same time"
+)
+_NO_TELEGRAM: Final = "no telegram found in the form field `telegram`, in a JSON member, or as the whole body"
 _TELEGRAM_BEGINS: Final = (b"/", b"\xdb\x08")
 _JSON_BEGINS: Final = (b"{", b"[", b'"')
 
@@ -54,8 +56,8 @@ def source(url: Url) -> Source:
     rules = _Rules(_token(), url.path.strip("/"), member)
     if not rules.token and not _is_this_computer(url.host):
         raise UsageError(
-            f"source {url.text!r}: others than this computer may post only with a token: put one into {TOKEN} in "
-            "Telegraf's environment, such as /etc/default/telegraf, or listen on 127.0.0.1"
+            f"source {url.text!r}: other computers may post only with a token: set {TOKEN} in "
+            "Telegraf's environment, for example in /etc/default/telegraf, or listen on 127.0.0.1"
         )
     return lambda: _Receiver(address, rules)
 
@@ -63,7 +65,7 @@ def source(url: Url) -> Source:
 def _token() -> bytes:
     text = credentials.read(os.environ, TOKEN)
     if " " in text:
-        raise UsageError(f"{TOKEN} holds a blank, which no header can carry")
+        raise UsageError(f"{TOKEN} contains a space, which a header cannot carry")
     return text.encode()
 
 
@@ -86,19 +88,19 @@ class _Rules(NamedTuple):
         self._check_sender(request.headers)
         path = request.path.strip("/")
         if self.path and path != self.path:
-            raise Refused(HTTPStatus.NOT_FOUND, f"only /{self.path} is listened to")
+            raise Refused(HTTPStatus.NOT_FOUND, f"the path must be /{self.path}")
         if len(path) > _LONGEST_PATH or not path.isascii():
-            raise Refused(HTTPStatus.NOT_FOUND, "the path is too long, or no ASCII")
+            raise Refused(HTTPStatus.NOT_FOUND, "the path is too long, or not ASCII")
         telegram = self._telegram(request.body)
         # It may have to wait, when the one before is not written yet.
         return Data(telegram, "" if self.path else path, ends_message=True, sent_ns=time.time_ns())
 
     def _check_sender(self, headers: Mapping[str, str]) -> None:
         if headers.get("Origin"):  # which browsers send, and nobody else: any page could post through one
-            raise Refused(HTTPStatus.FORBIDDEN, "no web page may post here")
+            raise Refused(HTTPStatus.FORBIDDEN, "web pages are not allowed to post here")
         shown = headers.get("X-AUTHKEY") or headers.get("Authorization", "").rpartition(" ")[2]
         if self.token and not hmac.compare_digest(shown.strip().encode("latin-1", "replace"), self.token):
-            raise Refused(HTTPStatus.FORBIDDEN, f"the request shows no token, or another one than {TOKEN}")
+            raise Refused(HTTPStatus.FORBIDDEN, f"the request has no token, or another one than {TOKEN}")
 
     def _telegram(self, body: bytes) -> bytes:
         """Give what a body holds, whatever it says to be, since many say nothing or something else."""
@@ -164,7 +166,7 @@ class _Receiver(Connection):
             found = [self._waiting.get(timeout=self._patience), *self._what_waits()]
         except queue.Empty:
             self._patience = None  # said once
-            return [Silence(_SILENCE_S, f"does the device post to {self._own_url()}?")]
+            return [Silence(_SILENCE_S, f"check that the device posts to {self._own_url()}")]
         if posts := [one for one in found if isinstance(one, _Post)]:
             self._patience = _SILENCE_S
             self._taken += posts
@@ -206,7 +208,7 @@ class _Receiver(Connection):
         except Refused as refused:
             status, text = refused.answer
             event = Dropped if status == HTTPStatus.BAD_REQUEST else Trouble
-            self._put(event(f"a client was refused ({status}): {text}"))
+            self._put(event(f"request rejected ({status}): {text}"))
             raise
         return post.answer() if self._put(post) else _NOT_TAKEN
 

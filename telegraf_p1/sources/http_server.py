@@ -102,7 +102,7 @@ class Server:
                 self._start(client, address)
         except (OSError, RuntimeError) as error:  # there are no descriptors or no threads any more
             if self._is_open:
-                self._fail(OSError(f"no client can be let in: {error}"))
+                self._fail(OSError(f"cannot accept connections: {error}"))
 
     def _start(self, client: socket.socket, address: object) -> None:
         try:
@@ -161,11 +161,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not length:
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the header Content-Length is needed")
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
         if not (length.isascii() and length.isdigit()):
-            raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
+            raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length is not a number")
         if len(length) > len(str(LARGEST)) or int(length) > LARGEST:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"no telegram is larger than {LARGEST} bytes")
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST} bytes, and is not a telegram"
+            )
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionAbortedError

@@ -24,7 +24,7 @@ class Incoming(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Wait for some bytes; raise TimeoutError when the time, another OSError when the room is used up."""
         if self._room <= 0:
-            raise OSError(errno.EMSGSIZE, "what comes is too long to be a telegram: is the address right?")
+            raise OSError(errno.EMSGSIZE, "the data is too long to be a telegram: check the address")
         self._socket.settimeout(left(self._end))
         count = self._socket.recv_into(memoryview(buffer)[: self._room])
         self._room -= count

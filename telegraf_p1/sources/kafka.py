@@ -67,11 +67,11 @@ def source(url: Url) -> Source:
         raise UsageError(f"source {url.text!r}: write host and topic, for example kafka://192.168.1.2/p1?group=readers")
     if not topic.startswith("^") and not TOPIC.fullmatch(topic):
         raise UsageError(
-            f"source {url.text!r}: {topic!r} is no topic: those have letters, digits, dots, _ and - alone, and a "
-            "pattern begins with ^"
+            f"source {url.text!r}: {topic!r} is not a valid topic: use only letters, digits, dots, _ "
+            "and -; a pattern begins with ^"
         )
     if begin not in _BEGIN:
-        raise UsageError(f"source {url.text!r}: begin={begin!r} has to be one of {', '.join(_BEGIN)}")
+        raise UsageError(f"source {url.text!r}: begin={begin!r} must be one of {', '.join(_BEGIN)}")
     brokers = Brokers(url, reach)
     brokers.settings["auto.offset.reset"] = "earliest" if begin == _BEGIN[0] else "latest"
     group = group or own_id(f"{url.user}@{url.host}/{topic}")
@@ -134,7 +134,7 @@ class _Membership(Connection):
         self._taken += 1
         self._bytes += len(value)
         if len(value) > LARGEST:
-            return Dropped("a message was longer than 256 KiB, and is no telegram: is it the right topic?")
+            return Dropped("a message is longer than 256 KiB, and is not a telegram: check the topic")
         try:
             data, is_whole, trouble = unwrap(value, self._member)
             if trouble:
@@ -144,30 +144,37 @@ class _Membership(Connection):
             at = _said_ns(message) or (sent_ms * 1_000_000 if is_late and sent_ms > 0 else None)
             return Data(data, _origin(message), is_whole, is_late, at)
         except Exception as error:  # noqa: BLE001  whatever somebody sends
-            return Dropped(f"a message cannot be read ({type(error).__name__}): is a name of its headers no UTF-8?")
+            return Dropped(
+                f"a message cannot be read ({type(error).__name__}): check that the names of its headers are UTF-8"
+            )
 
     def _trouble(self, error: KafkaError) -> Event:
         """Give what librdkafka says in place of a message; raise OSError for what ends the connection."""
         if error.code() in _NO_TOPIC:
             raise no_topic(self._topic)
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
-            return Trouble("Telegraf stood still for so long that our part was given to others of the group")
+            return Trouble(
+                "Telegraf was stalled for so long that the partitions of this member were given to others of the group"
+            )
         if error.retriable():
-            return Trouble(f"Kafka says: {said(error)}")
+            return Trouble(f"Kafka reports: {said(error)}")
         self._voice.hear(error)
-        raise self._voice.trouble() or OSError(errno.EIO, f"Kafka says: {said(error)}")
+        raise self._voice.trouble() or OSError(errno.EIO, f"Kafka reports: {said(error)}")
 
     def _advice(self) -> str:
         if self._has_part is None:
-            return "Kafka is there and does not let us into the group: is this the port of a broker?"
+            return (
+                "Kafka is available, but does not let this member join the group: check that this is the "
+                "port of a broker"
+            )
         if self._has_part:
             return (
-                f"Kafka is there and has nothing new in topic {self._topic!r} for group {self._group!r}: is that the "
-                "topic, and does somebody write there?"
+                f"Kafka is available, but topic {self._topic!r} has nothing new for group {self._group!r}: "
+                "check the topic, and that something writes to it"
             )
         return (
-            f"the group {self._group!r} has more members than topic {self._topic!r} has partitions: this one waits "
-            "until another one is gone"
+            f"group {self._group!r} has more members than topic {self._topic!r} has partitions: this "
+            "one waits until another one leaves"
         )
 
     def _assigned(self, consumer: Consumer, more: list[TopicPartition]) -> None:

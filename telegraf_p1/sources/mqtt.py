@@ -68,10 +68,11 @@ def source(url: Url) -> Source:
         raise UsageError(f"source {url.text!r}: write host and topic, for example mqtt://192.168.1.2/p1/+/raw")
     if not _is_filter(topic):
         raise UsageError(
-            f"source {url.text!r}: {topic!r} is no topic: + and # stand alone between slashes, # at the end"
+            f"source {url.text!r}: {topic!r} is not a valid topic: + and # must stand alone between "
+            "slashes, and # at the end"
         )
     if path and not path[0].startswith("/"):
-        raise UsageError(f"source {url.text!r}: path={path[0]!r} has to begin with /")
+        raise UsageError(f"source {url.text!r}: path={path[0]!r} must begin with /")
     address = (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme])
     session_s = int(duration(url, "keep", keep, 0))
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
@@ -155,11 +156,10 @@ class _Subscription(Connection):
         """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
         if message.payload is _UNREADABLE:
             return Dropped(
-                "a message breaks the rules of MQTT in its head, or that is longer than 16 KiB, and it is dropped: its "
-                "publisher has a fault"
+                "a message has an invalid header, or one longer than 16 KiB, and is dropped: its publisher is faulty"
             )
         if message.payload is _TOO_LONG:
-            return Dropped("a message was longer than 256 KiB, and is no telegram: is the topic too wide?")
+            return Dropped("a message is longer than 256 KiB, and is not a telegram: use a narrower topic")
         try:
             data, is_whole, trouble = unwrap(bytes(message.payload), self._member)
             if trouble:
@@ -167,7 +167,7 @@ class _Subscription(Connection):
             is_late = message.retain or message.dup or time.monotonic() < self._behind_until
             return Data(data, message.topic, is_whole, is_late, _sent_ns(message))
         except Exception as error:  # noqa: BLE001  whatever somebody sends
-            return Dropped(f"a message cannot be read ({type(error).__name__}): is its topic no UTF-8?")
+            return Dropped(f"a message cannot be read ({type(error).__name__}): check that its topic is UTF-8")
 
     def done(self) -> None:
         self._broker.client.acknowledge(self._taken)
@@ -195,8 +195,9 @@ def _time_alone(properties: bytearray) -> Any:
 
 def _advice(topic: str) -> str:
     return (
-        f"the broker is there and has no message on {topic!r}: is that the topic (`mosquitto_sub -v -t '#'` shows what "
-        "there is), may this user read it, and does the device publish?"
+        f"the broker is available, but sends no message on {topic!r}: check the topic "
+        "(`mosquitto_sub -v -t '#'` lists all), that this user is allowed to read it, and that "
+        "the device publishes"
     )
 
 
@@ -233,8 +234,8 @@ class _Client(Client):
         qos, packet = self._in_packet["command"] >> 1 & 3, self._in_packet["packet"]
         if qos > 1:  # paho would keep it until the broker says that it is sent, perhaps never
             raise ProtocolError(
-                "the broker sends a message with QoS 2, and 1 was asked for: does another program use this client id, "
-                "?client=NAME, too?"
+                "the broker sends a message with QoS 2 instead of 1: check that no other program uses "
+                "this client id, ?client=NAME"
             )
         try:
             if self._protocol != MQTTProtocolVersion.MQTTv5:
@@ -323,7 +324,7 @@ class _Broker(Broker):
             if not self.is_ready or not self.messages:
                 raise
         if self.client.is_behind():
-            raise OSError(errno.ENOBUFS, "the broker sends messages, and does not read that they are acknowledged")
+            raise OSError(errno.ENOBUFS, "the broker sends messages, but does not read the acknowledgements")
 
     def greeted(self, _properties: Properties | None) -> None:
         """Subscribe."""

@@ -81,13 +81,13 @@ def source(url: Url) -> Source:
     )
     if mode not in MODES:
         raise UsageError(
-            f"source {url.text!r}: mode={mode!r} has to be {', '.join(MODES)}; a meter that speaks unasked (mode D) is "
-            "read as /dev/ttyUSB0?baudrate=2400&format=7E1"
+            f"source {url.text!r}: mode={mode!r} must be {', '.join(MODES)}; read a meter that sends "
+            "by itself (mode D) as /dev/ttyUSB0?baudrate=2400&format=7E1"
         )
     if medium and medium not in MEDIA:
-        raise UsageError(f"source {url.text!r}: medium={medium!r} has to be {' or '.join(MEDIA)}")
+        raise UsageError(f"source {url.text!r}: medium={medium!r} must be {' or '.join(MEDIA)}")
     if len(address) > 32 or not f"0{address}".isalnum() or not address.isascii():
-        raise UsageError(f"source {url.text!r}: address={address!r} has to be up to 32 letters and digits")
+        raise UsageError(f"source {url.text!r}: address={address!r} must be up to 32 letters and digits")
     answer, gap, whole, reaction, attempts = more
     settings = Settings(
         address,
@@ -106,7 +106,7 @@ def source(url: Url) -> Source:
 
 def _speed(url: Url, text: str) -> int:
     if text not in ("0", *map(str, SPEEDS)):
-        raise UsageError(f"source {url.text!r}: speed={text!r} has to be one of {', '.join(map(str, SPEEDS))}")
+        raise UsageError(f"source {url.text!r}: speed={text!r} must be one of {', '.join(map(str, SPEEDS))}")
     return int(text)
 
 
@@ -157,7 +157,7 @@ class _Asking(Connection):
         try:
             data = _carried_out(readout(self._settings, has_fixed_speed=head.has_fixed_speed), head)
         except NoReadout as error:
-            return [Trouble(f"{error} (the next attempt: in {self._schedule.failed():g} s)")]
+            return [Trouble(f"{error} (next attempt in {self._schedule.failed():g} s)")]
         finally:
             self.close()
         self._schedule.read()
@@ -218,12 +218,16 @@ class _SerialHead:
         fd = self._port.fileno()
         while data:
             if not select.select([], [fd], [], _CONNECT_S)[1]:
-                raise OSError(errno.ETIMEDOUT, "the port takes nothing to be sent: is it an adapter that is stuck?")
+                raise OSError(
+                    errno.ETIMEDOUT, "the port does not accept data: unplug the adapter, and plug it in again"
+                )
             data = data[os.write(fd, data) :]
         try:
             termios.tcdrain(fd)
         except termios.error as error:
-            raise OSError(errno.ENODEV, f"the device is gone: was the cable pulled out? ({error.args[1]})") from None
+            raise OSError(
+                errno.ENODEV, f"device disconnected: check that the cable is plugged in ({error.args[1]})"
+            ) from None
 
     def set_speed(self, baud: int) -> None:
         # Not by pyserial, which sets the format anew, too: a pty has none, and refuses it.
@@ -232,14 +236,14 @@ class _SerialHead:
             attributes[4:6] = [getattr(termios, f"B{baud}")] * 2
             termios.tcsetattr(self._port.fileno(), termios.TCSADRAIN, attributes)
         except termios.error as error:
-            raise OSError(errno.EINVAL, f"the port does not take {baud} baud: {error}") from None
+            raise OSError(errno.EINVAL, f"the port does not support {baud} baud: {error}") from None
 
     def received(self, seconds: float) -> bytes:
         if not select.select([self._port], [], [], seconds)[0]:
             return b""
         data = os.read(self._port.fileno(), 4096)
         if not data:
-            raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
+            raise OSError(errno.ENODEV, "device disconnected: check that the cable is plugged in")
         return data
 
     def close(self) -> None:

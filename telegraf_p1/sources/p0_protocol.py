@@ -120,7 +120,7 @@ def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
             failed = error
             stays |= error.is_garbled
     if not failed.data:
-        raise NoReadout(f"no readout in {settings.attempts} attempt{'s'[: settings.attempts > 1]}: {failed}")
+        raise NoReadout(f"no readout after {settings.attempts} attempt{'s'[: settings.attempts > 1]}: {failed}")
     return failed.data
 
 
@@ -145,7 +145,7 @@ def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Excha
     mode, speed = chosen(settings, character)
     if has_fixed_speed and mode == "B" and speed != START_BAUD:
         raise NoReadout(
-            f"the meter changes to {speed} baud, which this bridge cannot: use p0+rfc2217:// or a serial port"
+            f"the meter changes to {speed} baud, which this bridge does not support: use p0+rfc2217:// or a serial port"
         )
     if stays and mode == "C":
         speed = START_BAUD
@@ -159,8 +159,8 @@ def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Excha
     block = yield from _block(settings, rest, speed)
     if block.startswith(_STX) and bcc(block[1:-1]) != block[-1]:
         if b")\r\n" not in block and b")!" not in block:
-            raise _Failed(f"what comes at {speed} baud is no readout: {block[:20]!r}", is_garbled=True)
-        raise _Failed("the BCC of the readout does not fit", data=identification + block)
+            raise _Failed(f"the data at {speed} baud is not a readout: {block[:20]!r}", is_garbled=True)
+        raise _Failed("the BCC of the readout does not match", data=identification + block)
     return identification + block
 
 
@@ -189,10 +189,10 @@ def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str
     told = data.replace(f"/?{settings.address}!\r\n".encode("ascii"), b"").strip(b"\0")
     if not told:
         raise _Failed(
-            "the meter does not answer: does the head sit on its optical port, the right way up? "
-            "A meter with a battery may need ?wakeup=2.2s, another one its ?address="
+            "the meter does not answer: check that the head sits on its optical port, the right way "
+            "up. A meter with a battery may need ?wakeup=2.2s, one on a shared line its ?address="
         )
-    raise _Failed(f"the meter gives no identification, but {told[:20]!r}: does light fall on the head?")
+    raise _Failed(f"the meter sends no identification, but {told[:20]!r}: check that no light falls on the head")
 
 
 def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Heard, bytes]:
@@ -217,5 +217,5 @@ def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Hea
     if b"\x15" in data:
         raise _Failed("the meter refuses the readout (NAK)")
     if not data:
-        raise _Failed(f"the meter says who it is, and nothing at {speed} baud", is_garbled=True)
-    raise _Failed(f"what comes at {speed} baud is no readout: {data[:20]!r}", is_garbled=True)
+        raise _Failed(f"the meter sends its identification, but nothing at {speed} baud", is_garbled=True)
+    raise _Failed(f"the data at {speed} baud is not a readout: {data[:20]!r}", is_garbled=True)

@@ -89,7 +89,7 @@ class _Bounded:
         data = self._opened.recv(size)
         self._received.commands += len(data)
         if self._received.commands > _MOST_COMMANDS:
-            raise ValueError("the server sends commands without end, and nothing of the meter")
+            raise ValueError("the server sends commands without end, and no data of the meter")
         return data
 
     def shutdown(self, how: int) -> None:
@@ -151,7 +151,10 @@ def translated() -> Iterator[None]:
     except serial.SerialException as error:
         raise OSError(errno.EIO, _advice(str(error))) from None
     except BrokenPipeError as error:
-        text = "the server hangs up: is its port in use (in ser2net, max-connections lets more than one client in)?"
+        text = (
+            "the server closes the connection: check that its port is free (in ser2net, "
+            "max-connections allows more than one client)"
+        )
         raise OSError(error.errno, text) from None
     except OSError:
         raise
@@ -164,11 +167,11 @@ def translated() -> Iterator[None]:
 def _advice(text: str) -> str:
     """Turn what pyserial says into what to do."""
     if "not seem to support" in text:
-        return "the server does not speak RFC 2217: read it as tcp://host:port"
+        return "the server does not support RFC 2217: use tcp://host:port"
     if "rejected value" in text and "control" not in text:
-        return f"the server refuses our settings ({text}): give it its own as ?baudrate= and ?format="
+        return f"the server rejects the serial settings ({text}): set its own with ?baudrate= and ?format="
     if "option" in text:
         return f"{text}: add ?ign_set_control, for servers that do not answer to modem lines (ser2net on a pty)"
     return (
-        text.rpartition("] ")[2] or "the server answers as no RFC 2217 server does"
+        text.rpartition("] ")[2] or "the server does not answer like an RFC 2217 server"
     )  # `Could not open port …: [Errno 111] Connection refused`

@@ -35,16 +35,18 @@ if TYPE_CHECKING:
 _FILL: Final = 2048
 
 _ADVICE: dict[object, str] = {
-    errno.ENOENT: "there is no such device: is the cable plugged in? `ls -l /dev/serial/by-id` shows what is",
-    errno.EACCES: "not allowed: run `sudo usermod -aG dialout {user}` and restart Telegraf (or log in again)",
-    errno.EPERM: "this service or container may not open it: a container needs `--device {path}`, a systemd service "
-    "`DeviceAllow=char-ttyUSB rw` (deploy/telegraf.service.d/hardening.conf)",
-    errno.EAGAIN: "another program reads this port, and a telegram goes to one reader only: "
-    "stop that program, or share the port with ser2net and read it as tcp://127.0.0.1:PORT",
+    errno.ENOENT: "no such device: check that the cable is plugged in; `ls -l /dev/serial/by-id` lists the devices",
+    errno.EACCES: "permission denied: run `sudo usermod -aG dialout {user}` and restart Telegraf (or log in again)",
+    errno.EPERM: "this service or container is not allowed to open it: a container needs `--device "
+    "{path}`, a systemd service `DeviceAllow=char-ttyUSB rw` "
+    "(deploy/telegraf.service.d/hardening.conf)",
+    errno.EAGAIN: "port in use by another program, and only one program can read it: stop that program, or "
+    "share the port with ser2net and read it as tcp://127.0.0.1:PORT",
 }
 _TWO_READERS: Final = (
-    "another program reads this port too and takes bytes away, so that telegrams are lost: "
-    "stop it (`sudo fuser -v` with the name of the port shows which), or share the port with ser2net"
+    "another program also reads this port and takes bytes away, so that telegrams are lost: "
+    "stop it (`sudo fuser -v` with the name of the port shows which), or share the port with "
+    "ser2net"
 )
 _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 
@@ -87,9 +89,7 @@ class Plan:
         if not search.has_moved:
             return ""
         settings = f"?baudrate={self.baudrate}&format={self.format}"
-        return (
-            f"the line is {self.baudrate} {self.format}, found by listening: {settings} in the source spares the search"
-        )
+        return f"detected {self.baudrate} {self.format}: write {settings} in the source to skip the detection"
 
 
 class Port(Connection):
@@ -186,7 +186,9 @@ class Port(Connection):
             setattr(self._port, self._plan.request, True)
         except OSError:
             line = self._plan.request.upper()
-            self._trouble = [Trouble(f"this port has no {line} that can be switched: leave request= out of the source")]
+            self._trouble = [
+                Trouble(f"this port has no {line} line that can be switched: remove request= from the source")
+            ]
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
         """Raise the line that asks for telegrams, or lower it, from any thread."""
@@ -215,7 +217,7 @@ def check_device(fd: int) -> None:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
-        raise OSError(errno.ENODEV, "the device is gone: was the cable pulled out?")
+        raise OSError(errno.ENODEV, "device disconnected: check that the cable is plugged in")
 
 
 def _user() -> str:
@@ -232,7 +234,7 @@ def opened(path: str, line: Line) -> serial.Serial:
     except (OSError, termios.error) as error:
         number = error.args[0] if error.args else 0
         if "Inappropriate ioctl" in str(error) or number == errno.EISDIR:
-            raise UsageError(f"{path} is no serial port; for a recording write file:NAME") from None
+            raise UsageError(f"{path} is not a serial port; for a recording write file:NAME") from None
         advice = _ADVICE.get(number, "").format(user=_user(), path=path)
         raise OSError(number, advice or str(error)) from None
     except ValueError as error:  # a speed the driver does not know, a NUL in the name

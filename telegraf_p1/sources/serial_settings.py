@@ -20,7 +20,7 @@ class Line:
         """Raise UsageError for what is no speed or no format."""
         data_bits, parity, stop_bits = line_format[:1], line_format[1:2].upper(), line_format[2:]
         if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
-            raise UsageError(f"source {url.text!r}: format={line_format!r} has to be 8N1 or 7E1, or the like")
+            raise UsageError(f"source {url.text!r}: format={line_format!r} must be 8N1, 7E1 or the like")
         self._has_seven_bits = data_bits == "7"
         self.speed = int(number(url, "baudrate", baudrate, 50))
         self.byte_s = (1 + int(data_bits) + (parity != "N") + int(stop_bits)) / self.speed
@@ -40,5 +40,5 @@ class Line:
 def request_line(url: Url, value: str) -> str:
     """Give the line that asks the meter for telegrams, `rts` or `dtr`; empty when all are raised all the time."""
     if value not in ("always", "rts", "dtr"):
-        raise UsageError(f"source {url.text!r}: request={value!r} has to be always, rts or dtr")
+        raise UsageError(f"source {url.text!r}: request={value!r} must be always, rts or dtr")
     return "" if value == "always" else value

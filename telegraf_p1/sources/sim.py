@@ -24,14 +24,14 @@ _PAST_S: Final = 300  # between two telegrams of the past
 def source(url: Url) -> Source:
     """Give telegrams of a simulated meter, in step with the clock."""
     if url.path or url.host:
-        raise UsageError(f"source {url.text!r}: options follow a ?, for example sim:?form=be")
+        raise UsageError(f"source {url.text!r}: write the options after a ?, for example sim:?form=be")
     form, interval, count, seed, since, encrypted = options(
         url, form="nl-5.0", interval=1, count=0, seed=1, since=0, encrypted="no"
     )
     if form not in FORMS:
-        raise UsageError(f"source {url.text!r}: form={form!r} has to be one of: {', '.join(FORMS)}")
+        raise UsageError(f"source {url.text!r}: form={form!r} must be one of: {', '.join(FORMS)}")
     if encrypted not in ("yes", "no"):
-        raise UsageError(f"source {url.text!r}: encrypted={encrypted!r} has to be yes or no")
+        raise UsageError(f"source {url.text!r}: encrypted={encrypted!r} must be yes or no")
     try:
         keys = keys_of_the_meter() if encrypted == "yes" else None
     except ValueError as error:

@@ -57,5 +57,5 @@ def _last_words(first: bytes) -> str:
     """Quote what came on this connection, if it was no telegram: `Port already in use` (ser2net)."""
     if not first or len(first) == _LAST_WORDS or first.startswith(b"/") or b"(" in first:
         return ""
-    advice = "; in ser2net, max-connections lets more than one client in" if b"in use" in first else ""
-    return f" and said before: {first.decode('ascii', 'backslashreplace').strip()!r}{advice}"
+    advice = "; in ser2net, max-connections allows more than one client" if b"in use" in first else ""
+    return f" after sending {first.decode('ascii', 'backslashreplace').strip()!r}{advice}"

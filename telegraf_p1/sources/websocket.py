@@ -110,7 +110,7 @@ class _Peer:
         self._send()
         while self._protocol.state is State.CONNECTING:
             if not self._receive(end):
-                raise OSError(errno.ETIMEDOUT, "connected, but the device does not answer as a WebSocket does")
+                raise OSError(errno.ETIMEDOUT, "connected, but the device does not answer like a WebSocket server")
             if error := self._protocol.handshake_exc:
                 words = wants_tls("device", "ws", self._answer) if self._is_plain else ""
                 raise OSError(errno.EPROTO, words or _refusal(error))
@@ -180,27 +180,29 @@ class _Peer:
             self._socket.sendall(b"".join(self._protocol.data_to_send()))
         except OSError as error:
             # What came before is read first, and perhaps the reason.
-            self._over = self._over or OSError(errno.ECONNRESET, f"the other side is gone: {error.strerror or error}")
+            self._over = self._over or OSError(
+                errno.ECONNRESET, f"connection to the device lost: {error.strerror or error}"
+            )
 
 
 def _refusal(error: Exception) -> str:
     if not isinstance(error, InvalidStatus):
-        return f"the device does not answer as a WebSocket does: {error}"
+        return f"the device does not answer like a WebSocket server: {error}"
     answer = error.response
-    where = f", go to {answer.headers['Location']!r}" if "Location" in answer.headers else ""
-    return f"the device answers {answer.status_code} {answer.reason_phrase}, and opens no WebSocket{where}"
+    where = f", with a redirect to {answer.headers['Location']!r}" if "Location" in answer.headers else ""
+    return f"the device answers {answer.status_code} {answer.reason_phrase}, and does not open a WebSocket{where}"
 
 
 def _broken(error: Exception) -> OSError:
     if isinstance(error, EOFError):
         return OSError(errno.ECONNRESET, "the other side closed the connection")
     if isinstance(error, PayloadTooBig):
-        return OSError(errno.EMSGSIZE, f"a message of more than {LARGEST} bytes came, which is no telegram")
-    return OSError(errno.EPROTO, f"the device does not keep to the WebSocket protocol: {error}")
+        return OSError(errno.EMSGSIZE, f"a message is longer than {LARGEST} bytes, and is not a telegram")
+    return OSError(errno.EPROTO, f"the device violates the WebSocket protocol: {error}")
 
 
 def _closed(close: Close) -> OSError:
     if close.code == _POLICY_VIOLATION:
-        cure = "a Homey Energy Dongle serves two clients at most, and has its local API switched on in the Homey app"
-        return OSError(errno.EACCES, f"the device refuses ({close}): {cure}")
+        cure = "a Homey Energy Dongle accepts two clients at most, and needs its local API switched on in the Homey app"
+        return OSError(errno.EACCES, f"the device refuses the connection ({close}): {cure}")
     return OSError(errno.ECONNRESET, f"the device closed the connection ({close})")

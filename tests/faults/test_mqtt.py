@@ -55,8 +55,8 @@ def test_broker_killed(row: Row, broker: Mosquitto, device: Device) -> None:
         row.wait_for_all()
         row.took(begun)
         row.steady()
-        row.said("is back")
-    assert row.log().count("trying again") == row.log().count("is back") == 1
+        row.said("connection restored")
+    assert row.log().count("retrying") == row.log().count("connection restored") == 1
 
 
 @fault(PART, "broker suspended (SIGSTOP)")

@@ -60,7 +60,7 @@ def test_stdout_unread_for_too_long(row: Row, cable: Cable) -> None:
         row.wait_for_all()
         row.took(begun)
         row.steady()
-    (dropped,) = re.findall(r"(\d+) records were dropped", row.log())
+    (dropped,) = re.findall(r"the oldest (\d+) were dropped", row.log())
     assert int(dropped) == row.lost()
 
 
@@ -87,7 +87,7 @@ def test_stderr_blocked(row: Row, cable: Cable) -> None:
         os.read(read, size)
         cable.write(REJECTED.replace(b"!1234", b""))
         row.steady(1)
-        assert b"of this log were dropped" in os.read(read, size)
+        assert b"log lines were dropped" in os.read(read, size)
     os.close(read)
     os.close(write)
 

@@ -29,7 +29,7 @@ def test_pulled_out_and_renumbered(row: Row, cable: Cable) -> None:
         row.wire = cable.write
         row.recovered()
         row.steady()
-        row.said("is back")
+        row.said("connection restored")
     assert row.log().count("\n") <= 3  # gone, perhaps missing, back
 
 
@@ -45,7 +45,7 @@ def test_held_by_another_program(row: Row, cable: Cable) -> None:
                     holder.read(65536)
 
                 row.wire = take
-                row.said("another program reads this port")
+                row.said("port in use by another program")
                 row.said("ser2net")
                 row.send(either(10, 60), PACE)
             fcntl.flock(holder, fcntl.LOCK_UN)
@@ -60,7 +60,7 @@ def test_silent(row: Row, cable: Cable) -> None:
     with row.plugin("run", f"{cable.link}{either('?timeout=1s', '')}"):
         row.begin()
         row.steady()
-        row.said("trying again", seconds=90)
+        row.said("retrying", seconds=90)
         time.sleep(0.1)
         row.steady()
 
@@ -93,7 +93,7 @@ def test_stuck(row: Row, cable: Cable) -> None:
         cable.link.unlink()
         cable.plug_in()
         with row.unheard():
-            while "trying again" not in row.log():
+            while "retrying" not in row.log():
                 row.send(1, PACE)
         row.recovered()
         row.steady()

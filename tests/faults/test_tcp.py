@@ -103,7 +103,7 @@ def _parts(row: Row, bridge: Bridge, part: Callable[[], None]) -> None:
             bridge.accept()
             row.steady(1)
             row.took(begun)
-        row.said("is back")
+        row.said("connection restored")
 
 
 @fault(
@@ -120,7 +120,7 @@ def test_half_open(row: Row, bridge: Bridge) -> None:
         begun = time.monotonic()
         with row.unheard():
             row.wire = lambda _: None
-            while "trying again" not in row.log():
+            while "retrying" not in row.log():
                 row.send(1, PACE)
         bridge.accept()
         row.wire = bridge.send

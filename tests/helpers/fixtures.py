@@ -1,6 +1,7 @@
 """Real parts that many tests begin with."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,10 +10,31 @@ from typing import Any
 import pytest
 
 from telegraf_p1.forward.spool import Spool
+from telegraf_p1.log import Log
 from tests.helpers.cable import Cable
 from tests.helpers.databases import Influx
 from tests.helpers.kafka import Kafka
+from tests.helpers.messages import is_known
 from tests.helpers.mosquitto import Mosquitto
+
+
+@pytest.fixture(autouse=True)
+def each_line_of_a_log_is_a_known_message(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold of all tests that what they make the program say is among the messages that docs/troubleshooting.md has."""
+    said: set[str] = set()
+    put = Log._put  # noqa: SLF001
+
+    def watched(log: Log, level: str, text: str) -> None:
+        frame = sys._getframe(1)  # noqa: SLF001
+        while frame.f_back and frame.f_globals["__name__"] == Log.__module__:
+            frame = frame.f_back
+        if frame.f_globals["__name__"].startswith("telegraf_p1"):
+            said.add(text)
+        put(log, level, text)
+
+    monkeypatch.setattr(Log, "_put", watched)
+    yield
+    assert [text for text in said if not is_known(text)] == []
 
 
 @pytest.fixture

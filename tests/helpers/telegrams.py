@@ -54,10 +54,10 @@ KEY = bytes(range(16))
 LUXEMBOURG = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 
 
-def seal(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, counter: int = 1) -> bytes:
+def encrypt(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, counter: int = 1) -> bytes:
     """Encrypt a telegram as a Smarty meter does (p1.md, section 11)."""
     head = b"\xdb\x08TST\0\0\0\0\1"
-    body = _sealed(telegram, key, head[2:] + counter.to_bytes(4, "big"), b"\x30" + authentication)
+    body = _encrypted(telegram, key, head[2:] + counter.to_bytes(4, "big"), b"\x30" + authentication)
     if len(body) < 0x80:
         return head + bytes([len(body)]) + body
     if len(body) < 0x100:
@@ -65,14 +65,14 @@ def seal(telegram: bytes, key: bytes = KEY, authentication: bytes = LUXEMBOURG, 
     return head + b"\x82" + len(body).to_bytes(2, "big") + body
 
 
-def seal_block(telegram: bytes, title: bytes, authenticated: bytes = b"\x30" + LUXEMBOURG) -> bytes:
+def encrypt_block(telegram: bytes, title: bytes, authenticated: bytes = b"\x30" + LUXEMBOURG) -> bytes:
     """Encrypt what follows the identification, as an Elgama in Poland does: without a system title."""
     identification, blank, objects = telegram.partition(b"\r\n\r\n")
-    body = _sealed(objects, KEY, title + b"\0\0\0\1", authenticated)
+    body = _encrypted(objects, KEY, title + b"\0\0\0\1", authenticated)
     return identification + blank + b"\0\x82" + len(body).to_bytes(2, "big") + body
 
 
-def _sealed(plain: bytes, key: bytes, nonce: bytes, authenticated: bytes) -> bytes:
+def _encrypted(plain: bytes, key: bytes, nonce: bytes, authenticated: bytes) -> bytes:
     """Give the security byte, the counter, the cipher text and the tag."""
     encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, min_tag_length=12)).encryptor()
     encryptor.authenticate_additional_data(authenticated)

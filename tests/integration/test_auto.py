@@ -46,21 +46,23 @@ def speak_until_read(process: subprocess.Popen[bytes], cable: Cable, speed: int,
 def test_the_port_where_a_meter_speaks_is_taken_and_found_again(tmp_path: Path, cables: Callable[[str], Cable]) -> None:
     log = tmp_path / "log"
     with plugin("run", f"auto:{tmp_path}/ttyUSB*", log=log) as process:
-        waits = f"no {tmp_path}/ttyUSB* is there: plug the cable in"
+        waits = f"no port matches {tmp_path}/ttyUSB*: plug the cable in"
         wait_until(lambda: waits in log.read_text(), "what it waits for")
         silent = cables("ttyUSB0")
         wait_until(lambda: silent.device in open_files(process.pid), "the port that is there")
         meter = cables("ttyUSB1")
         speak_until_read(process, meter, 9600, "7E1")
         wait_until(lambda: silent.device not in open_files(process.pid), "the other port to be free")
-        assert f"a meter speaks on {meter.link} (9600 7E1): this port is read" in log.read_text()
+        assert f"meter found on {meter.link} (9600 7E1): reading this port" in log.read_text()
         meter.pull_out()
-        wait_until(lambda: f"{meter.link}: the device is gone: was the cable pulled out?" in log.read_text(), "that")
+        wait_until(
+            lambda: f"{meter.link}: device disconnected: check that the cable is plugged in" in log.read_text(), "that"
+        )
         elsewhere = cables("ttyUSB7")
         speak_until_read(process, elsewhere, 9600, "7E1")
-        wait_until(lambda: f"auto:{tmp_path}/ttyUSB* is back" in log.read_text(), "that it is back")
+        wait_until(lambda: f"auto:{tmp_path}/ttyUSB*: connection restored" in log.read_text(), "the good news")
         said = log.read_text()
-    assert f"a meter speaks on {elsewhere.link} (9600 7E1): this port is read" in said
+    assert f"meter found on {elsewhere.link} (9600 7E1): reading this port" in said
     assert said.count(waits) == 1
     assert "the speed" not in said
 
@@ -73,5 +75,5 @@ def test_a_port_that_is_busy_is_named_and_the_other_is_read(tmp_path: Path, cabl
         with plugin("run", f"auto:{tmp_path}/ttyUSB*", log=log) as process:
             speak_until_read(process, meter, 115200, "8N1")
             said = log.read_text()
-    assert said.count(f"{busy.link}: another program reads this port") == 1
-    assert f"a meter speaks on {meter.link} (115200 8N1)" in said
+    assert said.count(f"{busy.link}: port in use by another program") == 1
+    assert f"meter found on {meter.link} (115200 8N1)" in said

@@ -94,7 +94,7 @@ def test_on_a_terminal_it_shows_what_it_does_and_the_meter_live_until_ctrl_c(tmp
         ) as process,
     ):
         wait_until(lambda: screen.shows(r"115200 8N1.*\d+ bytes"), "the line that shows what it does")
-        wait_until(lambda: screen.shows("A meter speaks on"), "the meter")
+        wait_until(lambda: screen.shows("Meter found on"), "the meter")
         wait_until(lambda: screen.shows("L3.*[█░]{3}"), "the bars")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0

@@ -176,7 +176,7 @@ def test_a_device_says_which_topic_it_may_not_write_to(cloud: Cloud, tmp_path: P
     environment = {**os.environ, "P1_MQTT_PASSWORD": household.password}
     with log.open("wb") as file, program(command, stdin=subprocess.DEVNULL, stderr=file, env=environment):
         wait_until(lambda: "'p1/writes-4/raw'" in log.read_text(), "the topic")
-    assert "is back" not in log.read_text()
+    assert "connection restored" not in log.read_text()
 
 
 def test_a_household_reads_no_topic(cloud: Cloud) -> None:
@@ -355,7 +355,7 @@ def test_a_return_that_ends_in_the_middle_leaves_the_readings_to_nobody_else(kno
 def test_a_removal_that_grafana_could_not_be_told_of_is_done_by_the_next(known: Settings, data: str) -> None:
     name, told, keep_data = f"untold{data[1:]}", known.folder / "told", data == "--keep-data"
     add(known, name, comes_back=False)
-    with pytest.raises(OSError, match="`false` fails"):
+    with pytest.raises(OSError, match="`false` failed"):
         remove(known._replace(grafana="false"), name, keep_data=keep_data)
     remove(known._replace(grafana=f"touch {told}"), name, keep_data=keep_data)
     assert told.exists()
@@ -447,10 +447,10 @@ def test_a_failure_leaves_nothing_that_works_by_half(cloud: Cloud) -> None:
     settings = cloud.state / "settings"
     right = settings.read_text()
     for old, new, words in (
-        (f"sh -c 'kill -HUP $(cat {cloud.folder}/mosquitto.pid)'", "false", "`false` fails"),
-        ("P1_CLOUD_GRAFANA=", "P1_CLOUD_GRAFANA=false", "`false` fails"),
+        (f"sh -c 'kill -HUP $(cat {cloud.folder}/mosquitto.pid)'", "false", "`false` failed"),
+        ("P1_CLOUD_GRAFANA=", "P1_CLOUD_GRAFANA=false", "`false` failed"),
         (cloud.url, "http://127.0.0.1:1", "InfluxDB does not answer"),
-        (cloud.settings()["P1_CLOUD_TOKEN"], "another", "does not know the token"),
+        (cloud.settings()["P1_CLOUD_TOKEN"], "another", "rejects the token"),
     ):
         settings.write_text(right.replace(old, new))
         assert settings.read_text() != right

@@ -12,7 +12,7 @@ import pytest
 
 from telegraf_p1 import __version__
 from tests.helpers.programs import component, program, required, wait_until
-from tests.helpers.telegrams import KEY, ROOT, seal
+from tests.helpers.telegrams import KEY, ROOT, encrypt
 
 pytestmark = pytest.mark.integration
 
@@ -162,7 +162,7 @@ def test_it_is_installed_works_and_leaves_nothing(debian: Debian, deb: Path) -> 
     # With a key, too, by Debian's cryptography.
     line = GOLDEN.with_suffix(".line").read_text()
     assert decoded(debian, GOLDEN.read_bytes()) == line
-    encrypted = seal(GOLDEN.read_bytes())
+    encrypted = encrypt(GOLDEN.read_bytes())
     assert decoded(debian, encrypted, P1_DECRYPTION_KEY=KEY.hex()) == line
 
     # What each source and `check` load is there, and in a version that they understand.

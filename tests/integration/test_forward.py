@@ -25,7 +25,7 @@ from tests.helpers.fake_broker import CONNACK, ONLY_3_1_1
 from tests.helpers.mosquitto import Device, Mosquitto, line, subscribed
 from tests.helpers.programs import PLUGIN, free_port, plugin, program, read_line, wait_until
 from tests.helpers.server import serving
-from tests.helpers.telegrams import KEY, LUXEMBOURG, ROOT, START, seal
+from tests.helpers.telegrams import KEY, LUXEMBOURG, ROOT, START, encrypt
 
 TOPIC = "p1/E0047010000000011/raw"
 STATUS = "p1/E0047010000000011/status"
@@ -151,7 +151,7 @@ def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
         house.send(2)
         wait_until(lambda: len(reader.telegrams) == 2, "the first telegrams")
         broker.stop()
-        wait_until(lambda: "telegrams wait until it is there" in said(tmp_path), "the warning")
+        wait_until(lambda: "telegrams are queued until the connection is restored" in said(tmp_path), "the warning")
         away: list[tuple[float, float]] = []
         for _ in range(5):
             begun = time.time()
@@ -164,7 +164,11 @@ def test_what_came_while_the_broker_was_away_arrives_in_order_and_dated_right(
         wait_until(lambda: len(reader.telegrams) == 9, "what came later")
     assert reader.telegrams == house.sent
     assert all(begun < at < end for at, (begun, end) in zip(reader.times[2:7], away, strict=True))
-    assert said(tmp_path).count("is back") == said(tmp_path).count("wait until it is there") == 1
+    assert (
+        said(tmp_path).count("connection restored")
+        == said(tmp_path).count("are queued until the connection is restored")
+        == 1
+    )
 
 
 def test_a_topic_that_nobody_has_subscribed_to_is_named_once(tmp_path: Path, broker: Mosquitto, house: House) -> None:
@@ -219,7 +223,7 @@ def test_nothing_on_disk_is_lost_by_a_kill(tmp_path: Path, broker: Mosquitto, ho
         wait_until(lambda: len(reader.telegrams) == 20, "what was on disk")
     reader.stop()
     assert reader.telegrams == house.sent
-    assert "telegrams that wait on disk, and are sent first: 20" in said(tmp_path)
+    assert "telegrams waiting on disk, which are sent first: 20" in said(tmp_path)
 
 
 def test_its_end_keeps_what_the_broker_did_not_acknowledge(
@@ -278,7 +282,7 @@ def test_a_recording_waits_where_the_queue_has_no_more_room(tmp_path: Path, brok
     broker.stop()
     arguments = (f"file:{tmp_path}/recording", broker.url(METER), "--queue-size", "1MB")
     with forwarding(tmp_path, *arguments) as process:
-        wait_until(lambda: "the source has to wait" in said(tmp_path), "the queue to be full")
+        wait_until(lambda: "reading pauses" in said(tmp_path), "the queue to be full")
         broker.start()
         assert process.wait(60) == 0
     wait_until(lambda: len(reader.telegrams) >= len(telegrams), "the telegrams")
@@ -288,8 +292,8 @@ def test_a_recording_waits_where_the_queue_has_no_more_room(tmp_path: Path, brok
 def test_an_encrypted_telegram_stays_encrypted(
     tmp_path: Path, broker: Mosquitto, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sealed = [seal(Meter("lu").telegram(START + n), counter=n + 1) for n in range(2)]
-    (tmp_path / "recording").write_bytes(b"".join(sealed))
+    encrypted = [encrypt(Meter("lu").telegram(START + n), counter=n + 1) for n in range(2)]
+    (tmp_path / "recording").write_bytes(b"".join(encrypted))
     arguments = (f"file:{tmp_path}/recording", broker.url("p1/home/raw"))
     with forwarding(tmp_path, *arguments) as process:
         assert process.wait(20) == 0
@@ -300,7 +304,7 @@ def test_an_encrypted_telegram_stays_encrypted(
     with forwarding(tmp_path, *arguments) as process:
         assert process.wait(20) == 0
     wait_until(lambda: len(reader.telegrams) == 2, "the telegrams")
-    assert reader.telegrams == sealed
+    assert reader.telegrams == encrypted
     assert KEY.hex() not in said(tmp_path)
 
 
@@ -326,7 +330,7 @@ def test_a_broker_is_acknowledged_once_the_other_has_it(tmp_path: Path, broker: 
         stack.callback(device.stop)
         lines = [device.telegram() for _ in range(3)]
         device.settle()
-        wait_until(lambda: "wait in memory" in said(tmp_path), "the error")
+        wait_until(lambda: "are kept in memory" in said(tmp_path), "the error")
         assert "Received PUBACK from p1-" not in broker.log.read_text()
         far.start()
         stack.callback(far.stop)
@@ -377,7 +381,7 @@ def test_what_the_acl_refuses_waits_until_it_is_allowed(
         with forwarding(tmp_path, house.source, target) as process:
             house.meet()
             house.send(3)
-            refusal = f"refuses the topic '{TOPIC}': this user may not write there"
+            refusal = f"refuses the topic '{TOPIC}': this user is not allowed to write there"
             wait_until(lambda: refusal in said(tmp_path), "the refusal")
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
@@ -473,7 +477,7 @@ def test_a_broker_that_knows_no_mqtt_5_gets_the_telegrams_alone(tmp_path: Path) 
             assert process.wait(20) == 0
         wait_until(lambda: len(old.published) == 3, "the last status")
     assert old.published == [(STATUS, b"online"), (TOPIC, telegram.rstrip()), (STATUS, b"offline")]
-    assert "spoken to in 3.1.1" in said(tmp_path)
+    assert "using MQTT 3.1.1" in said(tmp_path)
 
 
 def test_a_broker_gets_no_more_at_once_than_it_says(tmp_path: Path) -> None:
@@ -527,7 +531,7 @@ def test_a_telegram_that_the_broker_will_never_take_holds_up_no_other(tmp_path: 
         reader.stop()
         broker.stop()
     assert reader.telegrams == [small.rstrip()]
-    assert "more than the broker takes" in said(tmp_path)
+    assert "is dropped: the broker accepts" in said(tmp_path)
 
 
 def test_a_second_one_on_one_queue_is_refused(tmp_path: Path, broker: Mosquitto, house: House) -> None:
@@ -536,21 +540,21 @@ def test_a_second_one_on_one_queue_is_refused(tmp_path: Path, broker: Mosquitto,
         with forwarding(tmp_path, "sim:", broker.url(METER)) as second:
             assert second.wait(10) == 2
         assert process.poll() is None
-    assert "another process has it" in said(tmp_path)
+    assert "another process uses it" in said(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["sim:", "mqtt://host/p1/+/raw"], "cannot stand in a topic that is written to"),
+        (["sim:", "mqtt://host/p1/+/raw"], "a topic to write to cannot contain"),
         (["sim:", "mqtt://host"], "write host and topic"),
-        (["sim:", "mqtt://host/p1/status"], "status is for ours"),
+        (["sim:", "mqtt://host/p1/status"], "status is reserved"),
         (["sim:", "mqtt://me:secret-word@host/x"], "P1_MQTT_PASSWORD"),
         (["sim:", "ftp://host/x"], "write a URL such as mqtt://"),
-        (["sim:", "mqtt://host/x/raw", "--queue-size", "5"], "1MB or more"),
+        (["sim:", "mqtt://host/x/raw", "--queue-size", "5"], "at least 1MB"),
         (["sim:", "mqtt://host/x/raw?keep=1h"], "unknown option 'keep'"),
         (["sim:", "mqtt://host/x/raw?pin=0"], "target 'mqtt://host/x/raw?pin=0': "),
-        (["sim:", "mqtt://host/{naam}/raw"], "of names in braces there is {meter} alone"),
+        (["sim:", "mqtt://host/{naam}/raw"], "{meter} is the only name in braces"),
         (["nothing", "mqtt://host/x/raw"], "write a device such as"),
     ],
 )
@@ -588,6 +592,6 @@ def test_the_command_of_the_service_forwards(tmp_path: Path, broker: Mosquitto, 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 def test_it_ends_at_once_also_while_nobody_is_there(how: str, tmp_path: Path) -> None:
     with forwarding(tmp_path, "tcp://127.0.0.1:1", f"mqtt://127.0.0.1:{free_port()}/p1/home/raw") as process:
-        wait_until(lambda: "telegrams wait until" in said(tmp_path), "the warning")
+        wait_until(lambda: "telegrams are queued until" in said(tmp_path), "the warning")
         process.send_signal(signal.Signals[how])
         assert process.wait(3) == 0

@@ -30,7 +30,7 @@ def test_each_telegram_is_taken_once_over_one_connection(tmp_path: Path) -> None
             wait_until(lambda before=before: len(device.seen) > before + 3, "more questions")  # type: ignore[misc]
         assert not something_to_read(process, 0.1)
         assert len(device.clients) == 1
-    assert "trying again" not in log.read_text()
+    assert "retrying" not in log.read_text()
 
 
 def test_a_device_that_closes_its_connection_costs_nothing(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_device_that_closes_its_connection_costs_nothing(tmp_path: Path) -> No
         for _ in range(3):
             sent = device.telegram()
             assert read_line(process) == sent
-    assert "trying again" not in log.read_text()
+    assert "retrying" not in log.read_text()
 
 
 def test_homewizard_2_is_asked_with_token_and_version_and_pinned(
@@ -54,13 +54,13 @@ def test_homewizard_2_is_asked_with_token_and_version_and_pinned(
         with plugin("run", device.url, log=log):
             wait_until(lambda: "E! " in log.read_text(), "the error")
         pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate[0].read_text())).hexdigest()
-        assert f"not trusted (self-signed certificate); if it is your device, add ?pin={pin}" in log.read_text()
+        assert f"not trusted (self-signed certificate); if this is your device, add ?pin={pin}" in log.read_text()
         assert device.seen == []
 
         wrong = "00" * 32
         with plugin("run", f"{device.url}?pin={wrong}", log=log):
             wait_until(lambda: "E! " in log.read_text(), "the error")
-        assert "not the pinned one" in log.read_text()
+        assert "does not match the pin" in log.read_text()
         assert device.seen == []
 
         for query in (f"?pin={pin}", f"?ca={certificate[0]}"):
@@ -85,9 +85,9 @@ def test_what_is_not_ours_of_the_query_goes_to_the_device(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("status", "headers", "said"),
     [
-        (401, {}, "is P1_HTTP_TOKEN right?"),
+        (401, {}, "check P1_HTTP_TOKEN"),
         (404, {}, "the device answers 404 Not Found"),
-        (301, {"Location": "https://other/"}, "go to 'https://other/'"),
+        (301, {"Location": "https://other/"}, "with a redirect to 'https://other/'"),
     ],
 )
 def test_a_device_that_refuses_is_named_and_asked_again(
@@ -146,7 +146,7 @@ def test_a_device_that_drips_is_named_within_its_time(tmp_path: Path) -> None:
 
     log = tmp_path / "log"
     with speaking(drip) as speaker, plugin("run", f"{speaker.url}?timeout=2s", log=log):
-        wait_until(lambda: "no whole answer within 2 s" in log.read_text(), "the warning", 10)
+        wait_until(lambda: "no complete answer within 2 s" in log.read_text(), "the warning", 10)
 
 
 def test_no_secret_leaves_the_plugin_whatever_is_wrong_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_no_secret_leaves_the_plugin_whatever_is_wrong_with_it(tmp_path: Path, m
     monkeypatch.setenv("P1_HTTP_TOKEN", "SEC\rRET")
     done = subprocess.run([*PLUGIN, "run", device.url], capture_output=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(b"E! P1_HTTP_TOKEN holds a control character")
+    assert done.stderr.startswith(b"E! P1_HTTP_TOKEN contains a control character")
     assert b"RET" not in done.stderr
 
 

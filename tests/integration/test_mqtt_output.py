@@ -101,15 +101,15 @@ def test_values_are_published_on_topics_of_their_own(tmp_path: Path, broker: Mos
         wait_while_reading(process, lambda: f"{root}/power_import_kw" in listener.messages, "a value")
         assert listener.messages[f"{root}/p1_version"] == "50"
         broker.stop()
-        wait_while_reading(process, lambda: "is gone" in log.read_text(), "the warning")
+        wait_while_reading(process, lambda: "connection to the broker lost" in log.read_text(), "the warning")
         broker.start()
-        wait_while_reading(process, lambda: "is back" in log.read_text(), "the good news")
+        wait_while_reading(process, lambda: "connection restored" in log.read_text(), "the good news")
         listener.messages.clear()
         wait_while_reading(process, lambda: f"{root}/power_import_kw" in listener.messages, "values once more")
     late = Listener(broker)
     wait_until(lambda: f"{root}/p1_version" in late.messages, "a retained value")
     late.stop()
-    assert log.read_text().count("trying again") == log.read_text().count("is back") == 1
+    assert log.read_text().count("retrying") == log.read_text().count("connection restored") == 1
 
 
 def test_a_value_is_published_when_it_has_changed(tmp_path: Path, broker: Mosquitto) -> None:
@@ -174,7 +174,7 @@ def test_no_name_and_no_value_of_a_meter_cuts_the_others_off(broker: Mosquitto, 
             return "out/last/n" in listener.messages
 
         wait_until(all_are_there, "the values")
-        assert [line for line in said if "more than 65535 bytes is left out" in line]
+        assert [line for line in said if "would be longer than 65535 bytes" in line]
         assert [line for line in said if "a value is left out: UnicodeEncodeError" in line]
         assert len(said) == 2
     topics = {f"out/{name}/n" for name in ("A_", "B_", "C_", "D____", "_", "good", "last")}
@@ -197,8 +197,8 @@ def test_what_paho_does_not_expect_is_one_line_and_values_come_again(
         wait_until(lambda: publish("", "5") or "out/n" in listener.messages, "a value")
         assert not failures
         assert len(said) == 2
-        assert "the connection met UnicodeError at test_mqtt_output.py:" in said[0]
-        assert "is back" in said[1]
+        assert "the connection failed with UnicodeError at test_mqtt_output.py:" in said[0]
+        assert "connection restored" in said[1]
         assert "secret" not in "".join(said)
 
 
@@ -218,8 +218,8 @@ def test_a_broker_that_hangs_up_each_second_is_said_once() -> None:
         threading.Thread(target=hang_up, args=(server,), daemon=True).start()
         with publisher(f"mqtt://127.0.0.1:{server.getsockname()[1]}/x") as (_, said):
             wait_until(lambda: len(hung_up) >= 4, "four connections")
-    assert [line for line in said if "is gone" in line] == said[:1]
-    assert [line for line in said if "is back" in line] == said[1:]
+    assert [line for line in said if "connection to the broker lost" in line] == said[:1]
+    assert [line for line in said if "connection restored" in line] == said[1:]
     assert len(said) == 2
 
 
@@ -230,7 +230,7 @@ def test_why_tls_with_the_broker_fails_is_said(tmp_path: Path, broker: Mosquitto
     folder.mkdir()
     with_tls = Mosquitto(folder, f"certfile {cert}", f"keyfile {key}").start()
     try:
-        cure = f"if it is your broker, add ?pin={pin}"
+        cure = f"if this is your broker, add ?pin={pin}"
         for url, why in (
             (
                 f"mqtts://127.0.0.1:{with_tls.port}/x",
@@ -240,13 +240,13 @@ def test_why_tls_with_the_broker_fails_is_said(tmp_path: Path, broker: Mosquitto
                 f"mqtts://localhost:{with_tls.port}/x?ca={cert}",
                 f"for '127.0.0.1' and not for 'localhost'; {cure}",
             ),
-            (f"mqtts://127.0.0.1:{with_tls.port}/x?pin={'00' * 32}", f"is not the pinned one, its SHA-256 is {pin}"),
-            (f"mqtts://127.0.0.1:{broker.port}/x", "on this port"),
+            (f"mqtts://127.0.0.1:{with_tls.port}/x?pin={'00' * 32}", f"does not match the pin: its SHA-256 is {pin}"),
+            (f"mqtts://127.0.0.1:{broker.port}/x", "if this port does not use TLS"),
             (f"mqtt://127.0.0.1:{free_port()}/x", "Connection refused"),
         ):
             with publisher(url) as (_, said):
                 wait_until(lambda said=said: said, "the reason")  # type: ignore[misc]
-            assert f"{url[:200]}: the broker cannot be reached: " in said[0]
+            assert f"{url[:200]}: the broker is unreachable: " in said[0]
             assert why in said[0]
         with publisher(f"mqtts://127.0.0.1:{with_tls.port}/x?pin={pin}") as (_, said):
             wait_until(lambda: "Sending CONNACK to" in with_tls.log.read_text(), "the connection")
@@ -270,7 +270,7 @@ def test_a_broker_that_sends_messages_costs_no_memory(tmp_path: Path, qos: int) 
         serving(serve) as port,
         plugin("run", "sim:?interval=0.1", "--publish", f"mqtt://127.0.0.1:{port}/x", log=log) as process,
     ):
-        wait_while_reading(process, lambda: "nobody asked for (type 3)" in log.read_text(), "the message")
+        wait_while_reading(process, lambda: "unexpected packet (type 3)" in log.read_text(), "the message")
         memory = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
         assert memory < 40 * 1024
 
@@ -287,7 +287,7 @@ def test_what_a_broker_does_not_take_is_bounded(monkeypatch: pytest.MonkeyPatch)
 
     with serving(serve) as port, publisher(f"mqtt://127.0.0.1:{port}/x") as (publish, said):
         wait_until(lambda: publish("", os.urandom(100_000).hex()) or said, "the message")
-        assert "does not take what is published" in said[0]
+        assert "accepts values more slowly" in said[0]
         done.set()
 
 

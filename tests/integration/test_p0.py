@@ -65,7 +65,7 @@ def test_a_heat_meter_is_woken_and_read(tmp_path: Path) -> None:
         ("refuse", "the meter refuses the readout"),
         ("bcc", "telegram rejected: the BCC of the readout"),
         ("cut", "the readout was cut off"),
-        ("nothing", "the meter says who it is, and nothing"),
+        ("nothing", "the meter sends its identification, but nothing"),
     ],
 )
 def test_what_goes_wrong_is_said_and_gives_no_record(tmp_path: Path, fault: str, words: str) -> None:
@@ -94,7 +94,7 @@ def test_a_refused_speed_costs_an_attempt_and_no_record(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there_is_named_and_waited_for(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with plugin("run", f"p0://{tmp_path}/ttyP0?{_QUICK}", log=log) as process:
-        said(log, "there is no such device")
+        said(log, "no such device")
         with meter(tmp_path):
             assert "energy_import_kwh=" in read_line(process)
 
@@ -156,8 +156,8 @@ def test_no_meter_is_asked_while_no_readout_is_wanted(tmp_path: Path) -> None:
 def test_the_simulator_names_what_it_does_not_know(tmp_path: Path) -> None:
     for options, words in (
         ("colour=red", "unknown option 'colour'"),
-        ("fault=odd", "has to be one of: silent"),
-        ("mode=B&speed=300", "there is no such thing"),
+        ("fault=odd", "must be one of: silent"),
+        ("mode=B&speed=300", "is not a valid combination"),
     ):
         command = [sys.executable, "-m", "telegraf_p1", "simulate", f"p0:pty:{tmp_path}/tty?{options}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -29,7 +29,7 @@ from tests.helpers.programs import (
     something_to_read,
     wait_until,
 )
-from tests.helpers.telegrams import KEY, START, records, seal, with_crc
+from tests.helpers.telegrams import KEY, START, encrypt, records, with_crc
 
 
 def exchange(process: subprocess.Popen[bytes], cable: Cable) -> None:
@@ -77,7 +77,7 @@ def in_state(state: str, cable: Cable, log: Path) -> Iterator[subprocess.Popen[b
             case "connecting":
                 wait_until(lambda: sockets(process.pid), "an attempt to connect")
             case "back-off":
-                wait_until(lambda: logged(log, "trying again"), "the warning")
+                wait_until(lambda: logged(log, "retrying"), "the warning")
             case "writing":
                 wait_until(lambda: unread(process) > 40_000, "a full pipe")
             case "finished":
@@ -126,7 +126,7 @@ def test_a_cable_that_comes_later_is_waited_for(tmp_path: Path, cable: Cable) ->
     log = tmp_path / "log"
     with plugin("run", str(cable.link), log=log) as process:
         wait_until(lambda: logged(log, "E! "), "the message")
-        assert logged(log, "is the cable plugged in?")
+        assert logged(log, "check that the cable is plugged in")
         cable.plug_in()
         exchange(process, cable)
 
@@ -208,32 +208,32 @@ def test_a_rejected_telegram_gives_one_warning_and_no_record(tmp_path: Path, cab
         (["run", "/dev/ttyUSB0?baudrate=fast"], "baudrate"),
         (["run", "/dev/ttyUSB0?format=9X3"], "format"),
         (["run", "serial://ttyUSB0"], "three slashes"),
-        (["run", "/dev/null"], "no serial port"),
+        (["run", "/dev/null"], "is not a serial port"),
         (["run", "sim:?form=xx"], "nl-5.0"),
         (["run", "sim:?interval=1e300"], "interval"),
         (["run", "sim:", "--stats", "soon"], "60s"),
-        (["run", "sim:", "--stats", "10ms"], "1s or more"),
-        (["run", "sim:", "--history", "59s"], "60s or more"),
+        (["run", "sim:", "--stats", "10ms"], "at least 1s"),
+        (["run", "sim:", "--history", "59s"], "at least 60s"),
         (["decode", "--history", "soon"], "60s"),
-        (["run", "sim:form=lu"], "options follow a ?"),
-        (["run", "sim:?form=be&form=lu"], "stands there twice"),
+        (["run", "sim:form=lu"], "write the options after a ?"),
+        (["run", "sim:?form=be&form=lu"], "is given twice"),
         (["run", "recording.txt"], "file:NAME"),
-        (["run", "tcp://a..b:23"], "no host name"),
+        (["run", "tcp://a..b:23"], "not a valid host name"),
         (["run", "/dev/ptmx?baudrate=1e12"], "baudrate"),
-        (["run", "/dev"], "no serial port"),
-        (["run", "file:%00"], "can be printed"),
+        (["run", "/dev"], "is not a serial port"),
+        (["run", "file:%00"], "only printable characters"),
         (["decode", "/proc/self/mem"], "Input/output error"),
         (["run", "file:/no/such/file"], "No such file"),
         (["decode", "/no/such/file"], "No such file"),
         (["run", "sim:", "--publish", "tcp://h/x"], "mqtt://host/root"),
-        (["run", "sim:", "--publish", "mqtt://a..b/x"], "no host name"),
-        (["run", "sim:", "--publish", f"mqtt://{'h' * 70}/x"], "no host name"),
+        (["run", "sim:", "--publish", "mqtt://a..b/x"], "not a valid host name"),
+        (["run", "sim:", "--publish", f"mqtt://{'h' * 70}/x"], "not a valid host name"),
         (["run", "sim:", "--publish", f"mqtt://h/{'x' * 65_536}"], "too long"),
-        (["run", "sim:", "--publish", "mqtt://h/a%0Ab"], "can be printed"),
-        (["run", "sim:", "--publish", "mqtt://h/a%EF%BF%BEb"], "can be printed"),
+        (["run", "sim:", "--publish", "mqtt://h/a%0Ab"], "only printable characters"),
+        (["run", "sim:", "--publish", "mqtt://h/a%EF%BF%BEb"], "only printable characters"),
         (["run", "sim:", "--publish", f"mqtt://{'u' * 65_536}@h/x"], "too long"),
-        (["run", "sim:", "--publish", "mqtt://h/+/x"], "+ and #"),
-        (["run", "sim:", "--publish", "mqtts://h/x?ca=%00"], "can be printed"),
+        (["run", "sim:", "--publish", "mqtt://h/+/x"], "cannot contain + or #"),
+        (["run", "sim:", "--publish", "mqtts://h/x?ca=%00"], "only printable characters"),
         (["run", "sim:", "--definitions", "/dev/zero"], "regular file"),
         (["run", "sim:", "--meter-tag", "hash"], "P1_HASH_KEY"),
         (["frobnicate"], "frobnicate"),
@@ -292,24 +292,24 @@ def test_a_second_reader_that_takes_bytes_away_is_noticed(tmp_path: Path, cable:
             process.send_signal(signal.SIGCONT)
             with suppress(BlockingIOError):
                 other.read(1)
-            return logged(log, "another program reads this port too")
+            return logged(log, "another program also reads this port")
 
         wait_until(noticed, "the warning")
         exchange(process, cable)
 
 
-def test_sealed_telegrams_are_read_with_the_key_from_the_environment(
+def test_encrypted_telegrams_are_read_with_the_key_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     telegram = Meter().telegram(START)
-    (tmp_path / "sealed").write_bytes(seal(telegram))
+    (tmp_path / "encrypted").write_bytes(encrypt(telegram))
     monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
-    with plugin("run", f"file:{tmp_path / 'sealed'}", log=tmp_path / "log") as process:
+    with plugin("run", f"file:{tmp_path / 'encrypted'}", log=tmp_path / "log") as process:
         assert read_line(process) == lineproto.line(records(telegram)[0])
     monkeypatch.setenv("P1_DECRYPTION_KEY", "SECRET")
     done = subprocess.run([*PLUGIN, "run", "sim:"], capture_output=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert b"P1_DECRYPTION_KEY has to be 32 hex digits" in done.stderr
+    assert b"P1_DECRYPTION_KEY must be 32 hex digits" in done.stderr
     assert b"SECRET" not in done.stderr
 
 
@@ -385,7 +385,7 @@ def test_decode_into_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
 def test_decode_scrubs_a_recording_and_keeps_the_crc_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording, scrubbed = tmp_path / "recording", tmp_path / "scrubbed"
     first, second = Meter().telegram(START), Meter("be").telegram(START)
-    recording.write_bytes(first[300:] + first + b"noise" + second + seal(first) + first[:200])
+    recording.write_bytes(first[300:] + first + b"noise" + second + encrypt(first) + first[:200])
     monkeypatch.setenv("P1_DECRYPTION_KEY", KEY.hex())
     with scrubbed.open("wb") as out:
         done = subprocess.run(
@@ -402,8 +402,11 @@ def test_decode_scrubs_a_recording_and_keeps_the_crc_right(tmp_path: Path, monke
 
 
 def test_decode_cannot_scrub_what_it_cannot_open(tmp_path: Path) -> None:
-    (tmp_path / "sealed").write_bytes(seal(Meter().telegram(START)))
-    for data, said in (((tmp_path / "sealed").read_bytes(), b"W! -: the telegrams are sealed"), (b"x", b"E! no tel")):
+    (tmp_path / "encrypted").write_bytes(encrypt(Meter().telegram(START)))
+    for data, said in (
+        ((tmp_path / "encrypted").read_bytes(), b"W! -: the telegrams are encrypted"),
+        (b"x", b"E! no tel"),
+    ):
         done = subprocess.run([*PLUGIN, "decode", "--scrub"], input=data, capture_output=True, timeout=20, check=False)
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.startswith(said)

@@ -52,7 +52,7 @@ def test_the_settings_are_found_and_said_once(speed: int, line_format: str, tmp_
         assert cable.speed() == speed
         said = log.read_text()
     options = f"?baudrate={speed}&format={line_format}"
-    settled = f"I! {cable.link}: the line is {speed} {line_format}, found by listening: {options} in the source"
+    settled = f"I! {cable.link}: detected {speed} {line_format}: write {options} in the source"
     assert said.count(settled) == 1
     assert "W! " not in said
     assert "E! " not in said
@@ -74,7 +74,7 @@ def test_what_was_found_outlives_the_cable_and_noise(tmp_path: Path, cable: Cabl
         wait_for_port(process, cable)
         speak_until_read(process, cable, "nl-2.2", 9600, "7E1")
         cable.pull_out()
-        wait_until(lambda: "trying again" in log.read_text(), "the message")
+        wait_until(lambda: "retrying" in log.read_text(), "the message")
         cable.plug_in()
         wait_for_port(process, cable)
         assert cable.speed() == 9600
@@ -85,7 +85,7 @@ def test_what_was_found_outlives_the_cable_and_noise(tmp_path: Path, cable: Cabl
         while read_line(process).rpartition(" ")[0] != line_of(telegram):
             pass
         assert cable.speed() == 9600
-    assert log.read_text().count("found by listening") == 1
+    assert log.read_text().count("detected") == 1
 
 
 def test_settings_that_are_given_stay_though_they_are_wrong(tmp_path: Path, cable: Cable) -> None:

@@ -18,7 +18,7 @@ from telegraf_p1.simulator.meter import Meter
 from tests.helpers.brokers import Nats, Rabbit, nats, rabbit
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegraf import children
-from tests.helpers.telegrams import KEY, ROOT, START, records, seal
+from tests.helpers.telegrams import KEY, ROOT, START, encrypt, records
 
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "transports.md").read_text(), re.MULTILINE | re.DOTALL)
 AGENT = """
@@ -210,14 +210,14 @@ def test_encrypted_telegrams_come_through_base64(tmp_path: Path) -> None:
     environment = {**os.environ, "P1_DECRYPTION_KEY": KEY.hex()}
     telegram = Meter("nl-5.0").telegram(START)
     # One that ends in white space, which a text would lose.
-    sealed = next(one for one in (seal(telegram, counter=n) for n in range(10_000)) if one.endswith(b"\n"))
+    encrypted = next(one for one in (encrypt(telegram, counter=n) for n in range(10_000)) if one.endswith(b"\n"))
     with (
         (tmp_path / "log").open("wb") as log,
         program([component("telegraf"), "--config", str(config)], env=environment, stdout=log, stderr=log),
     ):
         wait_until(lambda: answers(port), "Telegraf's input")
         post(port, "/p1/home", b"\0 online \r\n")
-        post(port, "/p1/home", sealed)
+        post(port, "/p1/home", encrypted)
         wanted = fields(line(telegram, http_listener_v2_path="/p1/home"))
         wait_until(lambda: out.exists() and wanted in map(fields, out.read_text().splitlines()), "the record")
         assert base64.b64encode(b"\0 online \r\n").decode() in out.read_text()

@@ -29,7 +29,7 @@ def test_a_dongle_that_restarts_is_read_again(tmp_path: Path) -> None:
                 for piece in pieces(telegram):
                     device.send(piece)
                 assert read_line(process) == lineproto.line(records(telegram)[0])
-                good_news = "is back" if second else "is there"
+                good_news = "connection restored" if second else ": connected"
                 device.send(telegram[:10])  # it is said when something more is read
                 wait_until(lambda words=good_news: words in log.read_text(), good_news)  # type: ignore[misc]
     assert "closed the connection (1001 (going away))" in log.read_text()
@@ -45,7 +45,7 @@ def test_a_dongle_with_two_clients_already_is_named_once_and_asked_again(tmp_pat
             device.refusal = None
             device.send(telegram)
             assert read_line(process) == lineproto.line(records(telegram)[0])
-    assert log.read_text().count("serves two clients at most") == 1
+    assert log.read_text().count("accepts two clients at most") == 1
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])

@@ -49,5 +49,5 @@ def _openssl(command: list[str]) -> str:
     except FileNotFoundError:
         raise OSError("openssl is missing: apt-get install openssl") from None
     if done.returncode:
-        raise OSError(f"openssl fails: {done.stderr.strip().splitlines()[-1]}")
+        raise OSError(f"openssl failed: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout

@@ -59,19 +59,22 @@ def _parser(command: str) -> argparse.ArgumentParser:
 def _set_up(host: str, kind: str | None) -> None:
     name, colon, port = host.rpartition(":") if host.count(":") == 1 else (host, "", "")
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536 and name):
-        raise Refused(f"{host!r} is no host, or host and port: write p1.example.org or p1.example.org:8883")
+        raise Refused(f"{host!r} is not a host, or a host and a port: write p1.example.org or p1.example.org:8883")
     address = host if colon else f"{host}:{_PORT}"
     made = settings.make(address, kind)
     with alone(made.folder):
         household.set_up(made, words(read(made.folder / "settings"))["P1_CLOUD_PASSWORD"])
-    print(f"The service is prepared in {made.folder}. Start the broker, Telegraf and Grafana (anew), then: enrol NAME")
+    print(
+        f"The service is set up in {made.folder}. Start (or restart) the broker, Telegraf and "
+        "Grafana, then run: enrol NAME"
+    )
 
 
 def _add(known: Settings, chosen: argparse.Namespace) -> None:
     name = household.checked(chosen.name)
     made = household.add(known, name, comes_back=chosen.comes_back)
     if made is None:
-        print(f"{name} is enrolled. Its password was shown once; `enrol renew {name}` makes a new one.")
+        print(f"{name} is enrolled already. Its password was shown once; `enrol renew {name}` makes a new one.")
     else:
         _show(known, name, made)
 
@@ -96,13 +99,13 @@ def _list(known: Settings, _chosen: argparse.Namespace) -> None:
 def _show(known: Settings, name: str, made: Secrets) -> None:
     """Print what is shown once."""
     text = "\n".join(device.lines(name, known.address, certificate.pin(known.mosquitto), made))
-    print(f"{name} is enrolled. Its device needs these two lines, a variable of the environment and a command; nobody")
-    print(f"shows them again:\n\n{text}\n")
-    print("With deploy/p1-forward.service the device has in /etc/default/p1-forward: the first as it is, P1_SOURCE=")
-    print("and behind it the port, P1_TARGET= and behind it what the command has in quotes.\n")
+    print(f"{name} is enrolled. Its device needs these two lines, an environment variable and a command. They are")
+    print(f"not shown again:\n\n{text}\n")
+    print("If the device uses deploy/p1-forward.service, put three lines into /etc/default/p1-forward: the variable,")
+    print("P1_SOURCE= with the port, and P1_TARGET= with the text that the command has in quotes.\n")
     if sys.stdout.isatty():
-        print(device.picture(text) or "With segno a QR code stands here: apt-get install python3-segno\n")
-    print(f"For a Grafana of its own: InfluxQL, the database {name}, and this token, which reads nothing else:\n")
+        print(device.picture(text) or "To see a QR code here, install segno: apt-get install python3-segno\n")
+    print(f"To use a separate Grafana: InfluxQL, the database {name}, and this token, which can read nothing else:\n")
     print(f"{made.token}\n")
 
 

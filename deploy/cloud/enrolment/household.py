@@ -30,7 +30,7 @@ class Secrets(NamedTuple):
 def checked(name: str) -> str:
     """Give a name that may be one of a household."""
     if not _NAME.fullmatch(name):
-        raise Refused(f"{name!r} is no name: 3 to 32 of a-z, 0-9 and -, with no - at its ends")
+        raise Refused(f"{name!r} is not a valid name: use 3 to 32 of a-z, 0-9 and -, without - at the ends")
     if name in COMMANDS:
         raise Refused(f"{name!r} is a command: choose another name")
     return name
@@ -52,8 +52,8 @@ def add(settings: Settings, name: str, *, comes_back: bool) -> Secrets | None:
         return None
     if not comes_back and any(map(influxdb.is_kept, _buckets(name))):
         raise Refused(
-            f"there are readings of a household {name!r} that was removed, which the new one would see: take another "
-            f"name, or add --comes-back if it is the same household"
+            f"readings of a removed household {name!r} exist, which the new one would see: choose "
+            "another name, or add --comes-back if it is the same household"
         )
     return renew(settings, name)
 
@@ -150,6 +150,6 @@ def _run(command: str) -> None:
     try:
         done = subprocess.run(shlex.split(command), check=False, capture_output=True, text=True, timeout=120)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise OSError(f"`{command}` takes longer than two minutes") from None
+        raise OSError(f"`{command}` did not finish within two minutes") from None
     if done.returncode:
-        raise OSError(f"`{command}` fails: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise OSError(f"`{command}` failed: {(done.stderr or done.stdout).strip()[-300:]}")

@@ -110,7 +110,7 @@ class InfluxDB:
         """Turn a refusal into words."""
         if error.code == 401:  # unauthorized
             return Refused(
-                f"the InfluxDB at {self._url} does not know the token in P1_CLOUD_TOKEN: it was set up by somebody else"
+                f"the InfluxDB at {self._url} rejects the token in P1_CLOUD_TOKEN: it was set up by somebody else"
             )
         try:
             text = str(json.loads(error.read())["message"])

@@ -69,7 +69,7 @@ def load() -> Settings:
     folders = [Path(named)] if named else [*_FOLDERS.values()]
     where = _there(folders)
     if not where:
-        raise Refused(f"there are no settings in {' or '.join(map(str, folders))}: run `enrol setup HOST` first")
+        raise Refused(f"no settings found in {' or '.join(map(str, folders))}: run `enrol setup HOST` first")
     return _load(where)
 
 
@@ -78,7 +78,7 @@ def _there(folders: list[Path]) -> Path | None:
     found = [one for one in folders if (one / "settings").exists()]
     if len(found) > 1:
         there = " and ".join(map(str, found))
-        raise Refused(f"there are settings in {there}: move away the folder of the service that does not run")
+        raise Refused(f"settings found in {there}: move the folder of the unused service away")
     return found[0] if found else None
 
 
@@ -106,7 +106,7 @@ def _give(inner: Path, owner: int | str) -> None:
         shutil.chown(inner, owner, owner)
     except LookupError:
         inner.rmdir()
-        raise Refused(f"there is no user {owner} on this computer: install its package first") from None
+        raise Refused(f"user {owner} does not exist on this computer: install its package first") from None
 
 
 def _place(asked: str | None) -> tuple[str, Path]:
@@ -116,8 +116,8 @@ def _place(asked: str | None) -> tuple[str, Path]:
     found = next((kind for kind, one in _FOLDERS.items() if one == where), None)
     if asked and found and asked != found:
         raise Refused(
-            f"{where} is of a service with {found}: leave `--with {asked}` away, or move that folder away if "
-            f"this service does not run"
+            f"{where} belongs to a service with {found}: omit `--with {asked}`, or move that folder "
+            "away if the service is not in use"
         )
     kind = asked or found or "compose"
     return kind, where or _FOLDERS[kind]

@@ -28,7 +28,7 @@ COUNTRY = Country(
             "real",
             Form("at", _at, has_identifier=False),
             encrypted="`P1_DECRYPTION_KEY`, `P1_AUTHENTICATION_KEY`",
-            note="the simulated meter sends plain telegrams",
+            note="the simulated meter encrypts with `&encrypted=yes`",
         ),
     ),
     ask="to activate the port, and for both keys: GUEK (decryption) and GAK (authentication)",

@@ -40,7 +40,7 @@ COUNTRY = Country(
             Form("lu", _lu),
             "10 s",
             encrypted="mostly: `P1_DECRYPTION_KEY`",
-            note="the key is 32 hex digits; the simulated meter sends plain telegrams",
+            note="the key is 32 hex digits; the simulated meter encrypts with `&encrypted=yes`",
         ),
     ),
     ask="for the decryption key of the P1 port",
