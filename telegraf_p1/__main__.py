@@ -62,10 +62,13 @@ def _columns() -> int:
         return 80
 
 
+OTHERS: Final = "Other options"
+
+
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, formatter_class=_Help)
-        self._optionals.title = "Other options"
+        self._optionals.title = OTHERS
 
     def format_help(self) -> str:
         """Give what --help shows, with what all commands have at the end."""

@@ -24,7 +24,7 @@ _PROSE: Final = re.compile(r"[A-Za-z']{2,}[,:;]? +[A-Za-z(']{2,}")
 _TABLES: Final = re.compile(r"obis/(?:table|listing|lookup)\.py|simulator/countries/\w+\.py|check/form\.py")
 _TABLE: Final = "FAULTS"
 # What the helps of commands have in common.
-_HELPS: Final = ("SOURCE", "TIMES", "SECRETS")
+_HELPS: Final = ("SOURCE", "TIMES", "SECRETS", "OTHERS")
 # What is written for another program, or for a shell: SQL, configurations, what rich calls a colour.
 _FOR_PROGRAMS: Final = re.compile(
     r"(?:SELECT|INSERT|DELETE|CREATE|PRAGMA|BEGIN|sudo|docker|systemctl|enrol \w+) |apiVersion: |# Written |meter = |"
