@@ -139,7 +139,7 @@ def said(error: KafkaError) -> str:
 
 def no_topic(topic: str) -> OSError:
     """Give what is said of a topic that Kafka does not have."""
-    return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: create it, or correct its name")
+    return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: create it, or check its name")
 
 
 def options_of(error: KafkaException) -> UsageError:

@@ -352,7 +352,7 @@ def test_a_user_reads_over_tls(
         ("kafkas://127.0.0.1:PLAIN/open?CA", "if this port does not use TLS, use kafka://"),
         ("kafkas://good@127.0.0.1:TLS/closed?CA", "closed: Topic authorization failed"),
         ("kafkas://good@127.0.0.1:TLS/open?group=closed&CA", "Group authorization failed"),
-        ("kafka://127.0.0.1:PLAIN/nowhere?", "Kafka has no topic 'nowhere': create it, or correct its name"),
+        ("kafka://127.0.0.1:PLAIN/nowhere?", "Kafka has no topic 'nowhere': create it, or check its name"),
     ],
 )
 def test_what_is_refused_is_named_and_the_password_is_not(
