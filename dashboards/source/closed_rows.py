@@ -53,11 +53,11 @@ def phases(store: Store) -> list[Panel]:
         .override_by_name("Lowest", edge)
         .thresholds(norm)
         .thresholds_style(looks.dashed_lines())
-        .description("The means of each phase, and from the lowest to the highest of all. The norm is 207 to 253 V."),
+        .description("Mean of each phase, and the range from lowest to highest. The standard allows 207 to 253 V."),
         curve(store, "Power per phase", palette.KW, powers).description("Import is above zero, export below."),
         curve(store, "Current per phase", "amp", currents)
         .axis_soft_min(0)
-        .description("The highest in each interval: a fuse sees it."),
+        .description("Highest value in each interval, which is what the fuse has to carry."),
     ]
 
 
@@ -70,20 +70,20 @@ def capacity(store: Store) -> list[Panel]:
         ("Mean of the full months", store.latest("power_import_year_peak_average_kw")),
     ]
     least = (asked, store.hourly_highest(peak, _LEAST_PEAK_KW))
-    rule = f"A month counts with its highest quarter, and with {_LEAST_PEAK_KW} kW at least."
+    rule = f"A month counts with its highest quarter-hour, at least {_LEAST_PEAK_KW} kW."
     demand = [("Demand", store.quarters("power_import_quarter_kw"))]
     return [
-        gauges(store, "These 15 minutes against the peaks", against, palette.KW)
+        gauges(store, "This quarter-hour and the peaks", against, palette.KW)
         .color_scheme(looks.plain(palette.ORANGE))
         .name_placement(BarGaugeNamePlacement.TOP),
         looks.peaks_of_months(store, "Month peaks", [("Peak", store.hourly_highest(peak)), least]).height(15),
-        looks.mean_of_months(store, "What the tariff asks for", least)
+        looks.mean_of_months(store, "Billed peak", least)
         .height(7)
-        .description(f"The mean of twelve months, this one included. {rule}"),
+        .description(f"Mean of twelve months, including this one. {rule}"),
         steps(store, "Quarter-hour demand", palette.KW, demand, "15m")
         .color_scheme(looks.plain(palette.ORANGE))
         .span(24)
-        .description("The mean power of each quarter of an hour, so far in the running one."),
+        .description("Mean power of each quarter-hour; of the current one, the mean so far."),
     ]
 
 
@@ -135,7 +135,7 @@ def _solar_shares(store: Store) -> stat.Panel:
     panel = number(store, "Solar energy used at home", sums, "percentunit").decimals(0).no_value(_NO_INVERTER)
     panel = panel.transformations([looks.beside(), *shares, looks.only(consumption, sufficiency)])
     return panel.color_scheme(looks.plain(palette.GREEN)).description(
-        f"{consumption}: of what was produced. {sufficiency}: of what the house has used."
+        f"{consumption}: share of the production used at home. {sufficiency}: share of the use that panels cover."
     )
 
 
@@ -151,7 +151,7 @@ def prices(store: Store) -> list[Panel]:
         looks.calculated("Export", "Exported", "*", "Price"),
         looks.only("Time", "Import", "Export"),
     ]
-    price = curve(store, "Price of a kWh, $currency", "none", [("Price", store.price())]).interval("1h")
+    price = curve(store, "Price per kWh, $currency", "none", [("Price", store.price())]).interval("1h")
     names = ["Import", "Export"]
     hourly = looks.looking(steps(store, "Dynamic cost per hour, $currency", "none", asked, "1h"), names)
     daily = looks.looking(bars(store, "Dynamic cost per day, $currency", "none", asked, "day"), names)
@@ -179,7 +179,7 @@ def health(store: Store) -> list[Panel]:
     message = store.message()
     return [
         last.text_mode(BigValueTextMode.VALUE),
-        number(store, "Rejected since the start", [("", store.rejected_by_cause())], "none")
+        number(store, "Rejected since start", [("", store.rejected_by_cause())], "none")
         .transformations([looks.rename("^.*rejected_(.+)$", "$1")])
         .no_value("none")
         .description(needs_stats),

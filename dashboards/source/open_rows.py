@@ -61,7 +61,9 @@ def _against_fuse(store: Store) -> bargauge.Panel:
     ]
     load = limits((None, palette.GREEN), (80, palette.WARNING), (100, palette.ALARM), percent=True)
     panel = gauges(store, "Load against the fuse", targets, "suffix: A").name_placement(BarGaugeNamePlacement.LEFT)
-    panel = panel.decimals(1).description("Now, in either direction. Without currents: power against three phases.")
+    panel = panel.decimals(1).description(
+        "Now, import or export. If the meter sends no current: power on three phases."
+    )
     grey = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": palette.NEUTRAL})
     in_kw = DynamicConfigValue("unit", palette.KW)
     panel = panel.override_by_name("Fuse", [grey]).override_by_name("Import", [in_kw])
@@ -72,16 +74,14 @@ def _against_fuse(store: Store) -> bargauge.Panel:
 def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
     """List what was used today, until this time yesterday, and in the time that is chosen."""
     used = _with_cost(store, store.used)
-    chosen = listed(store, "In the chosen time", [*_with_cost(store, store.used_in_quarters), *extremes]).description(
-        "In whole quarters of an hour. Standby: of the quarters without export a twentieth need less."
+    chosen = listed(store, "Selected time range", [*_with_cost(store, store.used_in_quarters), *extremes]).description(
+        "Counted in whole quarter-hours. Standby: 5 % of the quarter-hours without export use less."
     )
     return [
         listed(store, "Today", used, since="now/d")
         .height(8)
         .span(6)
-        .description(
-            "The cost is that of what was used, less what was exported: without fixed costs and capacity tariff."
-        ),
+        .description("Cost of import minus export. Fixed costs and the capacity tariff are not included."),
         listed(store, "Yesterday, until this time", used, since="now/d").time_shift("1d").height(8).span(6),
         chosen.height(8).span(6),
     ]
@@ -163,4 +163,4 @@ def readings_of_the_meter(store: Store) -> list[Panel]:
     electricity = [(name, store.latest(field)) for name, field in [*registers, *totals]]
     others = [(name, store.latest(parts[0].field)) for name, parts in counters.OTHERS if name != "Gas, kWh"]
     panel = readings(store, "Readings of the meter", [*electricity, *others], palette.KWH, 3)
-    return [panel.description("The newest ones. Of several meters choose one above.")]
+    return [panel.description("Latest values. With several meters, select one above.")]

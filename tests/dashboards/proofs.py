@@ -318,14 +318,14 @@ _CURVES: Final[dict[str, Proof]] = {
     "Current per phase": _curves({p.upper(): ([(f"current_{p}_a", 1)], "max") for p in PHASES}),
     "Quarter-hour demand": _demand,
     "Solar power and use": _solar_power,
-    "Price of a kWh, $currency": _price,
+    "Price per kWh, $currency": _price,
     "Telegrams per minute": _telegrams,
 }
 # Where nothing and zero are the same.
 COUNTED: Final[dict[str, Proof]] = {
     "Today": _today,
     "Yesterday, until this time": _yesterday,
-    "In the chosen time": _in_range,
+    "Selected time range": _in_range,
     "Per day: $medium": _days("tariffs"),
     "Cost per day: $medium, $currency": _days("cost"),
     "By hour and day: $medium": _hours_of_days,
@@ -345,9 +345,9 @@ PROOFS: Final[dict[str, Proof]] = {
     **COUNTED,
     "Power now": _power_now,
     "Load against the fuse": _load,
-    "These 15 minutes against the peaks": _against_the_peaks,
+    "This quarter-hour and the peaks": _against_the_peaks,
     "Month peaks": _peaks,
-    "What the tariff asks for": _asked_for,
+    "Billed peak": _asked_for,
     "Solar energy used at home": _own_shares,
     "Readings of the meter": _readings,
     "Power failures": _failures,

@@ -118,7 +118,7 @@ def test_telegrams_alone_give_what_their_history_gives(stored: Stored, store: st
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_month_has_the_peak_that_its_meter_tells_at_the_first_second_of_the_next(stored: Stored, store: str) -> None:
-    titles = ["Month peaks", "What the tariff asks for"]
+    titles = ["Month peaks", "Billed peak"]
     # So that twelve months begin with the second of these two.
     for now, months in (
         (local("2025-11-03 12:00"), ["Oct", "Nov"]),
@@ -144,7 +144,7 @@ def test_some_meters_can_be_chosen(stored: Stored, store: str) -> None:
     meters = sorted(database.options(variable))
     assert meters == sorted(identifier(log.last) for log in home.logs)
     now = VIEWS["the day of the new meter"]
-    titles = ("Today", "In the chosen time", "Per day: $medium", "Readings of the meter")
+    titles = ("Today", "Selected time range", "Per day: $medium", "Readings of the meter")
     for count in (1, 2):
         oracle = asked(stored, store, "netherlands", now)
         oracle.household = replace(home, logs=home.logs[:count])
@@ -204,10 +204,10 @@ def test_a_german_meter_that_sends_net_power_only_has_power(stored: Stored, stor
 @pytest.mark.parametrize("hours", [0.5, 24])
 def test_the_health_of_the_plugin(stored: Stored, store: str, hours: float) -> None:
     # Some minutes later, since PromQL's steps end before the range does.
-    titles = ["Rejected since the start", "Rejected and reconnects per minute"]
+    titles = ["Rejected since start", "Rejected and reconnects per minute"]
     look: dict[str, Any] = {"now": stored.fed + 200, "since_s": hours * 3600, "pixels": 500, "titles": titles}
     shown = stored.show(store, "netherlands", **look)
-    assert [*series(shown["Rejected since the start"]).items()] == [("crc", {"": 25})]
+    assert [*series(shown["Rejected since start"]).items()] == [("crc", {"": 25})]
     assert _events(shown, store) == pytest.approx({"Rejected": 25, "Reconnects": 0})
     assert _events(stored.show(store, BRIDGED, **look), store) == pytest.approx({"Rejected": 0, "Reconnects": 1})
 

@@ -135,5 +135,5 @@ def test_a_home_without_electricity_has_panels_of_the_dashboard_for_all(store: s
 
 
 def test_every_panel_has_a_proof() -> None:
-    elsewhere = {"Message of the supplier", "Rejected since the start", "Rejected and reconnects per minute"}
+    elsewhere = {"Message of the supplier", "Rejected since start", "Rejected and reconnects per minute"}
     assert {panel["title"] for panel in panels(load("grafana-influxql.json"))} == PROOFS.keys() | elsewhere

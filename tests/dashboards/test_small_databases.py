@@ -41,7 +41,7 @@ def test_the_history_may_have_a_retention_policy_of_its_own(stored: Stored, stor
     stored.write(store, "thin", lines("p1_history", home, 900), policy="history")
     chosen = variables(load("grafana-influxql.json"), stored.database(store, "thin"))
     assert (chosen["policy"], chosen["history"], chosen["medium"]) == ("history", "_history", ["energy"])
-    titles = ("Per day: $medium", "In the chosen time", "Power now")
+    titles = ("Per day: $medium", "Selected time range", "Power now")
     shown = stored.show(store, "thin", now, titles=titles)
     assert agree(shown.values(), Oracle(home, now, prometheus=False)) == set(titles)
     days = {"Sa 10": 7.2, "Su 11": 7.2, "Mo 12": 7.2, "Tu 13": 3.6}

@@ -18,16 +18,16 @@ SOME_LOOKS: Final = ["dark-1600", "phone-390"]
 # With all rows open, what a house does not have: those rows are closed in its dashboard.
 LACKS: Final = {
     "netherlands": {
-        "These 15 minutes against the peaks",
+        "This quarter-hour and the peaks",
         "Month peaks",
-        "What the tariff asks for",
+        "Billed peak",
         "Quarter-hour demand",
         "Message of the supplier",
     },
     "belgium": {
         "Solar energy produced",
         "Solar energy used at home",
-        "Price of a kWh, €",
+        "Price per kWh, €",
         "Dynamic cost per hour, €",
         "Power failures",
         "Message of the supplier",
