@@ -25,7 +25,7 @@ from dashboards.source.looks import (
 )
 from dashboards.source.store import PHASES, Part, Store, energy
 
-_NO_INVERTER: Final = "no measurement of an inverter: Settings, Variables"
+_NO_INVERTER: Final = "Set the inverter under Settings, Variables"
 
 # What the mean of the month peaks counts at least, in the Flemish capacity tariff.
 _LEAST_PEAK_KW: Final = 2.5
@@ -63,9 +63,9 @@ def phases(store: Store) -> list[Panel]:
 
 def capacity(store: Store) -> list[Panel]:
     """Show what the Belgian capacity tariff counts."""
-    peak, asked = "power_import_month_peak_kw", "Asked for"
+    peak, asked = "power_import_month_peak_kw", "Billed"
     against = [
-        ("These 15 minutes so far", store.latest("power_import_quarter_kw")),
+        ("This quarter-hour so far", store.latest("power_import_quarter_kw")),
         ("Peak of this month", store.latest(peak)),
         ("Mean of the full months", store.latest("power_import_year_peak_average_kw")),
     ]
@@ -187,7 +187,7 @@ def health(store: Store) -> list[Panel]:
         steps(store, "Rejected and reconnects per minute", "none", events, "1m").description(needs_stats),
         readings(
             store, "Power failures", [(name, store.latest(field)) for name, field in failures], "none", 0
-        ).no_value("The meter tells no such counts."),
+        ).no_value("The meter does not send this."),
         *(
             [listing(store, "Message of the supplier", message).time_from("30d").no_value("no message")]
             if message

@@ -202,7 +202,7 @@ def _costs_of_months(oracle: Oracle, shown: Shown) -> Expected:
 def _against_the_peaks(oracle: Oracle, shown: Shown) -> Expected:
     within = 3600 if oracle.prometheus else shown.end - shown.start
     found = {
-        "These 15 minutes so far": oracle.last("power_import_quarter_kw", within),
+        "This quarter-hour so far": oracle.last("power_import_quarter_kw", within),
         "Peak of this month": oracle.last(_POWER, within),
     }
     if found["Peak of this month"]:
@@ -218,13 +218,13 @@ def _demand(oracle: Oracle, shown: Shown) -> Expected:
 def _peaks(oracle: Oracle, shown: Shown) -> Expected:
     del shown
     start = oracle.months_ago(11)
-    return {"Peak": oracle.peaks(start), "Asked for": oracle.peaks(start, LEAST_PEAK_KW)}
+    return {"Peak": oracle.peaks(start), "Billed": oracle.peaks(start, LEAST_PEAK_KW)}
 
 
 def _asked_for(oracle: Oracle, shown: Shown) -> Expected:
     del shown
     peaks = oracle.peaks(oracle.months_ago(11), LEAST_PEAK_KW)
-    return {"Asked for": {"": sum(peaks.values()) / len(peaks)}} if peaks else {}
+    return {"Billed": {"": sum(peaks.values()) / len(peaks)}} if peaks else {}
 
 
 def _produced(oracle: Oracle, shown: Shown) -> Expected:

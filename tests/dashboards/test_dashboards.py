@@ -129,7 +129,7 @@ def test_a_month_has_the_peak_that_its_meter_tells_at_the_first_second_of_the_ne
         assert agree(shown.values(), oracle) == set(titles)
         found = series(shown["Month peaks"])
         assert [month[:3] for month in found["Peak"]] == months
-        assert all(found["Asked for"][month] == max(peak, LEAST_PEAK_KW) for month, peak in found["Peak"].items())
+        assert all(found["Billed"][month] == max(peak, LEAST_PEAK_KW) for month, peak in found["Peak"].items())
     peaks = stored.households["belgium"].logs[1]
     first = peaks.times.index(local("2025-11-01 00:00"))
     before, after = peaks.columns["power_import_month_peak_kw"][first : first + 2]
