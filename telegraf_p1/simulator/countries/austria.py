@@ -33,7 +33,7 @@ COUNTRY = Country(
     ),
     ask="to activate the port, and for both keys: GUEK (decryption) and GAK (authentication)",
     notes=(
-        "Supported are Graz (Energienetze Steiermark) and Burgenland. Most other Austrian meters send M-Bus or HDLC.",
+        "Meters in Graz (Energienetze Steiermark) and Burgenland are supported. Most others send M-Bus or HDLC.",
         "The meter sends Wh and W. Fields are in kWh and kW, as for all meters.",
     ),
 )

@@ -47,9 +47,9 @@ COUNTRY = Country(
             note="`--crc off` if the CRC is wrong; the time has no letter S or W: one hour a year is ambiguous",
         ),
     ),
-    ask="to activate the P1 port (user port); it is closed by default",
+    ask="to activate the P1 port (user port): Fluvius in Flanders, ORES or RESA in Wallonia, Sibelga in Brussels",
     notes=(
-        "Tariff 1 is the day tariff, 2 the night tariff: the other way round than in the Netherlands.",
+        "Tariff 1 is the day tariff, 2 the night tariff: the opposite of the Netherlands.",
         "Quarter-hour demand and monthly peaks (capacity tariff) are sent from e-MUCS 1.7 on.",
     ),
 )

@@ -90,8 +90,9 @@ COUNTRY = Country(
     ),
     notes=(
         "Tariff 1 is the low tariff (night, weekend).",
-        "DSMR meters send energy per tariff, and mostly no total: add both tariffs.",
+        "DSMR meters usually send the energy of each tariff, but no total: add both tariffs.",
         "The gas reading is updated every 5 minutes (DSMR 5) or every hour (DSMR 4).",
-        "A replaced gas meter can leave a dead M-Bus channel. The plugin skips it.",
+        "A replaced gas meter can leave its old M-Bus channel in the telegram, with a wrong gas reading that never "
+        "changes. The plugin uses the newer one.",
     ),
 )
