@@ -92,7 +92,7 @@ COUNTRY = Country(
         "Tariff 1 is the low tariff (night, weekend).",
         "DSMR meters usually send the energy of each tariff, but no total: add both tariffs.",
         "The gas reading is updated every 5 minutes (DSMR 5) or every hour (DSMR 4).",
-        "A replaced gas meter can leave its old M-Bus channel in the telegram, with a wrong gas reading that never "
-        "changes. The plugin uses the newer one.",
+        "A replaced gas meter can leave its old channel in the telegram, with a wrong gas reading that never changes.",
+        "The plugin then uses the channel of the newer gas meter.",
     ),
 )
