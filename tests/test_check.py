@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
@@ -365,6 +366,17 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
         (tmp_path / "p1.conf").write_text("[Service]\nSupplementaryGroups=dialout\n")
         assert check(str(tmp_path / "tty")) == 0
     assert "usermod" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("days", "options"), [(150, ["--time", "host"]), (0.9, [])])
+def test_the_block_for_a_meter_whose_clock_is_lost_takes_the_time_of_this_computer(
+    tmp_path: Path, capsys: Output, days: float, options: list[str]
+) -> None:
+    meter, begun = Meter(), int(time.time() - days * 86400)
+    with speaking(tmp_path / "tty", lambda: meter.telegram(begun)):
+        assert check(str(tmp_path / "tty")) == 0
+    (command,) = re.findall(r"command = (\[.*\])", capsys.readouterr().out)
+    assert json.loads(command)[-1 - len(options) :] == [str(tmp_path / "tty"), *options]
 
 
 def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Output) -> None:

@@ -21,11 +21,17 @@ _LONGEST_TRY_S: Final = 60
 _LEAST_TRY_S: Final = 5.0
 _NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy_import|power_import|power_net|heat|gas|water)_\w+=[0-9.]+")
 _SHOWN: Final = 4
+_LOST_S: Final = 86400  # no time zone makes a clock so wrong
 
 
 def options(meter: Meter, way: Iterable[str]) -> list[str]:
     """Give the options of `run` that a meter needs; `way` are those that its telegrams need to be read."""
-    return [*way, *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else [])]
+    is_lost = abs(meter.clock_s or 0) > _LOST_S
+    return [
+        *way,
+        *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else []),
+        *(["--time", "host"] if is_lost else []),
+    ]
 
 
 def text(source: str, options: Sequence[str], *, needs_tag: bool) -> str:
