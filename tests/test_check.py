@@ -315,7 +315,10 @@ def test_an_encrypted_meter_is_found_with_its_key_which_is_never_shown(
     assert KEY.hex() not in text.lower()
 
 
-def test_a_file_is_written_whole_and_replaces_only_what_is_ours(tmp_path: Path, capfd: Output) -> None:
+def test_a_file_is_written_whole_and_replaces_only_what_is_ours(
+    tmp_path: Path, capfd: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block, "telegraf", lambda: None)  # a trial takes seconds
     path = tmp_path / "p1.conf"
     for _ in range(2):
         assert check("sim:?interval=0", "--write", str(path)) == 0
@@ -330,6 +333,10 @@ def test_a_file_is_written_whole_and_replaces_only_what_is_ours(tmp_path: Path, 
     assert check("sim:?interval=0", "--write", str(tmp_path)) == 2
     assert check("sim:?interval=0", "--write", str(tmp_path / "no" / "p1.conf")) == 2
     assert "does not exist" in capfd.readouterr().err
+
+
+def test_a_trial_is_bounded_however_rarely_a_meter_sends() -> None:
+    assert [block.trial_s(interval) for interval in (0, 1, 10, 300)] == [5, 5, 25, 60]
 
 
 @pytest.mark.parametrize("source", ['/dev/"odd"', "mqtt://u@h/müll/\\x", "/dev/ttyUSB0?baudrate=9600&format=7E1"])

@@ -263,7 +263,7 @@ def test_the_page_on_security_states_the_bounds_that_there_are() -> None:
 METERS = (DOCS / "meters.md").read_text()
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(run [^`]+)`", METERS))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`telegraf-p1 (run [^`]+)`", METERS))))
 def test_each_command_of_the_page_of_meters_is_taken(command: str) -> None:
     chosen = parser().parse_args(shlex.split(command))
     sources.open_source(chosen.source)

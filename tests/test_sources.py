@@ -135,11 +135,11 @@ def test_a_finite_one_gives_an_empty_list_at_its_end(kind: str, tmp_path: Path) 
 
 
 def test_a_simulated_meter_begins_with_its_past() -> None:
-    connection = open_source("sim:?since=1h&interval=0s&count=15")()
-    found = [event for _ in range(16) for event in connection.read()]
+    connection = open_source("sim:?since=49h&interval=0s&count=2895")()
+    found = [event for _ in range(2896) for event in connection.read()]
     shown = [one.data.split(b"0-0:1.0.0(")[1][:13].decode() for one in found if isinstance(one, Data)]
     times = [epoch(text, Zone()) or 0 for text in shown]
-    assert [after - before for before, after in pairwise(times)] == [300] * 12 + [1, 1]
+    assert [after - before for before, after in pairwise(times)] == [300] * 12 + [60] * 2880 + [1, 1]
 
 
 def waits(limit: float | None) -> list[float | None]:

@@ -17,7 +17,8 @@ from telegraf_p1.url import UsageError
 
 _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
-_LONGEST_TRY_S: Final = 60
+_START_S: Final = 60  # of Telegraf, at most
+_LONGEST_TRY_S: Final = 60.0
 _LEAST_TRY_S: Final = 5.0
 _NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy_import|power_import|power_net|heat|gas|water)_\w+=[0-9.]+")
 _SHOWN: Final = 4
@@ -103,16 +104,23 @@ class Tried(NamedTuple):
     text: str
 
 
-def try_it(name: str, interval_s: float) -> Tried | None:
-    """Let Telegraf read the meter with this file; None without a Telegraf. `interval_s` is that of the telegrams."""
-    telegraf = os.environ.get("P1_TELEGRAF") or shutil.which("telegraf")
-    if not telegraf:
-        return None
-    wait = f"{max(_LEAST_TRY_S, 2.5 * interval_s):.0f}"
+def telegraf() -> str | None:
+    """Give the path of Telegraf, if it is on this computer."""
+    return os.environ.get("P1_TELEGRAF") or shutil.which("telegraf")
+
+
+def trial_s(interval_s: float) -> float:
+    """Give for how long Telegraf waits in a trial (s), for telegrams that come at an interval (s)."""
+    return min(max(_LEAST_TRY_S, 2.5 * interval_s), _LONGEST_TRY_S)
+
+
+def try_it(telegraf: str, name: str, seconds: float) -> Tried:
+    """Let a Telegraf read the meter with this file, for a time."""
+    wait = f"{seconds:.0f}"
     command = [telegraf, "--config", name, "--test", "--test-wait", wait]
     try:
         done = subprocess.run(  # noqa: S603  the program that reads this file later
-            command, capture_output=True, timeout=_LONGEST_TRY_S + float(wait), check=False, stdin=subprocess.DEVNULL
+            command, capture_output=True, timeout=_START_S + seconds, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Tried(is_good=False, text=f"{telegraf}: {type(error).__name__}")

@@ -184,13 +184,19 @@ def _table(shown: report.Table) -> Table:
     return table
 
 
-def show_file(name: str, tried: Tried | None, out: Console) -> None:
-    """Say that the file is written, and what Telegraf made of it."""
+def show_file(name: str, trial_s: float | None, out: Console) -> None:
+    """Say that the file is written, and for how long Telegraf is going to try it; None: there is no Telegraf."""
     out.print()
     out.print(Text.assemble(("+ ", "bold green"), "Written: ", (name, "bold")), soft_wrap=True)
-    if tried is None:
+    if trial_s is None:
         out.print("  No Telegraf found on this computer to test it with.")
-    elif tried.is_good:
+    else:
+        out.print(f"  Telegraf tests it, for {trial_s:.0f} s.")
+
+
+def show_trial(tried: Tried, out: Console) -> None:
+    """Say what Telegraf made of the file."""
+    if tried.is_good:
         out.print(Text.assemble(("+ ", "bold green"), "Telegraf reads the meter with it:"))
         out.print(_indented(Text(tried.text[:300] + "..." * (len(tried.text) > 300), "dim")))
         out.print(Text.assemble("  Now: ", ("sudo systemctl restart telegraf", "bold cyan")))

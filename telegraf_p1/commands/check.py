@@ -9,6 +9,7 @@ from telegraf_p1.commands import DOCS, OK, SECRETS, options
 from telegraf_p1.url import UsageError
 
 if TYPE_CHECKING:
+    from telegraf_p1.check.block import Tried
     from telegraf_p1.check.listen import Listener
 
 _NOT_FOUND: Final = 1
@@ -99,9 +100,7 @@ def main(chosen: argparse.Namespace) -> int:
     tried = None
     if chosen.write and found:
         block.write(chosen.write, "\n".join(one.block for one in found))
-        tried = block.try_it(chosen.write, max(one.meters[0].interval_s or 0 for one in found))
-        if not chosen.json:
-            screen.show_file(chosen.write, tried, out)
+        tried = _trial(chosen, max(one.meters[0].interval_s or 0 for one in found), out)
     if chosen.json:
         shown = report.as_json(everything, chosen.write if found else None, tried)
         shown |= around.as_json | {"text": around.text} if around else {}
@@ -112,6 +111,21 @@ def main(chosen: argparse.Namespace) -> int:
         listener = listeners[everything.index(found[0])]
         watch.follow(listener, found[0].meters[0].zone, are_masked=not chosen.show_ids)
     return OK if found else _NOT_FOUND
+
+
+def _trial(chosen: argparse.Namespace, interval_s: float, out: Any) -> "Tried | None":
+    """Let Telegraf try the file that is written, for telegrams at an interval; None without a Telegraf."""
+    from telegraf_p1.check import block, screen
+
+    telegraf, seconds = block.telegraf(), block.trial_s(interval_s)
+    if not chosen.json:
+        screen.show_file(chosen.write, seconds if telegraf else None, out)
+    if not telegraf:
+        return None
+    tried = block.try_it(telegraf, chosen.write, seconds)
+    if not chosen.json:
+        screen.show_trial(tried, out)
+    return tried
 
 
 def _devices(interface: str) -> _Around:

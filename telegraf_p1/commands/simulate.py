@@ -1,6 +1,7 @@
 """`telegraf-p1 simulate TARGET`: simulated meters, to try a set-up with."""
 
 import argparse
+import signal
 from typing import Any, Final
 
 from telegraf_p1 import durations
@@ -66,6 +67,7 @@ def main(chosen: argparse.Namespace) -> int:
     """Let the meters speak, to the end or until Ctrl-C."""
     from telegraf_p1.simulator.targets import Plan, simulate
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the link to a pty goes with it
     try:
         interval = durations.seconds(chosen.interval)
     except ValueError as error:

@@ -1,9 +1,10 @@
 """A meter that is not there: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
 
-`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days, each 5 minutes.
+`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days.
 `encrypted=yes`: with the keys in the environment.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +19,8 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, UsageError, duration, number, options
 
-_PAST_S: Final = 300  # between two telegrams of the past
+# Of the past: how long ago (s), and between two telegrams (s). Graphs of a day join points a minute apart.
+_PAST: Final = ((math.inf, 300), (2 * 86400, 60))
 
 
 def source(url: Url) -> Source:
@@ -52,8 +54,10 @@ class _Simulated(Connection):
 
     def _clock(self, past: int) -> Iterator[tuple[float, float]]:
         """Give when telegrams are due, and what the meter's clock shows then."""
-        for ago in range(past, 0, -_PAST_S):
+        ago = past
+        while ago > 0:
             yield self._start, self._start - ago
+            ago -= min(step for since, step in _PAST if ago <= since)
         for nth in endless():
             # Without an interval the meter's clock runs on by a second a telegram.
             yield self._start + nth * self._interval, self._start + nth * (self._interval or 1)

@@ -4,12 +4,15 @@ With --from it draws a database in place of them: `make picture`.
 """
 
 import argparse
+import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.dashboards.dashboard import Influx, load
+from tests.helpers.databases import get
 from tests.pictures.data_sources import DATA_SOURCES, draw_data_source
 from tests.pictures.houses import NAMES, houses
 from tests.pictures.pictures import LOOKS, Browser, Finding, House, Look, browser, draw_house
@@ -26,6 +29,8 @@ def main() -> None:
     parser.add_argument("--database", default="p1", help="of that InfluxDB (%(default)s)")
     parser.add_argument("--zone", default="Europe/Amsterdam", help="where days begin at midnight (%(default)s)")
     chosen = parser.parse_args()
+    if chosen.url:
+        check(chosen.url, chosen.database)
     named, folder = set(chosen.names), chosen.folder
     looks = {name: look for name, look in LOOKS.items() if name in named}
     with tempfile.TemporaryDirectory() as page, browser(Path(page)) as one:
@@ -42,6 +47,18 @@ def main() -> None:
         drawn = named & set(NAMES) or set(NAMES)
         with houses() as every:
             draw(one, (house for house in every if house.name in drawn), folder, looks or LOOKS)
+
+
+def check(url: str, database: str) -> None:
+    """Exit with a word on what to do, unless the database is there."""
+    try:
+        known = json.loads(get(f"{url}/query", q="SHOW DATABASES"))["results"][0]["series"][0]["values"]
+    except (OSError, ValueError) as error:
+        sys.exit(
+            f"no InfluxDB 1 answers at {url} ({error}): run `make stack`, or give yours: make picture FROM=http://…"
+        )
+    if [database] not in known:
+        sys.exit(f"the InfluxDB at {url} has no database {database!r}: give its name: make picture DATABASE=…")
 
 
 def draw(browser: Browser, houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:
