@@ -31,7 +31,7 @@ def add_trust(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
         choices=("auto", "require", "x25", "off"),
         default="auto",
         help="which telegrams to accept by their CRC (default: auto)\n"
-        "auto: the CRC must match; meters that never send one (DSMR 2.2, 3.0) are accepted without\n"
+        "auto: the CRC must match; meters that never send one (DSMR 2.2, 3.0) are accepted without one\n"
         "require: a telegram without a CRC is rejected\n"
         "x25: the CRC is a CRC-16/X-25, as some Hungarian meters send it; a warning says when you need this\n"
         "off: check only the structure, for devices that remove the CRC and meters that send no ! or always !0000",
@@ -39,8 +39,8 @@ def add_trust(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     telegrams.add_argument(
         "--plain",
         action="store_true",
-        help="also accept telegrams that are not encrypted when P1_DECRYPTION_KEY is set (default: reject them), for "
-        "several meters of which only some encrypt",
+        help="with P1_DECRYPTION_KEY set, also accept telegrams that are not encrypted (default: reject them), for a "
+        "source where only some meters encrypt",
     )
     return telegrams
 
@@ -50,8 +50,8 @@ def add(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     add_trust(parser).add_argument(
         "--timezone",
         metavar="ZONE",
-        help="time zone of the meter's clock (default: Europe/Amsterdam); needed in Finland, Lithuania and Israel, and "
-        "for timestamps without the letter S or W",
+        help="time zone of the meter's clock (default: Europe/Amsterdam); needed in Finland, Iceland, "
+        "Lithuania and Israel, and for timestamps without the letter S or W",
     )
     records = parser.add_argument_group("Records")
     records.add_argument(

@@ -37,6 +37,7 @@ the same list.
   in the name: `water_2_m3`.
 - `{unit}` is `m3`, `gj` or `kwh`; `{n}` is a number.
 - Times (`…_timestamp`) are Unix time in seconds.
+- Dutch meters send currents as whole amperes, often 0. The power of the phase is finer: `power_import_l1_kw`.
 - *Sent by* names [countries](meters.md) by their two letters, and versions or makers of their meters.
 
 This page is written by `make docs`.

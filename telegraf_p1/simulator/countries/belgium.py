@@ -50,6 +50,7 @@ COUNTRY = Country(
     ask="to activate the P1 port (user port): Fluvius in Flanders, ORES or RESA in Wallonia, Sibelga in Brussels",
     notes=(
         "Tariff 1 is the day tariff, 2 the night tariff: the opposite of the Netherlands.",
-        "Quarter-hour demand and monthly peaks (capacity tariff) are sent from e-MUCS 1.7 on.",
+        "Quarter-hour demand and month peaks (capacity tariff) follow the meter's own clock, from e-MUCS 1.7 on.",
+        "Gas and water meters give `gas_m3` and `water_m3`.",
     ),
 )

@@ -86,7 +86,12 @@ COUNTRY = Country(
             "no",
             note="no timestamp: records have the time of this computer",
         ),
-        Meters("Warmtelink and other heat meters", "real", Form("heat", _heat), note="heat only, no electricity"),
+        Meters(
+            "Warmtelink (district heating) and other heat meters",
+            "real",
+            Form("heat", _heat),
+            note="heat only, no electricity",
+        ),
     ),
     notes=(
         "Tariff 1 is the low tariff (night, weekend).",
