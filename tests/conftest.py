@@ -25,12 +25,9 @@ REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / nam
 
 # Of those, what waits more than it works and measures no time: two files of them share the machine.
 WAITING = (
-    "test_cloud.py",
-    "test_deb.py",
-    "test_forward_kafka.py",
-    "test_install.py",
-    "test_kafka_bridge.py",
-    "test_years.py",
+    *("test_cloud.py", "test_coming_from.py", "test_command_line.py", "test_connect_pages.py", "test_deb.py"),
+    *("test_demo.py", "test_devices.py", "test_forward_kafka.py", "test_install.py", "test_kafka_bridge.py"),
+    *("test_readme.py", "test_years.py"),
 )
 SHARING = (HERE / "dashboards", HERE / "pictures", *(HERE / "integration" / name for name in WAITING))
 
