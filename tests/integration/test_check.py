@@ -49,7 +49,7 @@ def test_what_telegraf_says_in_place_of_a_record_is_shown(tmp_path: Path) -> Non
     refusing.write_text("#!/bin/sh\necho '2026-01-01T00:00:00Z E! error loading config file' >&2\nexit 1\n")
     refusing.chmod(0o755)
     done = check("sim:?interval=0", "--write", str(tmp_path / "p1.conf"), P1_TELEGRAF=str(refusing))
-    assert "Telegraf read no record with it" in done.stdout
+    assert "Telegraf produced no record with it" in done.stdout
     assert "error loading config file" in done.stdout
 
 
@@ -173,7 +173,7 @@ def test_a_device_in_the_house_is_found_and_read() -> None:
         done = check("--network", LOOPBACK[0])
     assert done.returncode == 0, done.stderr
     assert f"HomeWizard P1 meter 'p1meter-1' at 127.0.0.1\n  telegraf-p1 check http://127.0.0.1:{port}" in done.stdout
-    assert "first: switch its local API on" in done.stdout
+    assert "first: switch on its local API" in done.stdout
     (execd,) = tomllib.loads(done.stdout[done.stdout.index("[[inputs.execd]]") :])["inputs"]["execd"]
     assert execd["command"][-1] == f"http://127.0.0.1:{port}/api/v1/telegram"
 
@@ -181,10 +181,10 @@ def test_a_device_in_the_house_is_found_and_read() -> None:
 def test_where_no_device_announces_itself_it_is_said_what_to_do() -> None:
     done = check("--network", LOOPBACK[0])
     assert done.returncode == 1
-    assert done.stdout.startswith("No device that reads a meter announces itself here: ")
+    assert done.stdout.startswith("No device that reads a meter announced itself on this network. ")
 
 
 def test_one_place_is_looked_at() -> None:
     done = check("--network", LOOPBACK[0], "/dev/ttyUSB0")
     assert done.returncode == 2
-    assert "write one of both" in done.stderr
+    assert "not both" in done.stderr

@@ -144,7 +144,9 @@ def test_under_telegraf_meters_of_1_s_and_of_10_s_give_as_many_records_as_are_wa
 
 
 def test_telegraf_test_shows_one_telegram_of_a_meter_that_it_asks(tmp_path: Path) -> None:
-    (page,) = re.findall(r"^```toml\n(# A meter that Telegraf asks.*?)^```", OUTPUTS, re.MULTILINE | re.DOTALL)
+    (page,) = re.findall(
+        r"^```toml\n(# One record each time Telegraf gathers.*?)^```", OUTPUTS, re.MULTILINE | re.DOTALL
+    )
     command = '"/opt/telegraf_p1/bin/telegraf-p1", "run", "/dev/ttyUSB0"'
     assert command in page
     path = tmp_path / "telegraf.conf"

@@ -38,8 +38,9 @@ class Newcomer:
         for tool in tools.iterdir():
             tool.chmod(0o755)
         (tools / "telegraf").symlink_to(component("telegraf"))
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         self.environment = {
-            **os.environ,
+            **inherited,
             "PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "EXTRAS": "",  # of make install: it is quicker so
             "GIT_CONFIG_COUNT": "2",
