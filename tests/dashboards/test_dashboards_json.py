@@ -41,6 +41,7 @@ def test_the_foundation_sdk_knows_everything_in_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.integration  # Node.js and the library of Grafana
 def test_it_is_valid_by_the_published_schema(name: str, tmp_path: Path) -> None:
     library = Path(component("grafana"))
     (tmp_path / "dashboard.ts").write_text("\n".join(_typed(load(name))))
