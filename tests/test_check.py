@@ -375,6 +375,12 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
     assert "usermod" not in capsys.readouterr().out
 
 
+def test_the_block_for_a_simulated_meter_keeps_its_past(capsys: Output) -> None:
+    assert check("sim:?since=31d") == 0
+    (command,) = re.findall(r"command = (\[.*\])", capsys.readouterr().out)
+    assert json.loads(command)[-1] == "sim:?since=31d"
+
+
 @pytest.mark.parametrize(("days", "options"), [(150, ["--time", "host"]), (0.9, [])])
 def test_the_block_for_a_meter_whose_clock_is_lost_takes_the_time_of_this_computer(
     tmp_path: Path, capsys: Output, days: float, options: list[str]

@@ -25,9 +25,12 @@ _SHOWN: Final = 4
 _LOST_S: Final = 86400  # no time zone makes a clock so wrong
 
 
-def options(meter: Meter, way: Iterable[str]) -> list[str]:
-    """Give the options of `run` that a meter needs; `way` are those that its telegrams need to be read."""
-    is_lost = abs(meter.clock_s or 0) > _LOST_S
+def options(meter: Meter, way: Iterable[str], *, is_simulated: bool) -> list[str]:
+    """Give the options of `run` that a meter needs; `way` are those that its telegrams need to be read.
+
+    A simulated one may begin in the past, and a month of it would be of now.
+    """
+    is_lost = not is_simulated and abs(meter.clock_s or 0) > _LOST_S
     return [
         *way,
         *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else []),

@@ -66,7 +66,9 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
     found = meters(ears, is_live=url.scheme != "file", are_masked=are_masked)
     meter = found[0]
     needs_tag = not meter.has_identifier and not meter.topic
-    text = block.text(source, block.options(meter, ears.way.options()), needs_tag=needs_tag)
+    text = block.text(
+        source, block.options(meter, ears.way.options(), is_simulated=url.scheme == "sim"), needs_tag=needs_tag
+    )
     notes = tuple(_notes(url, is_port=listener.is_port, said=ears.said))
     return Looked(source, listener.settings, listener.tries, None, found, text, notes, rejected)
 

@@ -128,6 +128,9 @@ def check(at: Newcomer, command: str) -> None:
     port = free_port()
     at.running.enter_context(program([*PLUGIN, "simulate", f"tcp-listen://127.0.0.1:{port}"]))
     wait_until(lambda: answers(port), "the meter")
+    (simulated,) = re.findall(r"add `('sim:[^`]*')`", README)
+    at.run(f"{command} {simulated}")
+    assert f'{simulated[1:-1]}"]' in at.run(f"cat {P1_CONF}")
     at.run(f"{command} tcp://127.0.0.1:{port}")
     written = at.run(f"cat {P1_CONF}")
     block = re.findall(r"```toml\n(\[\[inputs.*?)```", README, re.DOTALL)[0]
