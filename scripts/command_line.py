@@ -47,10 +47,15 @@ class _Command(NamedTuple):
 
 
 def _commands() -> list[_Command]:
-    # argparse shows its arguments in no other way.
-    (commands,) = (one for one in parser()._actions if isinstance(one, argparse._SubParsersAction))
+    commands = _subparsers(parser())
     helps = {one.dest: one.help or "" for one in commands._choices_actions}
     return [_command(one, helps[name]) for name, one in commands.choices.items()]
+
+
+def _subparsers(root: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    # argparse shows its arguments in no other way.
+    (commands,) = (one for one in root._actions if isinstance(one, argparse._SubParsersAction))
+    return commands
 
 
 def _command(one: argparse.ArgumentParser, text: str) -> _Command:
@@ -195,7 +200,7 @@ def _roff(text: str) -> str:
 def completions() -> Iterator[tuple[str, str]]:
     """Give the shells, and what each of them has to read."""
     whole = parser()
-    (commands,) = (one for one in whole._actions if isinstance(one, argparse._SubParsersAction))
+    commands = _subparsers(whole)
     for choice in commands._choices_actions:
         commands.choices[choice.dest].description = choice.help
     for one in (whole, *commands.choices.values()):

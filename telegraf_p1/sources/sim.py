@@ -4,7 +4,6 @@
 `encrypted=yes`: with the keys in the environment.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -19,8 +18,10 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, UsageError, duration, number, options
 
-# Of the past: how long ago (s), and between two telegrams (s). Graphs of a day join points a minute apart.
-_PAST: Final = ((math.inf, 300), (2 * 86400, 60))
+# How long ago a recent time is, and from one telegram to the next: graphs of a day join points a minute apart.
+_RECENT_S: Final = 2 * 86400
+_STEP_S: Final = 300
+_RECENT_STEP_S: Final = 60
 
 
 def source(url: Url) -> Source:
@@ -57,7 +58,7 @@ class _Simulated(Connection):
         ago = past
         while ago > 0:
             yield self._start, self._start - ago
-            ago -= min(step for since, step in _PAST if ago <= since)
+            ago -= _RECENT_STEP_S if ago <= _RECENT_S else _STEP_S
         for nth in endless():
             # Without an interval the meter's clock runs on by a second a telegram.
             yield self._start + nth * self._interval, self._start + nth * (self._interval or 1)

@@ -1,23 +1,21 @@
 """The blocks of docs/databases.md, as they stand there, with the test's own places in them."""
 
 import json
-import re
 import subprocess
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.helpers.pages import blocks
 from tests.helpers.programs import PLUGIN, wait_until
 from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import ROOT
 
 METER = "E0047010000000011"  # of the simulated meter
-_PAGE = (ROOT / "docs" / "databases.md").read_text()
+_PAGE = ROOT / "docs" / "databases.md"
 
 
 def _named(language: str) -> dict[str, str]:
-    found = re.findall(rf"^( *)```{language} (\S+)\n(.*?)^\1```", _PAGE, re.MULTILINE | re.DOTALL)
-    return {name: textwrap.dedent(text) for _, name, text in found}  # a block of a numbered step is indented
+    return {block.name: block.text for block in blocks(_PAGE) if block.language == language and block.name}
 
 
 BLOCKS, SCRIPTS = _named("toml"), _named("sh")

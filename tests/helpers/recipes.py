@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.pages import blocks
 from tests.helpers.programs import PLUGIN
 from tests.helpers.telegrams import ROOT
 
@@ -29,8 +30,7 @@ def text(page: str) -> str:
 
 def fenced(page: Path, language: str) -> list[str]:
     """Give all blocks of a page in a language."""
-    found = _FENCED.findall(page.read_text())
-    return [textwrap.dedent(block) for _, written_in, block in found if written_in == language]
+    return [block.text for block in blocks(page) if block.language == language]
 
 
 def names(page: Path) -> list[str]:

@@ -12,15 +12,15 @@ import pytest
 
 from tests.helpers.databases import Influx
 from tests.helpers.own_root import own_root
+from tests.helpers.pages import blocks
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegrams import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = ROOT / "README.md"
+README = PAGE.read_text()
 HOST = "https://github.com/metertrekker/telegraf_p1"
-COMMANDS = [
-    line.strip() for block in re.findall(r"```sh\n(.*?)\n *```", README, re.DOTALL) for line in block.splitlines()
-]
-(OUTPUT,) = re.findall(r"```toml\n( *\[\[outputs.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in blocks(PAGE) if block.language == "sh" for line in block.text.splitlines()]
+OUTPUT, INPUT = (block.text for block in blocks(PAGE) if block.language == "toml")
 P1_CONF = "/etc/telegraf/telegraf.d/p1.conf"
 
 
@@ -133,8 +133,7 @@ def check(at: Newcomer, command: str) -> None:
     assert f'{simulated[1:-1]}"]' in at.run(f"cat {P1_CONF}")
     at.run(f"{command} tcp://127.0.0.1:{port}")
     written = at.run(f"cat {P1_CONF}")
-    block = re.findall(r"```toml\n(\[\[inputs.*?)```", README, re.DOTALL)[0]
-    block = block.replace("/opt/telegraf_p1/bin/", "/usr/local/bin/")  # which links there
+    block = INPUT.replace("/opt/telegraf_p1/bin/", "/usr/local/bin/")  # which links there
     assert block.replace("/dev/ttyUSB0", f"tcp://127.0.0.1:{port}") in written
 
 
