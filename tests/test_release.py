@@ -1,5 +1,7 @@
-"""A release: all that names its version agrees."""
+"""A release: all that names its version agrees, and a package index shows the README with links that lead somewhere."""
 
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -64,3 +66,24 @@ def test_the_notes_are_the_newest_section(tree: Path) -> None:
     path.write_text(path.read_text().replace("## ", "## 99.0.0 - 2099-01-01\n\n### New\n\n- A thing.\n\n## ", 1))
     assert release(tree, "notes").stdout == "### New\n\n- A thing.\n"
     assert release(tree, "epoch").stdout == "4070908800\n"
+
+
+README = (ROOT / "README.md").read_text()
+SHOWN: str = runpy.run_path(str(ROOT / "setup.py"))["long_description"]()
+LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)]*)\)")
+REPOSITORY = "metertrekker/telegraf_p1"
+
+
+def test_only_the_links_of_the_readme_differ_in_a_package_index() -> None:
+    assert LINK.split(SHOWN)[::3] == LINK.split(README)[::3]
+    assert len(LINK.findall(SHOWN)) > 20
+
+
+def test_each_link_to_a_file_names_it_as_it_was_at_this_version() -> None:
+    for (image, path), (_, address) in zip(LINK.findall(README), LINK.findall(SHOWN), strict=True):
+        if path.startswith("https:"):
+            assert address == path
+        elif image:
+            assert address == f"https://raw.githubusercontent.com/{REPOSITORY}/v{__version__}/{path}"
+        else:
+            assert address == f"https://github.com/{REPOSITORY}/blob/v{__version__}/{path}"

@@ -16,7 +16,7 @@ from tests.helpers.telegrams import ROOT
 
 pytestmark = pytest.mark.integration
 
-NEEDED = ("Makefile", "scripts/install", "deploy", "pyproject.toml", "README.md", "LICENSE", "telegraf_p1")
+NEEDED = ("Makefile", "scripts/install", "deploy", "pyproject.toml", "setup.py", "README.md", "LICENSE", "telegraf_p1")
 DROP_IN = "etc/systemd/system/telegraf.service.d/p1.conf"
 RULES = "etc/udev/rules.d/99-p1.rules"
 MANUAL = "usr/local/share/man/man1/telegraf-p1.1"
