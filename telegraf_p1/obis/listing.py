@@ -29,16 +29,18 @@ def plain() -> str:
 _HEAD: Final = """\
 # Fields
 
-All fields that a [record](records.md) can have. A record has those that your meter sends. `telegraf-p1 fields` prints
-the same list.
+These are all fields that a [record](records.md) can have. A record has those that your meter sends.
+`telegraf-p1 fields` prints the same list.
 
 - `{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water` or `sub` (a second electricity meter). If the meter does
-  not send the type, it is `mbus_1` with the number of the M-Bus channel. A second meter of one kind has its channel
-  in the name: `water_2_m3`.
+  not send the type, it is `mbus_1` with the number of the M-Bus channel. A second meter of the same kind has its
+  channel in the name: `water_2_m3`.
 - `{unit}` is `m3`, `gj` or `kwh`; `{n}` is a number.
 - Times (`…_timestamp`) are Unix time in seconds.
-- Dutch meters send currents as whole amperes, often 0. The power of the phase is finer: `power_import_l1_kw`.
-- *Sent by* names [countries](meters.md) by their two letters, and versions or makers of their meters.
+- Dutch meters send currents in whole amperes, often 0. The power of each phase is more precise: `power_import_l1_kw`.
+- The *OBIS reference* is the code under which the meter sends the value.
+- *Sent by* has the two letters of [countries](meters.md), with versions or makers of meters. P0 is an
+  [optical port](optical.md).
 
 This page is written by `make docs`.
 """

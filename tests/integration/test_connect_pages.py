@@ -53,25 +53,9 @@ def ser2net(stack: ExitStack, folder: Path, settings: str, port: int) -> None:
     wait_until(lambda: answers(port), "ser2net")
 
 
-def test_two_programs_read_one_cable_through_ser2net(tmp_path: Path, cable: str) -> None:
-    port = free_port()
-    places = ("tcp,2000", f"tcp,127.0.0.1,{port}"), ("/dev/ttyUSB0", cable)
-    settings = replaced(block("network.md", "yaml", holding="max-connections"), *places)
-    with ExitStack() as stack:
-        stack.enter_context(program([*PLUGIN, "simulate", f"pty:{cable}"], stderr=subprocess.PIPE))
-        wait_until(Path(cable).exists, "the meter")
-        ser2net(stack, tmp_path, settings, port)
-        readers = [
-            stack.enter_context(plugin("run", f"tcp://127.0.0.1:{port}", log=tmp_path / f"log{n}")) for n in range(2)
-        ]
-        # In turns: each has all telegrams.
-        for reader in readers * 3:
-            assert read_line(reader).startswith(METER)
-
-
 def test_without_max_connections_the_second_one_is_told_that_the_port_is_in_use(tmp_path: Path, cable: str) -> None:
     port = free_port()
-    settings = block("network.md", "yaml", holding="max-connections").partition("  options:")[0]
+    settings = block("devices/ser2net.md", "yaml", holding="max-connections").partition("  options:")[0]
     settings = replaced(settings, ("tcp,2000", f"tcp,127.0.0.1,{port}"), ("/dev/ttyUSB0", cable))
     with ExitStack() as stack:
         stack.enter_context(program([*PLUGIN, "simulate", f"pty:{cable}"], stderr=subprocess.PIPE))
@@ -81,17 +65,6 @@ def test_without_max_connections_the_second_one_is_told_that_the_port_is_in_use(
         assert read_line(first).startswith(METER)
         stack.enter_context(plugin("run", f"tcp://127.0.0.1:{port}", log=tmp_path / "second"))
         wait_until(lambda: "Port already in use" in (tmp_path / "second").read_text(), "ser2net's refusal")
-
-
-def test_ser2net_in_telnet_mode_is_read_by_rfc_2217(tmp_path: Path, cable: str) -> None:
-    port = free_port()
-    places = ("tcp,2217", f"tcp,127.0.0.1,{port}"), ("/dev/ttyUSB0", cable)
-    with ExitStack() as stack:
-        stack.enter_context(program([*PLUGIN, "simulate", f"pty:{cable}"], stderr=subprocess.PIPE))
-        wait_until(Path(cable).exists, "the meter")
-        ser2net(stack, tmp_path, replaced(block("network.md", "yaml", holding="rfc2217"), *places), port)
-        source = f"rfc2217://127.0.0.1:{port}?ign_set_control=yes"  # a pty has no modem lines
-        assert read_line(stack.enter_context(plugin("run", source, log=tmp_path / "log"))).startswith(METER)
 
 
 def shell(script: str, *places: tuple[str, str]) -> list[str]:

@@ -44,13 +44,13 @@ COUNTRY = Country(
         Meters(
             "Iskra IE (Wallonia)",
             "real",
-            note="`--crc off` if the CRC is wrong; the time has no letter S or W: one hour a year is ambiguous",
+            note="`--crc off` if the CRC is wrong; timestamps do not tell summer time: one hour a year is ambiguous",
         ),
     ),
     ask="to activate the P1 port (user port): Fluvius in Flanders, ORES or RESA in Wallonia, Sibelga in Brussels",
     notes=(
         "Tariff 1 is the day tariff, 2 the night tariff: the opposite of the Netherlands.",
-        "Quarter-hour demand and month peaks (capacity tariff) follow the meter's own clock, from e-MUCS 1.7 on.",
+        "e-MUCS 1.7 and later: quarter-hour demand and monthly peaks (capacity tariff), by the meter's own clock.",
         "Gas and water meters give `gas_m3` and `water_m3`.",
     ),
 )

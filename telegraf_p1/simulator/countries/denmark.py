@@ -6,5 +6,5 @@ COUNTRY = Country(
     "Denmark",
     "dk",
     (Meters("Landis+Gyr E360, Kamstrup, NES", "real", line=""),),
-    notes=("Many Danish meters, also of Kamstrup, send encrypted DLMS instead, which is not supported.",),
+    notes=("Many Danish meters, Kamstrup's among them, send encrypted DLMS instead, which is not supported.",),
 )

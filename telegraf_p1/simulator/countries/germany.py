@@ -32,7 +32,7 @@ COUNTRY = Country(
         ),
     ),
     notes=(
-        "Meters that send net power give the fields for import and export.",
-        "Meters that send SML are not supported. Optical ports with IEC 62056-21 are read as [P0](optical.md).",
+        "Some meters send net power. The plugin writes it to the fields for import and export.",
+        "Meters that send SML are not supported. For optical ports with IEC 62056-21, see [P0](optical.md).",
     ),
 )

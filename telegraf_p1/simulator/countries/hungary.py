@@ -30,5 +30,5 @@ COUNTRY = Country(
         Meters("E.ON, Sanxing", "real", Form("hu", _hu), "10 s"),
         Meters("Holley", "made", crc="CRC-16/X-25", options="--crc x25"),
     ),
-    notes=("The readings at the end of last month are fields of their own.",),
+    notes=("The readings at the end of last month have their own fields.",),
 )

@@ -16,5 +16,5 @@ COUNTRY = Country(
         ),
     ),
     ask="for the decryption key and the system title, if the telegrams are encrypted",
-    notes=("The tag `meter` is the serial number. In some meters 96.1.1 contains the model instead.",),
+    notes=("The tag `meter` is the serial number, even if the meter sends its model under 96.1.1.",),
 )

@@ -20,8 +20,8 @@ COUNTRY = Country(
     ask="to activate the HAN port",
     notes=(
         "The meter sends totals and no tariffs.",
-        "The clock shows normal time all year, also in summer. Records have the correct time.",
+        "The meter's clock shows standard time all year, without summer time. Records have the correct time.",
         "Meters with an RJ45 port and the Aidon profile EFS send HDLC, which is not supported.",
-        "Meters behind current transformers send primary or secondary values, as the grid company has configured.",
+        "Meters with current transformers send primary or secondary values, as the grid company has configured.",
     ),
 )
