@@ -24,8 +24,8 @@ from benchmarks.publisher import Plan, Publisher
 from benchmarks.results import ROOT
 from benchmarks.transports import KafkaTransport, MosquittoTransport
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import pages
 from tests.helpers.databases import Influx, influxdb2, send, victoria_metrics
-from tests.helpers.mosquitto import blocks
 from tests.helpers.programs import PLUGIN, wait_until
 from tests.helpers.telegraf import children, telegraf
 from tests.helpers.telegrams import START
@@ -179,7 +179,7 @@ def bridge(telegrams: int) -> Figures:
         (mqtt := folder / "mqtt").mkdir()
         broker, kafka = MosquittoTransport(stack, mqtt), KafkaTransport(stack, folder)
         config = folder / "telegraf.conf"
-        (text,) = blocks("toml", "kafka.md")
+        text = pages.block("kafka.md", "toml")
         changes = {"tcp://127.0.0.1:1883": broker.target.rstrip("/"), "127.0.0.1:9092": kafka.target.split("/")[2]}
         for told, own in {**changes, **_MANY}.items():
             assert told in text

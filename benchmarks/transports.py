@@ -7,7 +7,8 @@ from typing import Final, Protocol
 from unittest.mock import patch
 
 from benchmarks.parts import QUIET, Process
-from tests.helpers.mosquitto import Mosquitto, blocks
+from tests.helpers import pages
+from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import plugin
 
 _SUBSCRIBED_S: Final = 1.5  # after which a plugin has subscribed
@@ -66,7 +67,7 @@ class KafkaTransport:
     def __init__(self, stack: ExitStack, folder: Path, nodes: int = 1) -> None:
         from tests.helpers import kafka
 
-        (lines,) = blocks("properties", "kafka.md")  # a broker that died is missed soon
+        lines = pages.block("kafka.md", "properties")  # a broker that died is missed soon
         self._kafka = kafka.Kafka(folder, nodes, *lines.splitlines())
         stack.callback(self._kafka.stop)
         with patch.object(kafka, "_JAVA", _JAVA):

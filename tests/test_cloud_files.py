@@ -15,8 +15,8 @@ import yaml
 from deploy.cloud.enrolment import certificate, device, files, grafana, household, passwords, settings
 from deploy.cloud.enrolment.command import main
 from deploy.cloud.enrolment.files import Refused
+from tests.helpers import pages
 from tests.helpers.cloud import CLOUD
-from tests.helpers.mosquitto import blocks
 from tests.helpers.programs import component
 from tests.helpers.telegrams import ROOT
 
@@ -294,7 +294,7 @@ def test_the_broker_finds_what_compose_mounts() -> None:
 
 
 def test_the_broker_keeps_what_waits_as_the_page_on_mqtt_says() -> None:
-    (lines,) = (block.splitlines() for block in blocks("conf"))
+    lines = pages.block("mqtt.md", "conf").splitlines()
     assert {*lines} <= {*(CLOUD / "mosquitto.conf").read_text().splitlines()}
 
 
@@ -320,9 +320,7 @@ def test_it_runs_where_nothing_is_installed(tmp_path: Path) -> None:
 
 def block(name: str) -> str:
     """Give a block of docs/cloud.md, as far as it does not need to be root."""
-    page = (ROOT / "docs" / "cloud.md").read_text()
-    (text,) = re.findall(rf"^ *```sh {name}\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
-    return str(text).partition("| sudo tee")[0]
+    return pages.block("cloud.md", "sh", name=name).partition("| sudo tee")[0]
 
 
 def test_without_containers_nothing_points_into_one() -> None:

@@ -13,7 +13,7 @@ from telegraf_p1.outputs.mapping import Mapping
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
-from tests.helpers.mosquitto import blocks
+from tests.helpers import pages
 from tests.helpers.telegrams import RECEIVED_NS, ROOT, START
 
 METERTREKKER = ROOT / "examples" / "metertrekker.toml"
@@ -271,7 +271,7 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
 
 
 def test_the_example_of_the_documentation_is_a_definitions_file(tmp_path: Path) -> None:
-    (example,) = (block for block in blocks("toml", "publish.md") if "[[row]]" in block)
+    example = pages.block("publish.md", "toml", holding="[[row]]")
     assert lines(written(tmp_path, example), Meter().telegram(START))[0].startswith("electricity power_w=")
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.outputs.definitions_file import load
-from tests.helpers import recipes
-from tests.helpers.recipes import FOLDERS, PAGES, PROGRAM, fenced, inputs, mapping, names
+from tests.helpers import pages, recipes
+from tests.helpers.recipes import FOLDERS, PAGES, PROGRAM, inputs, mapping, names
 from tests.helpers.telegrams import ROOT
 
 DEVICES, COMING_FROM = (sorted(folder.glob("*.md")) for folder in FOLDERS)
@@ -31,7 +31,7 @@ def ids(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_each_block_for_telegraf_has_what_the_readme_says(page: Path) -> None:
-    blocks = fenced(page, "toml")
+    blocks = pages.texts(f"{name_of(page)}.md", "toml")
     for told in (one for toml in blocks for one in inputs(toml)):
         rest = {key: value for key, value in told.items() if key != "command"}
         assert rest == {"signal": "none", "restart_delay": "10s", "data_format": "influx"}
@@ -63,15 +63,15 @@ def test_each_block_with_a_name_is_run_by_a_test() -> None:
         (ROOT / "tests" / "integration" / name).read_text() for name in ("test_devices.py", "test_coming_from.py")
     )
     for page in PAGES:
-        for name in names(page):
+        for name in names(name_of(page)):
             assert re.search(rf'"{name_of(page)}",\s+"{name}"', tests), f"{name_of(page)}: {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_each_block_for_telegraf_has_a_name(page: Path) -> None:
     # That of other TCP bridges differs from the one of ser2net in nothing but its address.
-    unnamed = len(fenced(page, "toml")) - sum(
-        "[[inputs.execd]]" in recipes.block(name_of(page), name) for name in names(page)
+    unnamed = len(pages.texts(f"{name_of(page)}.md", "toml")) - sum(
+        "[[inputs.execd]]" in recipes.block(name_of(page), name) for name in names(name_of(page))
     )
     assert unnamed == (1 if page == INDEX else 0)
 

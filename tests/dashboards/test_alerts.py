@@ -15,11 +15,12 @@ from tests.dashboards.dashboard import FOLDER, Database, Influx, Shown, View
 from tests.dashboards.household import SPANS, Log
 from tests.dashboards.oracle import Oracle
 from tests.dashboards.stored import Stored
+from tests.helpers import pages
 from tests.helpers.telegrams import ROOT
 
 RULES = yaml.safe_load((FOLDER / "provisioning" / "alerting" / "telegraf_p1.yaml").read_text())["groups"][0]["rules"]
 PAGE = (ROOT / "docs" / "alerts.md").read_text()
-EXPRESSIONS = dict(re.findall(r"^```promql (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+EXPRESSIONS = pages.named("alerts.md", "promql")
 PHASES = ("current_l1_a", "current_l2_a", "current_l3_a")
 SPAN = SPANS[0]
 INFLUX = ["influxdb", "influxdb2"]

@@ -1,6 +1,5 @@
 """A real broker of a test's own, and a device that publishes there."""
 
-import re
 import resource
 import signal
 from contextlib import ExitStack
@@ -11,15 +10,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from telegraf_p1 import lineproto
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import pages
 from tests.helpers.programs import answers, component, free_port, program, wait_until
-from tests.helpers.telegrams import ROOT, START, records
+from tests.helpers.telegrams import START, records
 
 TOPIC = "p1/home/raw"
-
-
-def blocks(language: str, page: str = "mqtt.md") -> list[str]:
-    """Give the blocks of a page in docs/ in a language: what it says is what the tests run."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 class Mosquitto:
@@ -36,7 +31,7 @@ class Mosquitto:
                 (
                     "user root",
                     *(() if "allow_anonymous false" in lines else ("allow_anonymous true",)),
-                    *blocks("conf"),
+                    pages.block("mqtt.md", "conf"),
                     f"persistence_location {folder}/",
                     "log_type all",
                     f"listener {self.port} 127.0.0.1",

@@ -5,27 +5,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.helpers.pages import blocks
+from tests.helpers.pages import named, replaced
 from tests.helpers.programs import PLUGIN, wait_until
 from tests.helpers.telegraf import telegraf
-from tests.helpers.telegrams import ROOT
 
 METER = "E0047010000000011"  # of the simulated meter
-_PAGE = ROOT / "docs" / "databases.md"
-
-
-def _named(language: str) -> dict[str, str]:
-    return {block.name: block.text for block in blocks(_PAGE) if block.language == language and block.name}
-
-
-BLOCKS, SCRIPTS = _named("toml"), _named("sh")
-
-
-def _replaced(block: str, replacements: tuple[tuple[str, str], ...]) -> str:
-    for old, new in replacements:
-        assert old in block
-        block = block.replace(old, new)
-    return block
+BLOCKS, SCRIPTS = named("databases.md", "toml"), named("databases.md", "sh")
 
 
 def configured(tmp_path: Path, name: str, *replacements: tuple[str, str], options: tuple[str, ...] = ()) -> Path:
@@ -34,7 +19,7 @@ def configured(tmp_path: Path, name: str, *replacements: tuple[str, str], option
     path.write_text(
         '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'
         f"[[inputs.execd]]\n  command = {json.dumps([*PLUGIN, 'run', 'sim:', *options])}\n"
-        f'  signal = "none"\n  data_format = "influx"\n{_replaced(BLOCKS[name], replacements)}'
+        f'  signal = "none"\n  data_format = "influx"\n{replaced(BLOCKS[name], *replacements)}'
     )
     return path
 
@@ -47,7 +32,7 @@ def until_stored(path: Path, stored: Callable[[], object]) -> None:
 
 def run(name: str, *replacements: tuple[str, str]) -> str:
     """Run commands of the page; give what they print."""
-    command = ["sh", "-c", _replaced(SCRIPTS[name], replacements)]
+    command = ["sh", "-c", replaced(SCRIPTS[name], *replacements)]
     done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout

@@ -36,6 +36,34 @@ def blocks(path: Path) -> list[Block]:
     return found
 
 
+def named(page: str, language: str) -> dict[str, str]:
+    """Give the blocks with a name of a page in docs/, such as `mqtt.md`, that are in a language."""
+    return {block.name: block.text for block in blocks(DOCS / page) if block.language == language and block.name}
+
+
+def texts(page: str, language: str) -> list[str]:
+    """Give all blocks of a page in docs/ that are in a language."""
+    return [block.text for block in blocks(DOCS / page) if block.language == language]
+
+
+def block(page: str, language: str = "", *, name: str = "", holding: str = "") -> str:
+    """Give the one block of a page in docs/ that has what is told of it: a language, a name, a text in it."""
+    (found,) = (
+        one.text
+        for one in blocks(DOCS / page)
+        if language in ("", one.language) and name in ("", one.name) and holding in one.text
+    )
+    return found
+
+
+def replaced(text: str, *replacements: tuple[str, str]) -> str:
+    """Give a block with a test's own places in it; each of the replacements has to change it."""
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
 def spans(path: Path) -> list[str]:
     """Give what stands in backticks within the text of a page."""
     return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", path.read_text()))

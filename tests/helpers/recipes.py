@@ -1,16 +1,12 @@
-"""The pages in docs/devices and docs/coming-from: their tables, and their blocks with the test's own places in them.
-
-A block that a test runs stands behind a comment, `<!-- block: NAME -->`, which no reader of the page sees.
-"""
+"""The pages in docs/devices and docs/coming-from: their tables, and their blocks with the test's own places in them."""
 
 import re
 import subprocess
-import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.pages import blocks
+from tests.helpers import pages
 from tests.helpers.programs import PLUGIN
 from tests.helpers.telegrams import ROOT
 
@@ -18,8 +14,6 @@ FOLDERS = (ROOT / "docs" / "devices", ROOT / "docs" / "coming-from")
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
 PROGRAM = "/opt/telegraf_p1/bin/telegraf-p1"
 
-_FENCED = re.compile(r"^( *)```([\w+]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"^ *<!-- block: (\S+) -->\n( *```[\w+]+\n.*?^ *```)$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\|(?! ?-)(.*)\|$", re.MULTILINE)
 
 
@@ -28,24 +22,14 @@ def text(page: str) -> str:
     return (ROOT / "docs" / f"{page}.md").read_text()
 
 
-def fenced(page: Path, language: str) -> list[str]:
-    """Give all blocks of a page in a language."""
-    return [block.text for block in blocks(page) if block.language == language]
-
-
-def names(page: Path) -> list[str]:
+def names(page: str) -> list[str]:
     """Give the names of the blocks that tests run."""
-    return [name for name, _ in _NAMED.findall(page.read_text())]
+    return [block.name for block in pages.blocks(ROOT / "docs" / f"{page}.md") if block.name]
 
 
 def block(page: str, name: str, *replacements: tuple[str, str]) -> str:
     """Give a named block; each of the replacements has to change it."""
-    (found,) = (fence for known, fence in _NAMED.findall(text(page)) if known == name)
-    (content,) = (textwrap.dedent(content) for _, _, content in _FENCED.findall(found))
-    for old, new in replacements:
-        assert old in content, old
-        content = content.replace(old, new)
-    return content
+    return pages.replaced(pages.block(f"{page}.md", name=name), *replacements)
 
 
 def inputs(toml: str) -> list[dict[str, Any]]:

@@ -15,29 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import pages
+from tests.helpers.pages import block, replaced
 from tests.helpers.programs import PLUGIN, answers, component, free_port, plugin, program, read_line, wait_until
 from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import KEY, ROOT
 
 METER = "p1,meter=E0047010000000011"
-
-
-def block(page: str, language: str, name: str = "", holding: str = "") -> str:
-    """Give the one such block of a page."""
-    (found,) = (
-        one.text
-        for one in pages.blocks(pages.DOCS / page)
-        if (one.language, one.name) == (language, name) and holding in one.text
-    )
-    return found
-
-
-def replaced(text: str, *replacements: tuple[str, str]) -> str:
-    for old, new in replacements:
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 @pytest.fixture
@@ -78,10 +61,10 @@ def test_the_example_of_an_encrypted_meter_is_rejected_without_the_key_and_read_
     monkeypatch.delenv("P1_DECRYPTION_KEY", raising=False)
     place = ("/tmp/ttyP1", cable)  # noqa: S108  that of the page
     # In place of the shell, so that it can be ended.
-    meter = replaced(block("encrypted.md", "sh", "simulate"), ("telegraf-p1", "exec telegraf-p1"))
+    meter = replaced(block("encrypted.md", "sh", name="simulate"), ("telegraf-p1", "exec telegraf-p1"))
     with program(shell(meter, place), stdout=subprocess.DEVNULL):
         wait_until(Path(cable).exists, "the meter")
-        reader = shell(block("encrypted.md", "sh", "read"), place)
+        reader = shell(block("encrypted.md", "sh", name="read"), place)
         done = subprocess.run(reader, capture_output=True, text=True, timeout=120, check=True)
     without, is_read, with_key = done.stdout.partition("SIM_LU")
     assert "ask your grid company for the key" in re.sub(r"\s+", " ", without)
@@ -102,14 +85,14 @@ def test_what_check_shows_is_what_the_page_shows(name: str, source: str) -> None
     environment = {**os.environ, "COLUMNS": "90"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == (source != "sim:")
-    shown, written = wordless(done.stdout), wordless(block("check.md", "text", name))
+    shown, written = wordless(done.stdout), wordless(block("check.md", "text", name=name))
     shown, written = (re.sub(r"(ports here: ).*", r"\1SOME", text) for text in (shown, written))
     difference = "\n".join(difflib.unified_diff(written.splitlines(), shown.splitlines(), "docs/check.md", "check"))
     assert not difference, f"{difference}\n{done.stdout}"
 
 
 def test_what_watch_shows_is_what_the_page_shows() -> None:
-    written = wordless(block("check.md", "text", "watch"))
+    written = wordless(block("check.md", "text", name="watch"))
     end, device = pty.openpty()
     fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 90, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}

@@ -8,8 +8,9 @@ import pytest
 from paho.mqtt import publish
 
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import pages
 from tests.helpers.kafka import Kafka
-from tests.helpers.mosquitto import Device, Mosquitto, blocks, subscribed
+from tests.helpers.mosquitto import Device, Mosquitto, subscribed
 from tests.helpers.programs import plugin, read_line
 from tests.helpers.telegraf import telegraf
 from tests.helpers.telegrams import START
@@ -25,16 +26,13 @@ def topic(kafka: Kafka) -> str:
 
 @contextmanager
 def bridge(folder: Path, broker: Mosquitto, kafka: Kafka, topic: str) -> Iterator[object]:
-    (text,) = blocks("toml", "kafka.md")
-    for told, own in (
+    places = (
         ("127.0.0.1:1883", f"127.0.0.1:{broker.port}"),
         ("127.0.0.1:9092", kafka.brokers),
         ('topic = "p1"', f'topic = "{topic}"'),
-    ):
-        assert told in text
-        text = text.replace(told, own)
+    )
     path = folder / "bridge.conf"
-    path.write_text(text)
+    path.write_text(pages.replaced(pages.block("kafka.md", "toml"), *places))
     with telegraf(path) as process:
         yield process
 

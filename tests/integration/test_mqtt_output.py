@@ -22,10 +22,11 @@ from telegraf_p1.log import Log
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping
 from telegraf_p1.outputs.mqtt import Publisher
 from telegraf_p1.record import Record
+from tests.helpers import pages
 from tests.helpers.cable import Cable, open_files
 from tests.helpers.certificates import self_signed
 from tests.helpers.fake_broker import CONNACK, publish
-from tests.helpers.mosquitto import Mosquitto, blocks
+from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import PLUGIN, free_port, plugin, read_line, wait_until
 from tests.helpers.server import serving
 from tests.helpers.telegraf import telegraf
@@ -292,7 +293,7 @@ def test_what_a_broker_does_not_take_is_bounded(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_telegraf_publishes_as_the_documentation_says(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
-    (output,) = (block for block in blocks("toml", "publish.md") if "outputs.mqtt" in block)
+    output = pages.block("publish.md", "toml", holding="outputs.mqtt")
     path = tmp_path / "telegraf.conf"
     command = json.dumps([*PLUGIN, "run", "sim:"])
     path.write_text(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import pages
 from tests.helpers.cable import Cable, open_files
 from tests.helpers.programs import (
     PLUGIN,
@@ -26,10 +27,9 @@ from tests.helpers.programs import (
     wait_until,
 )
 from tests.helpers.telegraf import telegraf
-from tests.helpers.telegrams import ROOT, START
+from tests.helpers.telegrams import START
 from tests.helpers.web_device import Device, running
 
-OUTPUTS = (ROOT / "docs" / "databases.md").read_text()
 INTERVAL_S = 4  # of Telegraf, and a period
 
 
@@ -144,9 +144,7 @@ def test_under_telegraf_meters_of_1_s_and_of_10_s_give_as_many_records_as_are_wa
 
 
 def test_telegraf_test_shows_one_telegram_of_a_meter_that_it_asks(tmp_path: Path) -> None:
-    (page,) = re.findall(
-        r"^```toml\n(# One record each time Telegraf gathers.*?)^```", OUTPUTS, re.MULTILINE | re.DOTALL
-    )
+    page = pages.block("databases.md", "toml", holding="# One record each time Telegraf gathers")
     command = '"/opt/telegraf_p1/bin/telegraf-p1", "run", "/dev/ttyUSB0"'
     assert command in page
     path = tmp_path / "telegraf.conf"

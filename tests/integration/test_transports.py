@@ -16,11 +16,12 @@ from telegraf_p1 import lineproto
 from telegraf_p1.metrics import Lines, Metric, tags
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.brokers import Nats, Rabbit, nats, rabbit
+from tests.helpers.pages import block, replaced, texts
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegraf import children
-from tests.helpers.telegrams import KEY, ROOT, START, encrypt, records
+from tests.helpers.telegrams import KEY, START, encrypt, records
 
-BLOCKS = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "transports.md").read_text(), re.MULTILINE | re.DOTALL)
+PAGE = "transports.md"
 AGENT = """
 [agent]
   interval = "1s"
@@ -41,7 +42,7 @@ class Transports:
         self._meter, self._now = Meter("nl-5.0"), START
         self._running = ExitStack()
         command = json.dumps([*PLUGIN, "process"])
-        replaced = {
+        places = {
             '["/opt/telegraf_p1/bin/telegraf-p1", "process"]': command,
             "127.0.0.1:4222": f"127.0.0.1:{nats.port}",
             "127.0.0.1:5672": f"127.0.0.1:{rabbit.port}",
@@ -49,10 +50,7 @@ class Transports:
             "/var/log/p1": str(self.tailed),
             "saved-or-end": "beginning",
         }
-        text = "".join(BLOCKS)
-        for old, new in replaced.items():
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
+        text = replaced("".join(texts(PAGE, "toml")), *places.items())
         self._config.write_text(f'{AGENT}{text}[[outputs.file]]\n  files = ["{self._out}"]\n')
 
     def start(self) -> None:
@@ -199,9 +197,8 @@ def test_a_processor_that_is_killed_while_it_empties_a_queue_costs_some_hundred_
 
 def test_encrypted_telegrams_come_through_base64(tmp_path: Path) -> None:
     port, out = free_port(), tmp_path / "out"
-    (processor,), (listener,) = (
-        [one for one in BLOCKS if name in one] for name in ("[[processors.execd", "[[inputs.http")
-    )
+    processor = block(PAGE, "toml", holding="[[processors.execd")
+    listener = block(PAGE, "toml", holding="[[inputs.http")
     command = json.dumps([*PLUGIN, "process", "--base64"])
     processor = processor.replace('["/opt/telegraf_p1/bin/telegraf-p1", "process"]', command)
     listener = listener.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace('"string"', '"base64"')
