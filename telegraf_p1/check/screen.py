@@ -1,12 +1,13 @@
 """All that `check` shows, by rich: what it does, what it found, and the live view of a meter."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -22,17 +23,35 @@ from telegraf_p1.check.report import Looked
 from telegraf_p1.record import Record
 
 _EACH_S: Final = 0.25
+_UNFOLDED: Final = 10_000  # columns: no line is longer
 _MOST_METERS: Final = 3  # that are shown with all that is known of them
+_SHORT: Final = 20  # characters of a reading that has another beside it
 _BAR: Final = 32  # characters
 _LEAST_KW: Final = Decimal("2.3")  # that a full bar stands for: 10 A
 _OLD_S: Final = 15  # no meter is silent for longer
 _NS: Final = 1_000_000_000
 
 
+class _Console(Console):
+    """Rich's, but plain text has no blanks at the ends of its lines."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as shown:
+            super().print(*objects, **options)
+        print("\n".join(map(str.rstrip, shown.get().split("\n"))), end="", file=self.file, flush=True)
+
+
 def console(*, is_stderr: bool = False) -> Console:
-    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it."""
+    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it.
+
+    In a file or a pipe no line is folded: what stands there is copied, or searched.
+    """
     is_plain = None if not os.environ.get("NO_COLOR") else False
-    return Console(stderr=is_stderr, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
+    width = None if (sys.stderr if is_stderr else sys.stdout).isatty() else _UNFOLDED
+    return _Console(stderr=is_stderr, width=width, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
 
 
 def working(what: str) -> AbstractContextManager[object]:
@@ -156,20 +175,22 @@ def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
 
 
 def _readings(record: Record) -> list[RenderableType]:
-    """Give the readings of a record, each part behind an empty line: two tables, and the others in pairs."""
+    """Give the readings of a record, each part behind an empty line: two tables, and the others, in pairs if short."""
     found = report.readings(record)
     parts: list[RenderableType] = []
     for table in (found.energy, found.phases):
         if table.rows:
             parts += [Text(), _table(table)]
-    if found.others:
-        pairs = Table.grid(padding=(0, 2, 0, 0))
-        for place in range(0, len(found.others), 2):
-            cells = [
-                cell for label, text in found.others[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)
-            ]
-            pairs.add_row(*cells)
-        parts += [Text(), pairs]
+    pairs, long = Table.grid(padding=(0, 2, 0, 0)), Table.grid(padding=(0, 2, 0, 0))
+    short = [(label, text) for label, text in found.others if len(text) <= _SHORT]
+    for place in range(0, len(short), 2):
+        cells = [cell for label, text in short[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)]
+        pairs.add_row(*cells)
+    for label, text in found.others:
+        if len(text) > _SHORT:
+            long.add_row(Text(f"  {label}", "dim"), text)
+    if others := [table for table in (pairs, long) if table.rows]:
+        parts += [Text(), *others]
     return parts
 
 
