@@ -431,12 +431,33 @@ def test_several_programs_on_a_port_read_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "'cat' (process 7) reads it, and" in ports.why_not("/dev/ttyUSB0", busy).text
 
 
-def test_a_terminal_of_24_lines_shows_the_gas_and_how_the_live_view_ends() -> None:
+def live(form: str, width: int, height: int) -> tuple[str, str]:
+    """Give what a live view shows on a terminal of a size, and what is left there at its end: all of it."""
     view = screen.View("/dev/ttyUSB0")
-    view.record = decode(parse(Meter().telegram(START)), None, Memory(Zone()))
+    view.record = decode(parse(Meter(form).telegram(START)), None, Memory(Zone()))
     shown, goes_on = io.StringIO(), iter([True, False])
-    out = Console(file=shown, force_terminal=True, width=80, height=24)
+    out = Console(file=shown, force_terminal=True, width=width, height=height)
     screen.watch(view, out, lambda _seconds: True, lambda: next(goes_on))
-    first = shown.getvalue().splitlines()[:24]
-    assert any("Ctrl-C stops it" in line for line in first)
-    assert any("gas" in line for line in first)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    before, during, at_the_end = (part.rstrip() for part in plain.split("/dev/ttyUSB0"))
+    assert before == ""
+    return during, at_the_end
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_terminal_of_24_lines_shows_what_is_live_and_how_it_ends(form: str) -> None:
+    during, at_the_end = live(form, 80, 24)
+    assert during.count("\n") < 24
+    assert during.startswith("   Ctrl-C stops it")
+    for row in ("gas", "water", "heat", "energy import", "voltage", "current  "):
+        assert (f"\n  {row}" in during) == (f"\n  {row}" in at_the_end)
+
+
+@pytest.mark.parametrize(("width", "height", "has_others"), [(80, 24, False), (100, 30, True), (160, 50, True)])
+@pytest.mark.parametrize("form", ["nl-5.0", "be"])
+def test_what_seldom_changes_is_live_only_where_it_has_room(
+    form: str, width: int, height: int, *, has_others: bool
+) -> None:
+    during, at_the_end = live(form, width, height)
+    assert during == at_the_end
+    assert ("tariff" in during) == has_others

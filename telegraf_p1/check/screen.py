@@ -170,17 +170,18 @@ def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
         name = f" ({one.identifier})" if one.identifier else ""
         table.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}{read}{name}")
     out.print(table)
-    for part in _readings(meter.record):
+    found = report.readings(meter.record)
+    for part in (*_tables(found), *_others(found)):
         out.print(part)
 
 
-def _readings(record: Record) -> list[RenderableType]:
-    """Give the readings of a record, each part behind an empty line: two tables, and the others, in pairs if short."""
-    found = report.readings(record)
-    parts: list[RenderableType] = []
-    for table in (found.energy, found.phases):
-        if table.rows:
-            parts += [Text(), _table(table)]
+def _tables(found: report.Readings) -> list[RenderableType]:
+    """Give the tables of energy and of phases, each behind an empty line."""
+    return [part for table in (found.energy, found.phases) if table.rows for part in (Text(), _table(table))]
+
+
+def _others(found: report.Readings) -> list[RenderableType]:
+    """Give the other readings behind an empty line: the short ones in pairs, below them the long ones."""
     pairs, long = Table.grid(padding=(0, 2, 0, 0)), Table.grid(padding=(0, 2, 0, 0))
     short = [(label, text) for label, text in found.others if len(text) <= _SHORT]
     for place in range(0, len(short), 2):
@@ -189,9 +190,8 @@ def _readings(record: Record) -> list[RenderableType]:
     for label, text in found.others:
         if len(text) > _SHORT:
             long.add_row(Text(f"  {label}", "dim"), text)
-    if others := [table for table in (pairs, long) if table.rows]:
-        parts += [Text(), *others]
-    return parts
+    shown = [table for table in (pairs, long) if table.rows]
+    return [Text(), *shown] if shown else []
 
 
 def _table(shown: report.Table) -> Table:
@@ -247,9 +247,10 @@ def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Ca
     `is_new` waits for so many s, and says whether something has come.
     """
     if out.is_terminal:
+        out.print()
         with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
             while goes_on():
-                live.update(_watched(view), refresh=True)
+                live.update(_watched(view, out), refresh=True)
                 is_new(_EACH_S)
         return
     shown: tuple[int, str] = (0, "")
@@ -279,7 +280,8 @@ def _powers(record: Record) -> list[tuple[str, Decimal]]:
     return found
 
 
-def _watched(view: View) -> RenderableType:
+def _watched(view: View, out: Console) -> RenderableType:
+    """Give what is live; the readings that seldom change, such as power failures, only where all has room."""
     if view.record is None:
         return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C stops it", "dim"))
     age_s = time.monotonic() - view.at
@@ -299,8 +301,12 @@ def _watched(view: View) -> RenderableType:
         behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
     said = [Text(view.said, "yellow")] if view.said else []
     head = Text.assemble((view.source, "bold"), ("   Ctrl-C stops it", "dim"))
+    found = report.readings(view.record)
+    live = [part for part in (_bars(view.record), behind) if part.rows]
     # What a small terminal has no room for stands last.
-    return Group(head, counted, *said, Text(), _bars(view.record), behind, *_readings(view.record))
+    shown = [head, counted, *said, Text(), *live, *_tables(found)]
+    whole = Group(*shown, *_others(found))
+    return whole if len(out.render_lines(whole)) <= out.height else Group(*shown)
 
 
 def _bars(record: Record) -> Table:
