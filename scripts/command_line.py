@@ -10,6 +10,7 @@ import shtab
 
 from telegraf_p1.__main__ import parser
 from telegraf_p1.commands import DOCS
+from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.sources import EXAMPLES
 
 ENVIRONMENT: Final = {
@@ -209,5 +210,7 @@ def completions() -> Iterator[tuple[str, str]]:
             action.help = re.split(r"\n| \(default|[:;] ", action.help or "")[0]
             if action.metavar in ("FILE", "SOURCE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # which is how shtab is told
+            if action.dest == "form":
+                action.choices = tuple(FORMS)  # simulate refuses others itself, in plain words
     for shell in _SHELLS:
         yield shell, shtab.complete(whole, shell, root_prefix="telegraf_p1") + "\n"

@@ -70,8 +70,9 @@ def decode(
     others = [str(fields.get(name, "")) for name in ("logical_device_name", "device_address")]
     tag = _identity([*decoding.named, *others[: 2 if any(decoding.named) else 1]], decoding.doubtful)
     tags = {"meter": tag} if tag else {}
-    time_ns = received_ns if host_time or decoding.time is None else decoding.time * _NS
-    return Record(tags, fields, time_ns, decoding.remarks)
+    if host_time or decoding.time is None:
+        return Record(tags, fields, received_ns, decoding.remarks, has_own_time=False)
+    return Record(tags, fields, decoding.time * _NS, decoding.remarks)
 
 
 def _identity(names: list[str], doubtful: set[str]) -> str:

@@ -334,10 +334,10 @@ class Interpreter:
         self._warn.of_telegram(stream.name, parsed, record)
         if encryption:
             self._warn.of_encryption(stream.name, encryption)
-        if not settings.host_time and record.time_ns == frame.at:
-            self._warn.of_time(stream.name, record)
         if record.time_ns is None:
             return None
+        if not settings.host_time and not record.has_own_time:
+            self._warn.of_time(stream.name, record)
         if settings.shapes and not self._lesson and settings.shapes.is_due():
             self._lesson = data, parsed, record
         record = settings.identifiers(record)

@@ -16,7 +16,8 @@ class Record(NamedTuple):
     """The tags and fields of a telegram.
 
     `time_ns` is UTC in ns since 1970; None when neither the telegram nor its reception tells it. `line` is all of it in
-    line protocol, with its line end, where that is known already; then there are no tags and fields.
+    line protocol, with its line end, where that is known already; then there are no tags and fields. `has_own_time`:
+    its time is that of the telegram, and not of its reception.
     """
 
     tags: dict[str, str]
@@ -24,3 +25,4 @@ class Record(NamedTuple):
     time_ns: int | None
     remarks: list[Remark]
     line: bytes = b""
+    has_own_time: bool = True

@@ -33,7 +33,7 @@ from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 from tests.helpers import uart_cable
-from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, encrypt, needs_shared
+from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, encrypt, needs_shared, with_crc
 
 # A DLMS notification in HDLC, as far as it is looked at: flag, format and length, …, flag.
 DLMS = bytes.fromhex("7ea03041030013") + bytes(range(0x80, 0xA9)) + b"\x11\x7e"
@@ -344,12 +344,28 @@ def test_each_source_stands_in_the_block_as_it_was_written(source: str) -> None:
     assert command_of(block.text(source, ["--crc", "x25"], needs_tag=True))[-3:] == [source, "--crc", "x25"]
 
 
-def test_no_terminal_gets_plain_text_in_80_columns(capsys: Output) -> None:
-    assert check("sim:?form=be&interval=0") == 0
+def test_no_terminal_gets_plain_text_without_blanks_at_line_ends_or_folded_lines(
+    tmp_path: Path, capsys: Output
+) -> None:
+    message = "Power cut on 3 May, 9:00-11:00. " * 6
+    telegram = with_crc(
+        b"/TST5\\GOLD-50\r\n\r\n1-0:1.8.1(000057.460*kWh)\r\n0-0:96.14.0(0002)\r\n0-0:96.13.0(%b)\r\n"
+        b"0-0:96.7.21(00004)\r\n!" % message.encode().hex().encode()
+    )
+    recording = tmp_path / f"{'long' * 20}.txt"
+    recording.write_bytes(telegram)
+    assert check(f"file://{recording}") == 0
+    assert check("/dev/ttyUSB99") == 1
     text = capsys.readouterr().out
     assert "\x1b" not in text
-    before, _, _ = text.partition("# Written by")
-    assert max(map(len, before.splitlines())) <= 80
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    for line in (
+        f"+ Meter found on file://{recording}",
+        "  tariff  2    power failures  4",
+        f"  message  {message.rstrip()}",
+        "  no such device: check that the cable is plugged in. Serial ports on this computer: ",
+    ):
+        assert f"\n{line}" in f"\n{text}"
 
 
 @pytest.mark.parametrize("source", ["ftp://host/x", "tcp://host", "sim:?form=xx"])
@@ -415,12 +431,33 @@ def test_several_programs_on_a_port_read_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "'cat' (process 7) reads it, and" in ports.why_not("/dev/ttyUSB0", busy).text
 
 
-def test_a_terminal_of_24_lines_shows_the_gas_and_how_the_live_view_ends() -> None:
+def live(form: str, width: int, height: int) -> tuple[str, str]:
+    """Give what a live view shows on a terminal of a size, and what is left there at its end: all of it."""
     view = screen.View("/dev/ttyUSB0")
-    view.record = decode(parse(Meter().telegram(START)), None, Memory(Zone()))
+    view.record = decode(parse(Meter(form).telegram(START)), None, Memory(Zone()))
     shown, goes_on = io.StringIO(), iter([True, False])
-    out = Console(file=shown, force_terminal=True, width=80, height=24)
+    out = Console(file=shown, force_terminal=True, width=width, height=height)
     screen.watch(view, out, lambda _seconds: True, lambda: next(goes_on))
-    first = shown.getvalue().splitlines()[:24]
-    assert any("Ctrl-C stops it" in line for line in first)
-    assert any("gas" in line for line in first)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    before, during, at_the_end = (part.rstrip() for part in plain.split("/dev/ttyUSB0"))
+    assert before == ""
+    return during, at_the_end
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_terminal_of_24_lines_shows_what_is_live_and_how_it_ends(form: str) -> None:
+    during, at_the_end = live(form, 80, 24)
+    assert during.count("\n") < 24
+    assert during.startswith("   Ctrl-C stops it")
+    for row in ("gas", "water", "heat", "energy import", "voltage", "current  "):
+        assert (f"\n  {row}" in during) == (f"\n  {row}" in at_the_end)
+
+
+@pytest.mark.parametrize(("width", "height", "has_others"), [(80, 24, False), (100, 30, True), (160, 50, True)])
+@pytest.mark.parametrize("form", ["nl-5.0", "be"])
+def test_what_seldom_changes_is_live_only_where_it_has_room(
+    form: str, width: int, height: int, *, has_others: bool
+) -> None:
+    during, at_the_end = live(form, width, height)
+    assert during == at_the_end
+    assert ("tariff" in during) == has_others

@@ -11,6 +11,7 @@ import pytest
 
 import telegraf_p1
 from telegraf_p1 import __main__
+from telegraf_p1.simulator.countries import FORMS
 from tests.helpers.telegrams import ROOT
 
 # argparse shows its arguments in no other way.
@@ -81,6 +82,16 @@ def test_the_values_of_an_option_are_explained_one_a_line(command: str) -> None:
             _first, *lines = (action.help or "").splitlines()
             assert [line.partition(": ")[0] for line in lines] == list(action.choices)
             assert f"(default: {action.default})" in (action.help or "")
+
+
+def test_the_help_and_the_error_of_a_form_name_all_forms(capfd: pytest.CaptureFixture[str]) -> None:
+    forms = ", ".join(FORMS)
+    (form,) = (action for action in CHOICES["simulate"]._actions if action.dest == "form")  # noqa: SLF001
+    assert f": {forms} (" in (form.help or "")
+    with pytest.raises(SystemExit) as end:
+        __main__.main(["simulate", "--form", "xx", "-"])
+    assert end.value.code == 2
+    assert f"form 'xx' must be one of: {forms}; see `telegraf-p1 simulate --help`" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

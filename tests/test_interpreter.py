@@ -346,6 +346,15 @@ def test_a_telegram_without_a_time_is_told_of_once(heard: Heard) -> None:
     assert (len(heard.said("is not a valid time")), heard.said("contain no timestamp")) == (1, [])
 
 
+def test_a_telegram_that_waited_without_a_time_is_left_out_and_gets_no_other(heard: Heard) -> None:
+    old = Meter("nl-2.2").telegram(START)
+    late = Data(old, "topic", ends_message=True, is_late=True)
+    assert heard.interpreter.records(late, RECEIVED_NS) == []
+    assert (len(heard.said("is left out")), heard.said("contain no timestamp")) == (1, [])
+    assert len(heard.records(old, origin="topic")) == 1
+    assert len(heard.said("contain no timestamp")) == 1
+
+
 def test_what_a_short_recording_holds_is_diagnosed_at_its_end(heard: Heard) -> None:
     heard.records(b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01" + b"\x76\x05\x01" * 9)
     assert heard.interpreter.finish() == []

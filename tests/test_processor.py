@@ -110,6 +110,12 @@ def test_a_telegram_in_lines_is_put_together_by_measurement_and_tags() -> None:
     ]
 
 
+def test_a_metric_with_the_time_of_its_telegram_is_not_said_to_have_none() -> None:
+    under = Under()
+    assert under(metric(TELEGRAM, time_ns=START * 10**9)) == [OURS]
+    assert under.log == []
+
+
 def test_what_is_left_of_a_telegram_whose_beginning_nobody_heard_is_no_metric() -> None:
     half = [*TELEGRAM.splitlines()[20:-1], b"(00123.456)", b"!", b""]
     under = Under()

@@ -37,6 +37,7 @@ _shtab_telegraf_p1_forward___crc_choices=(auto require x25 off)
 _shtab_telegraf_p1_decode___crc_choices=(auto require x25 off)
 _shtab_telegraf_p1_decode___time_choices=(telegram host)
 _shtab_telegraf_p1_decode___meter_tag_choices=(id hash none)
+_shtab_telegraf_p1_simulate___form_choices=(nl-5.0 nl-4.2 nl-2.2 heat be lu se fi lt hu at de ch il)
 _shtab_telegraf_p1_pos_0_choices=(check run process forward decode fields simulate)
 
 _shtab_telegraf_p1_check__h_nargs=0

@@ -123,7 +123,7 @@ complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -s h -l help -d '
 complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l meters -x -d 'number of meters'
 complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l interval -x -d 'time from one telegram of a meter to the next'
 complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l count -x -d 'telegrams per meter'
-complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l form -x -d 'national form of the telegrams'
+complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l form -xka "nl-5.0 nl-4.2 nl-2.2 heat be lu se fi lt hu at de ch il" -d 'national form of the telegrams'
 complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l seed -x -d 'number from which meters are generated'
 complete -c telegraf-p1 -n '_shtab_telegraf_p1_using simulate' -l encrypt -d 'encrypt the telegrams, with the key in P1_DECRYPTION_KEY'
 

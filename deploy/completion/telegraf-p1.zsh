@@ -125,7 +125,7 @@ _shtab_telegraf_p1_simulate_options=(
   "--meters[number of meters]:N:"
   "--interval[time from one telegram of a meter to the next]:TIME:"
   "--count[telegrams per meter]:N:"
-  "--form[national form of the telegrams]:form:"
+  "--form[national form of the telegrams]:form:(nl-5.0 nl-4.2 nl-2.2 heat be lu se fi lt hu at de ch il)"
   "--seed[number from which meters are generated]:N:"
   "--encrypt[encrypt the telegrams, with the key in P1_DECRYPTION_KEY]"
   ":where the telegrams go:"

@@ -73,8 +73,8 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
     telegram, record, at_ns = heard[-1]
     form = forms.form(telegram)
     zone, record = _in_its_zone(heard[-1], form, is_live=is_live)
-    has_time = record.time_ns is not None and record.time_ns != at_ns
-    clock_s = (record.time_ns - at_ns) / _NS if has_time and is_live and at_ns and record.time_ns else None
+    has_time = is_live and record.has_own_time
+    clock_s = (record.time_ns - at_ns) / _NS if has_time and at_ns and record.time_ns else None
     has_identifier = "meter" in record.tags
     identification = telegram.identification
     if are_masked:
@@ -137,7 +137,7 @@ def _crc(telegram: Telegram, ears: Ears) -> str:
 
 def _interval_s(heard: Sequence[Heard], *, is_live: bool) -> float | None:
     """Give the time between two telegrams: by the meter's clock if it has one, else by ours."""
-    times = [one.record.time_ns for one in heard if one.record.time_ns is not None and one.record.time_ns != one.at_ns]
+    times = [one.record.time_ns for one in heard if one.record.time_ns and one.record.has_own_time]
     if len(set(times)) < len(heard) and is_live:  # it has no clock, or one that is slower than it speaks
         times = [one.at_ns for one in heard if one.at_ns]
     steps = [(later - earlier) / _NS for earlier, later in pairwise(times) if later > earlier]

@@ -20,7 +20,8 @@ from telegraf_p1.url import Url, parse
 from telegraf_p1.values import Value
 
 _COLUMN: Final = re.compile(r"(.+)_([lt]\d)")
-_PHASES: Final = ("kW", "kvar", "kVA", "V", "A")
+# In the order of their rows.
+_PHASES: Final = ("kW", "V", "A", "kvar", "kVA")
 _ENERGY: Final = ("kWh", "kvarh")
 _ELSEWHERE: Final = re.compile(
     r"identification|p1_version|.*_id|ean|.*_ean|logical_device_name|device_address|fw_.*|message_code|"
@@ -175,7 +176,13 @@ def _table(grouped: dict[tuple[str, str], dict[str, str]]) -> Table:
         {place for cells in grouped.values() for place in cells}, key=lambda place: (place != "total", place)
     )
     rows = [(label, [cells.get(place, "") for place in columns], unit) for (label, unit), cells in grouped.items()]
-    return Table(columns, sorted(rows, key=lambda row: not row[2]))  # what was only counted stands last
+    return Table(columns, sorted(rows, key=lambda row: _place(row[2])))
+
+
+def _place(unit: str) -> int:
+    """Give the place of a row by its unit; what was only counted stands last."""
+    units = (*_ENERGY, *_PHASES)
+    return units.index(unit) if unit in units else len(units) + (not unit)
 
 
 def _shown(name: str, value: Value) -> str:

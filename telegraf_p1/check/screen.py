@@ -1,12 +1,13 @@
 """All that `check` shows, by rich: what it does, what it found, and the live view of a meter."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -22,17 +23,35 @@ from telegraf_p1.check.report import Looked
 from telegraf_p1.record import Record
 
 _EACH_S: Final = 0.25
+_UNFOLDED: Final = 10_000  # columns: no line is longer
 _MOST_METERS: Final = 3  # that are shown with all that is known of them
+_SHORT: Final = 20  # characters of a reading that has another beside it
 _BAR: Final = 32  # characters
 _LEAST_KW: Final = Decimal("2.3")  # that a full bar stands for: 10 A
 _OLD_S: Final = 15  # no meter is silent for longer
 _NS: Final = 1_000_000_000
 
 
+class _Console(Console):
+    """Rich's, but plain text has no blanks at the ends of its lines."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as shown:
+            super().print(*objects, **options)
+        print("\n".join(map(str.rstrip, shown.get().split("\n"))), end="", file=self.file, flush=True)
+
+
 def console(*, is_stderr: bool = False) -> Console:
-    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it."""
+    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it.
+
+    In a file or a pipe no line is folded: what stands there is copied, or searched.
+    """
     is_plain = None if not os.environ.get("NO_COLOR") else False
-    return Console(stderr=is_stderr, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
+    width = None if (sys.stderr if is_stderr else sys.stdout).isatty() else _UNFOLDED
+    return _Console(stderr=is_stderr, width=width, highlight=False, markup=False, emoji=False, force_terminal=is_plain)
 
 
 def working(what: str) -> AbstractContextManager[object]:
@@ -151,26 +170,28 @@ def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
         name = f" ({one.identifier})" if one.identifier else ""
         table.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}{read}{name}")
     out.print(table)
-    for part in _readings(meter.record):
+    found = report.readings(meter.record)
+    for part in (*_tables(found), *_others(found)):
         out.print(part)
 
 
-def _readings(record: Record) -> list[RenderableType]:
-    """Give the readings of a record, each part behind an empty line: two tables, and the others in pairs."""
-    found = report.readings(record)
-    parts: list[RenderableType] = []
-    for table in (found.energy, found.phases):
-        if table.rows:
-            parts += [Text(), _table(table)]
-    if found.others:
-        pairs = Table.grid(padding=(0, 2, 0, 0))
-        for place in range(0, len(found.others), 2):
-            cells = [
-                cell for label, text in found.others[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)
-            ]
-            pairs.add_row(*cells)
-        parts += [Text(), pairs]
-    return parts
+def _tables(found: report.Readings) -> list[RenderableType]:
+    """Give the tables of energy and of phases, each behind an empty line."""
+    return [part for table in (found.energy, found.phases) if table.rows for part in (Text(), _table(table))]
+
+
+def _others(found: report.Readings) -> list[RenderableType]:
+    """Give the other readings behind an empty line: the short ones in pairs, below them the long ones."""
+    pairs, long = Table.grid(padding=(0, 2, 0, 0)), Table.grid(padding=(0, 2, 0, 0))
+    short = [(label, text) for label, text in found.others if len(text) <= _SHORT]
+    for place in range(0, len(short), 2):
+        cells = [cell for label, text in short[place : place + 2] for cell in (Text(f"  {label}", "dim"), text)]
+        pairs.add_row(*cells)
+    for label, text in found.others:
+        if len(text) > _SHORT:
+            long.add_row(Text(f"  {label}", "dim"), text)
+    shown = [table for table in (pairs, long) if table.rows]
+    return [Text(), *shown] if shown else []
 
 
 def _table(shown: report.Table) -> Table:
@@ -226,9 +247,10 @@ def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Ca
     `is_new` waits for so many s, and says whether something has come.
     """
     if out.is_terminal:
+        out.print()
         with Live(console=out, auto_refresh=False, vertical_overflow="crop") as live:
             while goes_on():
-                live.update(_watched(view), refresh=True)
+                live.update(_watched(view, out), refresh=True)
                 is_new(_EACH_S)
         return
     shown: tuple[int, str] = (0, "")
@@ -258,7 +280,8 @@ def _powers(record: Record) -> list[tuple[str, Decimal]]:
     return found
 
 
-def _watched(view: View) -> RenderableType:
+def _watched(view: View, out: Console) -> RenderableType:
+    """Give what is live; the readings that seldom change, such as power failures, only where all has room."""
     if view.record is None:
         return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C stops it", "dim"))
     age_s = time.monotonic() - view.at
@@ -278,8 +301,12 @@ def _watched(view: View) -> RenderableType:
         behind.add_row(Text(f"  {one.name.replace('_', ' ')}", "dim"), f"{one.reading:f} {one.unit}", Text(read, "dim"))
     said = [Text(view.said, "yellow")] if view.said else []
     head = Text.assemble((view.source, "bold"), ("   Ctrl-C stops it", "dim"))
+    found = report.readings(view.record)
+    live = [part for part in (_bars(view.record), behind) if part.rows]
     # What a small terminal has no room for stands last.
-    return Group(head, counted, *said, Text(), _bars(view.record), behind, *_readings(view.record))
+    shown = [head, counted, *said, Text(), *live, *_tables(found)]
+    whole = Group(*shown, *_others(found))
+    return whole if len(out.render_lines(whole)) <= out.height else Group(*shown)
 
 
 def _bars(record: Record) -> Table:

@@ -182,6 +182,7 @@ def typed(shell: str, text: str, folder: Path) -> list[str]:
         ("decode --js\ttty\t", ["decode", "--json", "ttyUSB0"]),
         ("run tcp://127.0.0.1:2000 --cr\t", ["run", "tcp://127.0.0.1:2000", "--crc"]),
         ("run --every 10s tty\t", ["run", "--every", "10s", "ttyUSB0"]),
+        ("simulate --form nl-4\t", ["simulate", "--form", "nl-4.2"]),
     ],
 )
 def test_a_tab_completes_commands_options_values_and_files(
@@ -197,6 +198,7 @@ def test_a_tab_completes_commands_options_values_and_files(
         ("r", "run"),
         ("run --cr", "--crc"),
         ("run --crc req", "require"),
+        ("simulate --form nl-4", "nl-4.2"),
         ("run tty", "ttyUSB0"),
         ("check --write tty", "ttyUSB0"),
         ("decode tty", "ttyUSB0"),
