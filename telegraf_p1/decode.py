@@ -64,7 +64,7 @@ def decode(
     decoding.objects(telegram, rows)
     if decoding.no_time and decoding.time is None:
         decoding.remarks.append(decoding.no_time)
-    decoding.fields.update(mbus.fields(decoding.channels.values()))
+    decoding.fields.update(mbus.fields(decoding.channels.values(), decoding.time))
     fields = decoding.fields
     _split_net_power(fields, memory.signed)
     others = [str(fields.get(name, "")) for name in ("logical_device_name", "device_address")]

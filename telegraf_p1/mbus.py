@@ -86,30 +86,33 @@ class Channel:
         return self.reading is not None and (self.meter_id != "" or self.reading != 0)
 
 
-def fields(channels: Iterable[Channel]) -> dict[str, Value]:
+def fields(channels: Iterable[Channel], now: int | None = None) -> dict[str, Value]:
     """Name what the channels said: `gas_m3`, `gas_timestamp`, `gas_meter_id` and the like.
 
-    Of several live channels of one medium the first has the plain name and the others
-    carry their channel (`water_2_m3`); a dead one gives nothing.
+    `now` is the telegram's own time (UTC, s), if it has one. Of several live channels of one
+    medium the first has the plain name and the others carry their channel (`water_2_m3`); a
+    dead one gives nothing.
     """
     by_medium = defaultdict(list)
     for channel in sorted(channels, key=lambda c: c.number):
         by_medium[channel.named_medium()].append(channel)
     result: dict[str, Value] = {}
     for medium, group in by_medium.items():
-        chosen = _live(group) or [c for c in group if not c.was_read][:1]
+        chosen = _live(group, now) or [c for c in group if not c.was_read][:1]
         for place, channel in enumerate(chosen):
             result |= _named(channel, medium if place == 0 else f"{medium}_{channel.number}")
     return result
 
 
-def _live(group: list[Channel]) -> list[Channel]:
+def _live(group: list[Channel], now: int | None) -> list[Channel]:
     live = [c for c in group if c.is_live()]
     if len(live) < 2:
         return live
     live = [c for c in live if c.meter_id != ""] or live
     live = [c for c in live if c.reading] or live
     newest = max((c.time or 0 for c in live), default=0)
+    if now is not None:
+        newest = min(newest, now)  # a wrong time in the future makes no other meter old
     return [c for c in live if c.time is None or c.time > newest - _STALE_S]
 
 

@@ -92,6 +92,13 @@ def test_relays_are_no_mbus_meters() -> None:
     assert fields("0-1:96.3.10(0)", "0-4:96.3.10(1)") == {"relay_1_state": "0", "relay_4_state": "1"}
 
 
+def test_a_time_a_year_ahead_makes_no_other_meter_old() -> None:
+    """Some gas meters sent the next year on the first of January."""
+    ahead = meter(1, "003", "00777.000*m3", "240715120000S", "4D31")
+    shown = fields(*ahead, *meter(2, "003", "00004.380*m3", NOW, "4D32"))
+    assert (shown["gas_m3"], shown["gas_2_m3"]) == ("777.000", "4.380")
+
+
 def test_cooling_of_dsmr_3_is_cooling() -> None:
     assert fields("0-2:24.3.1(090212160000)(00)(60)(1)(0-2:24.2.1)(GJ)", "(00012.34)")["cooling_gj"] == "12.34"
 
