@@ -17,14 +17,15 @@ from telegraf_p1.url import UsageError, without_password
 _NAME: Final = "telegraf-p1"
 _COMMANDS: Final = ("check", "run", "process", "forward", "decode", "fields", "simulate")
 _WIDEST: Final = 100  # columns: longer lines are hard to read
-_LOADED: Final = 10_000  # objects: looking for garbage among those that are loaded is a twentieth of the start
+_LOADED: Final = 10_000  # objects before a collection: scanning the loaded modules takes 5 % of the start-up time
 _BUG, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
 class _Help(argparse.HelpFormatter):
-    """Shows texts as they are written here: blank lines part paragraphs, indented lines and URLs stay whole.
+    """Keep the layout of help texts: blank lines separate paragraphs; indented lines and URLs are not broken.
 
-    Each option that is added makes one, and would ask shutil for the terminal's width, which loads compressors.
+    argparse makes a formatter for each option. By default it gets the terminal's width from shutil, which imports
+    compression modules; so the width is determined here.
     """
 
     def __init__(self, prog: str) -> None:
@@ -34,7 +35,7 @@ class _Help(argparse.HelpFormatter):
         text = super()._format_action(action)
         if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             return text
-        # The commands, as far to the left as options, without the line above them that repeats their metavar.
+        # Indent the commands like options, and drop the line above them that repeats their metavar.
         return text.replace("\n    ", "\n  ").partition("\n")[2]
 
     def _split_lines(self, text: str, width: int) -> list[str]:
@@ -71,20 +72,20 @@ class _Parser(argparse.ArgumentParser):
         self._optionals.title = OTHERS
 
     def format_help(self) -> str:
-        """Give what --help shows, with what all commands have at the end."""
+        """Return the text of --help, with the options that all commands share at the end."""
         self._action_groups.sort(key=lambda group: group is self._optionals)
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        """Say it in one line that Telegraf logs as an error, and exit with 2."""
+        """Print the message as one line that Telegraf logs as an error, and exit with code 2."""
         Log().error(f"{without_password(message)}; see `{self.prog} --help`")
         sys.exit(_USAGE)
 
 
 def parser(only: str = "") -> argparse.ArgumentParser:
-    """Give the parser of the command line; the options it gives know what to do: `chosen.main(chosen)`.
+    """Return the command-line parser; the namespace that it returns has the command's function: `chosen.main(chosen)`.
 
-    When `only` is a command, it knows no other, and is made in half the time.
+    If `only` is a command, the parser knows no others, and is made in half the time.
     """
     root = _Parser(
         prog=_NAME,
@@ -105,7 +106,7 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; give its exit code: 0, 1 (decode: one was rejected), 2 (wrong option)."""
+    """Run a command; return its exit code: 0, 1 (decode: a telegram was rejected, or none found), 2 (wrong option)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     chosen = parser(*arguments[:1]).parse_args(arguments)
     try:
@@ -116,14 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _say_bug(error: BaseException) -> None:
-    """Say that there is one, and where; never what an error says, which may be a secret or somebody else's text."""
+    """Log that there is a bug, and where. The error's text is left out: it may contain secrets or foreign data."""
     Log().error(f"this is a bug, please report it: {where(error)}")
 
 
 def console(arguments: list[str] | None = None) -> int:
-    """Run main as a program: a closed stdout (`| head`) and Ctrl-C are no reason to complain."""
+    """Run `main` as a program; a closed stdout (`| head`) and Ctrl-C are not reported as errors."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # as line protocol is, whatever the locale says
+        sys.stdout.reconfigure(encoding="utf-8")  # line protocol is UTF-8 in any locale
     gc.set_threshold(_LOADED)
     threading.excepthook = lambda bug: _say_bug(bug.exc_value or bug.exc_type())
     try:
@@ -131,14 +132,14 @@ def console(arguments: list[str] | None = None) -> int:
         if sys.stdout:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the flush at exit does not fail
         return OK
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except OSError as error:  # a source's is tried again, an output deals with its own: so this is stdout
+    except OSError as error:  # sources are retried, outputs handle their own errors: so stdout failed
         Log().error(f"cannot write to stdout: {error.strerror}")
-        os._exit(REJECTED)  # what is left in the buffer would fail again
-    except Exception as error:  # noqa: BLE001  a bug: Telegraf would log a traceback as thirty errors
+        os._exit(REJECTED)  # a normal exit would flush the buffer, and fail again
+    except Exception as error:  # noqa: BLE001  a bug: Telegraf would log each line of a traceback as an error
         _say_bug(error)
         return _BUG
     return code

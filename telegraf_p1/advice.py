@@ -1,7 +1,7 @@
-"""Where to look for a fault, by what lies between the meter and us.
+"""Advice on where to look for a fault, depending on what is between the meter and this program.
 
-The key says what is wrong. A cable, a network bridge and a device with its own memory need different words: nobody can
-set the speed of an HTTP device here, and only a port has a second reader.
+The key names the fault. A cable, a network bridge and a device with its own memory need different advice. For example,
+the speed of an HTTP device cannot be set here, and only a serial port can have a second reader.
 """
 
 from collections.abc import Mapping

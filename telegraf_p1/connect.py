@@ -1,14 +1,14 @@
-"""Connections that are opened in a bounded time: one deadline is for all the steps until a peer may be spoken to."""
+"""Connections that are opened in bounded time: one deadline covers all the steps until they can be used."""
 
 import socket
 import time
 from typing import Final
 
-_ONE_ADDRESS_S: Final = 5.0  # of a name: the next one may be the one that answers
+_ONE_ADDRESS_S: Final = 5.0  # for each address of a host name: the next one may answer
 
 
 def left(end: float) -> float:
-    """Give the s that are left until `end` (of the monotonic clock); raise TimeoutError when there are none."""
+    """Return the seconds left until `end` (monotonic clock); raise TimeoutError if there are none."""
     seconds = end - time.monotonic()
     if seconds <= 0:
         raise TimeoutError("timed out")
@@ -16,9 +16,9 @@ def left(end: float) -> float:
 
 
 def reached(address: tuple[str, int], end: float) -> socket.socket:
-    """Open a TCP connection until `end` (of the monotonic clock), whichever address of the name answers.
+    """Open a TCP connection before `end` (monotonic clock), trying each address of the host name.
 
-    Raise OSError. How long the name server may take is a matter of this computer's resolver.
+    Raise OSError. The time of the name lookup depends on this computer's resolver, and is not bounded here.
     """
     trouble: OSError | None = None
     for family, kind, protocol, _, where in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):

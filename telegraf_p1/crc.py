@@ -1,7 +1,7 @@
-"""CRC-16/ARC of a telegram, and what the transport did to it when the CRC does not fit.
+"""CRC-16/ARC of a telegram, and the repair of known transport damage if the CRC does not match.
 
-Polynomial x16+x15+x2+1 (0x8005), start 0, reflected in and out, no final XOR
-(DSMR 4.0.4 P1 Companion Standard, section 5.2); `123456789` gives 0xBB3D.
+Polynomial x16+x15+x2+1 (0x8005), start 0, reflected in and out, no final XOR (DSMR 4.0.4 P1 Companion Standard,
+section 5.2); `123456789` gives 0xBB3D.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from operator import xor
 from typing import Final, NamedTuple, cast
 
 import crcmod
-from crcmod.crcmod import _usingExtension  # it says so nowhere else
+from crcmod.crcmod import _usingExtension  # there is no public way to know
 
 Checksum = Callable[[bytes], int]
 
 
 def fastest() -> Checksum:
-    """Give the fastest way to the CRC that is installed: all give the same.
+    """Return the fastest CRC function that is installed; all give the same result.
 
-    crcmod without its C extension, as it installs itself where there is no compiler, would be ten times slower than
-    what it is replaced by.
+    Where there is no compiler, crcmod installs itself without its C extension. It would then be ten times slower than
+    `crc_without_c`, which is used instead.
     """
     try:
         from fastcrc.crc16 import arc
@@ -35,17 +35,17 @@ def fastest() -> Checksum:
 
 
 checksum: Final = fastest()
-# CRC-16/X-25, which some Hungarian meters send in its place; `123456789` gives 0x906E.
+# CRC-16/X-25, which some Hungarian meters send instead; `123456789` gives 0x906E.
 x25: Checksum = crcmod.mkCrcFun(0x11021, initCrc=0, rev=True, xorOut=0xFFFF)
 
 
 def bcc(data: bytes) -> int:
-    """Give the block check character of a readout (P0): the exclusive or of its characters, which have 7 bits."""
+    """Return the block check character (BCC) of a readout (P0): the XOR of its 7-bit characters."""
     return reduce(xor, data, 0) & 0x7F
 
 
 class Repair(NamedTuple):
-    """The bytes the meter must have sent, and what was done to them on the way."""
+    """The bytes that the meter must have sent, and what the transport did to them."""
 
     data: bytes
     damage: str
@@ -69,13 +69,13 @@ def _halve_line_ends(data: bytes) -> bytes:
     return halved if halved.replace(b"\r\n", b"\r\n\r\n") == data else data
 
 
-# What transports are known to do to telegrams, undone, and what to call it.
+# Known damage by transports: a function that undoes it, and its description.
 UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
     (_lf_to_crlf, "rewrites line endings (CR LF became LF)"),
     # A terminal in its default mode (icrnl) turns each CR into LF: CR LF arrives as LF LF.
     (lambda data: data.replace(b"\n\n", b"\r\n"), "rewrites line endings (CR LF became LF LF)"),
     (_cr_to_crlf, "rewrites line endings (CR LF became CR)"),
-    # A script that reads a line with its end and prints it with another one.
+    # A script that reads a line with its line end, and prints it with another one.
     (_halve_line_ends, "doubles line endings"),
     (lambda data: data.replace(b"\r\n\n", b"\r\n"), "doubles line endings"),
     (lambda data: data.replace(b"\0", b""), "adds NUL bytes"),
@@ -85,17 +85,17 @@ UNDO: Final[tuple[tuple[Callable[[bytes], bytes], str], ...]] = (
 
 
 def _is_as_sent(data: bytes) -> bool:
-    """Whether nothing of `UNDO` would change anything: asked first, since undoing takes five times as long."""
+    """Whether no function of `UNDO` would change the data; checked first, since undoing takes five times as long."""
     ends = data.count(b"\r\n")
     is_blank_in_place = data.find(b"\r\n\r\n") == data.find(b"\r\n")
     return ends == data.count(b"\n") and is_blank_in_place and 2 * data.count(b"\r\n\r\n") < ends and b"\0" not in data
 
 
 def repair(data: bytes, expected: int, function: Checksum = checksum) -> Repair | None:
-    """Undo what transports are known to do, one thing at a time, until the CRC fits.
+    """Undo known transport damage, one kind at a time, until the CRC matches; return None if it never does.
 
-    `data` runs from `/` to `!`, `expected` is the CRC the meter sent. A fit proves the
-    telegram whole. None when nothing known explains the difference.
+    `data` runs from `/` to `!`, `expected` is the CRC that the meter sent. A match proves that the telegram is
+    complete.
     """
     if _is_as_sent(data):
         return None

@@ -1,33 +1,34 @@
-"""CRC-16/ARC where crcmod has no C extension: a telegram as one big integer, folded in halves.
+"""CRC-16/ARC where crcmod has no C extension: the telegram is one big integer, which is folded again and again.
 
-A CRC is a remainder. The bits of a message, the first one sent being the highest power of x, are a polynomial over two
-elements: adding is XOR, and nothing is carried. Behind them come 16 zeros; the CRC is what is left of all that by
+A CRC is the remainder of a polynomial division over GF(2), where addition is XOR. The coefficients are the bits of the
+message, of which the first one sent belongs to the highest power of x, followed by 16 zeros. The divisor is
 
     x^16 + x^15 + x^2 + 1  =  (x + 1) · (x^15 + x + 1)
 
-*The long factor.* By it x^15 leaves x + 1. Over two elements (a + b)² is a² + b²: squared again and again, this says
-that x^15q leaves x^q + 1 for q = 1, 2, 4, 8, … So a bit may be taken off if it is put back twice, 14q and 15q places
-further behind; and so may thousands of bits at once, with two shifts and two XORs. A dozen of such steps, each with the
-q that takes most bits off, leave 16 bits of a telegram.
+*The long factor.* Modulo this factor, x^15 equals x + 1. Over GF(2), (a + b)² is a² + b². Squaring again and again
+shows that x^15q equals x^q + 1 for q = 1, 2, 4, 8, … So a bit can be removed if it is added at two later places, 14q
+and 15q further on. Thousands of bits can be moved at once, with two shifts and two XORs. About a dozen such steps, each
+with the q that removes most bits, reduce a telegram to 16 bits.
 
-*The short factor.* By it every power of x leaves 1, so a message leaves whether it has an odd number of ones. The
-steps do not keep that: they put two ones back for one. Two numbers of 16 bits leave the same by the long factor, and
-differ by that factor: one of them has an odd number of ones. The CRC is the one that is odd when the message is.
+*The short factor.* Modulo this factor, every power of x equals 1. So the remainder of a message is 1 if it has an odd
+number of ones. The steps change that, since they add two ones for each that they remove. But for each remainder by the
+long factor there are only two numbers of 16 bits. They differ by that factor, so one of them has an odd number of ones.
+The CRC is that one if the message is odd, else the other.
 
-Bytes are sent with their lowest bit first, so in a little-endian integer the first bit of a message is the lowest,
-"behind" is to the left, and the highest power of the CRC is its lowest bit.
+Bytes are sent with their lowest bit first. So in a little-endian integer the first bit of a message is the lowest,
+"later" is to the left, and the highest power of the CRC is its lowest bit.
 """
 
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 _CRC_BITS: Final = 16
-_LONG_FACTOR: Final = 0b1100_0000_0000_0001  # x^15 is its lowest bit, x and 1 are its highest
-_LENGTHS: Final = 64  # whose steps are remembered: the telegrams of a meter have few
+_LONG_FACTOR: Final = 0b1100_0000_0000_0001  # x^15 is its lowest bit; x and 1 are its highest bits
+_LENGTHS: Final = 64  # lengths whose steps are cached: the telegrams of a meter have few different ones
 
 
 class _Step(NamedTuple):
-    """Take `taken` bits off, those of the mask, and put them back at two places of the rest."""
+    """Remove the `taken` lowest bits (those of `mask`), and XOR them into the rest at two places."""
 
     taken: int
     mask: int
@@ -37,7 +38,7 @@ class _Step(NamedTuple):
 
 @lru_cache(_LENGTHS)
 def _steps(length: int) -> tuple[_Step, ...]:
-    """Give what folds a message of so many bytes."""
+    """Return the steps that fold a message of `length` bytes."""
     steps, left = [], 8 * length + _CRC_BITS
     while left > _CRC_BITS:
         fitting = (1 << power for power in range(left.bit_length()) if 15 << power < left)
@@ -48,7 +49,7 @@ def _steps(length: int) -> tuple[_Step, ...]:
 
 
 def checksum(data: bytes) -> int:
-    """Give the CRC; the time grows with the length."""
+    """Return the CRC, in a time proportional to the length."""
     number = int.from_bytes(data, "little")
     is_odd = number.bit_count() & 1
     for count, mask, place, other in _steps(len(data)):

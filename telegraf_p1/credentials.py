@@ -1,6 +1,6 @@
-"""Passwords, tokens and keys: they come from the environment, are checked there, and are never repeated.
+"""Passwords, tokens and keys: they are read from the environment, checked, and never logged.
 
-What others say of them neither: a device may answer with our own token in a header, and an answer stands in the log.
+They are also removed from texts of others: a device may repeat our token in a header, and its answer is logged.
 """
 
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from typing import Final
 
 from telegraf_p1.url import UsageError
 
-# More than any token; MQTT carries 65,535 bytes, and web servers take a header of 8 KiB or so.
+# Longer than any token. MQTT allows 65,535 bytes, and web servers a header of about 8 KiB.
 _LONGEST: Final = 4096
-# Shorter ones stand in every other line by chance.
+# Shorter ones would match parts of ordinary log lines by chance.
 _SHORTEST_HIDDEN: Final = 6
 _read: set[str] = set()
 
 
 def read(environment: Mapping[str, str], name: str) -> str:
-    """Give the secret in a variable, without blanks and line ends around it; empty when there is none.
+    """Return the secret in a variable, without surrounding white space; empty if there is none.
 
-    Raise UsageError, which does not repeat it, for one that cannot be sent as it is: with control characters
-    or bytes that are no UTF-8 in it, or too long.
+    Raise UsageError, without the secret in its text, for one that cannot be sent: with control characters, with bytes
+    that are not UTF-8, or too long.
     """
-    text = environment.get(name, "").strip()  # a file with Windows line ends leaves a CR there
+    text = environment.get(name, "").strip()  # a file with Windows line ends adds a CR
     if not text.isprintable():
         raise UsageError(
             f"{name} contains a control character, a line break or another invisible character: copy it again"
@@ -34,7 +34,7 @@ def read(environment: Mapping[str, str], name: str) -> str:
 
 
 def hidden(text: str) -> str:
-    """Give a text for people, in which `***` stands for each secret of six characters or more that was read."""
+    """Return a text in which `***` replaces each secret of six characters or more that was read."""
     for secret in _read:
         text = text.replace(secret, "***")
     return text

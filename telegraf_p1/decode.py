@@ -1,6 +1,6 @@
-"""A Telegram becomes a Record, by the table of `obis`.
+"""Turns a Telegram into a Record, by the table in `obis`.
 
-Unknown references are skipped; a value that cannot be read loses its field, not the telegram.
+Unknown references are skipped. A value that cannot be read loses only its field: the telegram is still used.
 """
 
 import re
@@ -23,18 +23,18 @@ _PEAK_MONTHS: Final = 12
 _MILLI: Final = Decimal("0.001")
 
 IDENTIFICATION: Final = "/"
-# Lithuania sends means of 600 s under *1.4.0, and under these; no other country sends the latter.
+# Lithuania sends means of 600 s under 31.4.0, 51.4.0 and 71.4.0, and under these. No other country sends these.
 _LITHUANIA: Final = {f"1-0:{code}.24.0" for code in ("1", "15", "16", "32", "52", "72")}
-# Poland sends the limit without its unit: `0-0:17.0.0(16500)`.
+# Poland sends the limit without a unit: `0-0:17.0.0(16500)`.
 _WATTS: Final = re.compile(r"0*[1-9]\d{3,}")
 _MODEL: Final = re.compile(r"[A-Z]{1,4}[0-9]{1,3}")
 _HEADING: Final = re.compile(r"\d+-\d+:")
 _ZERO: Final = Decimal(0)
-# Import, export and net, of the sum of the phases and of each.
+# Import, export and net power, of all phases together and of each.
 POWERS: Final = tuple(
     tuple(f"power_{way}{phase}_kw" for way in ("import", "export", "net")) for phase in ("", "_l1", "_l2", "_l3")
 )
-# Elsewhere `()` means that there is no value. Here: no failures, and no meter.
+# For all other kinds, `()` means that there is no value. Here it means: no failures, no meter.
 EMPTY_MEANS_SOMETHING: Final = (kinds.FAILURE_LOG, kinds.MBUS_ID)
 
 
@@ -56,9 +56,9 @@ def decode(
 ) -> Record:
     """Turn a telegram into a record.
 
-    The time is the telegram's own; `received_ns` (UTC in ns since 1970, None when the telegram
-    was not sent when it came) when it has no valid one or `host_time` is set. `memory` is that of
-    this meter, `rows` what becomes which field.
+    The time is the telegram's own. If it has no valid one, or if `host_time` is set, it is `received_ns`. That is UTC
+    in ns since 1970, or None if the telegram was not sent when it was received. `memory` is that of this meter, `rows`
+    the table.
     """
     decoding = Decoding(memory.clock, None if received_ns is None else received_ns // _NS)
     decoding.objects(telegram, rows)
@@ -76,9 +76,9 @@ def decode(
 
 
 def _identity(names: list[str], doubtful: set[str]) -> str:
-    """Give the name that tells one meter from another: the first that can be a serial number, else the first.
+    """Return the name that distinguishes the meter: the first that can be a serial number, else the first.
 
-    A number that could as well be the hex of a model is doubtful: another serial number goes before it.
+    A number that could as well be the hex code of a model is doubtful: any other serial number takes precedence.
     """
     given = [name for name in names if name]
     serials = [name for name in given if values.is_serial(name)]
@@ -87,15 +87,15 @@ def _identity(names: list[str], doubtful: set[str]) -> str:
 
 
 def _split_net_power(fields: dict[str, Value], signed: set[str]) -> None:
-    """Give import and export of a meter that sends net power only.
+    """Set import and export for a meter that sends net power only.
 
-    It has a reference of its own, or is an import that was below zero at some time: then it is net for ever.
-    A zero beside it is no export, and an export below zero is an import.
+    It either has a reference for net power, or its import was negative at some time: then it is net power from then on.
+    A zero export in the same telegram is ignored, and a negative export is an import.
     """
     for imported, exported, net in POWERS:
         bought, sold = fields.get(imported, _ZERO), fields.get(exported, _ZERO)
         if not (isinstance(bought, Decimal) and isinstance(sold, Decimal)):
-            continue  # a user's row gives another type under this name
+            continue  # a user's row has another type under this name
         if bought < 0 or (imported in signed and not sold and imported in fields):
             signed.add(imported)
             fields.setdefault(net, bought)
@@ -112,7 +112,7 @@ def _split_net_power(fields: dict[str, Value], signed: set[str]) -> None:
 
 
 class Decoding:
-    """The record of one telegram while it grows."""
+    """The values of one telegram while it is decoded."""
 
     def __init__(self, clock: timestamp.Clock, received: int | None) -> None:
         self.clock = clock
@@ -120,12 +120,12 @@ class Decoding:
         self.received = received
         self.sent: dict[str, list[str]] = {}
         self.fields: dict[str, Value] = {}
-        self.named: list[str] = []  # what could be the name of the meter
-        self.doubtful: set[str] = set()  # those of them that could be the hex of something else
+        self.named: list[str] = []  # possible names of the meter
+        self.doubtful: set[str] = set()  # those of them that could be hex codes of something else
         self.time: int | None = None
         self.time_text = ""
         self.time_of_day = ""
-        self.no_time: Remark | None = None  # why there is none yet
+        self.no_time: Remark | None = None  # why the time could not be read
         self.channels: dict[int, mbus.Channel] = {}
         self.remarks: list[Remark] = []
 
@@ -140,7 +140,7 @@ class Decoding:
             if not groups[0] and len(groups) == 1 and kind not in EMPTY_MEANS_SOMETHING:
                 continue
             try:
-                if kind == kinds.NUMBER:  # three of four objects: without a call
+                if kind == kinds.NUMBER:  # three of four objects, so without a call
                     field = row.fields[0]
                     self.fields.setdefault(field.name, values.number(groups[0], field.unit))
                 else:
@@ -149,12 +149,12 @@ class Decoding:
                 self.remarks.append(Remark(reference, str(error)))
 
     def put(self, field: Field, value: Value) -> None:
-        """Set a field, unless a row higher up in the table has set it; an empty text is no value."""
+        """Set a field, unless a row higher up in the table has set it; an empty text is ignored."""
         if value != "":
             self.fields.setdefault(field.name, value)
 
     def set_time(self, reference: str, text: str) -> None:
-        """Take the time of the telegram, unless a row higher up in the table has it."""
+        """Set the time of the telegram, unless a row higher up in the table has set it."""
         if self.time is None:
             self.time = self.clock.read(text, self.received)
             self.time_text = text
@@ -162,7 +162,7 @@ class Decoding:
             self.no_time = Remark(reference, f"{text!r} is not a valid time: this computer's clock is used")
 
     def channel(self, number: int) -> mbus.Channel:
-        """Give the M-Bus channel with this number."""
+        """Return the M-Bus channel with this number, which is created if it is new."""
         if number not in self.channels:
             self.channels[number] = mbus.Channel(number)
         return self.channels[number]
@@ -176,14 +176,14 @@ def _sent_twice(objects: list[CosemObject]) -> Iterator[Remark]:
         sent[reference] = groups
 
 
-# Reads an object of one kind: its row, its channel (0 for none) and what stood in the brackets.
-# It raises Unreadable for what is not of that kind.
+# Reads an object of one kind, given its row, its channel (0 for none) and the contents of its brackets. Raises
+# Unreadable if they are not of that kind.
 _Reader = Callable[[Decoding, Row, int, list[str]], None]
 READERS: Final[dict[str, _Reader]] = {}
 
 
 def _reads(kind: str) -> Callable[[_Reader], _Reader]:
-    """Bind a kind to the function below, the one that reads it."""
+    """Register the function below as the reader of a kind."""
 
     def bind(reader: _Reader) -> _Reader:
         READERS[kind] = reader
@@ -221,7 +221,7 @@ def _tariff(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> N
 
 @_reads(kinds.TEXT)
 def _text(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> None:
-    decoding.put(row.fields[0], values.text(")(".join(groups)))  # a text may hold brackets
+    decoding.put(row.fields[0], values.text(")(".join(groups)))  # a text may contain brackets
 
 
 @_reads(kinds.IDENTIFIER)
@@ -263,7 +263,7 @@ def _date(decoding: Decoding, row: Row, _channel: int, groups: list[str]) -> Non
     digits = "".join(filter(str.isdigit, groups[0]))
     decoding.set_time(
         row.reference, digits[-6:] + decoding.time_of_day
-    )  # 251002, 0251002 with a digit for the season, 2025-10-02
+    )  # 251002, 0251002 (with a digit for the season), 2025-10-02
 
 
 @_reads(kinds.HEX_COUNTER)
@@ -284,7 +284,7 @@ def _fuse(decoding: Decoding, row: Row, channel: int, groups: list[str]) -> None
 
 
 def _field_in(unit: str, row: Row) -> Field | None:
-    """Give the field of a row that a value with this unit belongs to, None when there is none."""
+    """Return the field of a row that has a unit of the same kind, or None."""
     base = values.base_unit(unit)
     return next((field for field in row.fields if values.base_unit(field.unit) == base), None)
 
@@ -355,13 +355,13 @@ def _mean(peaks: tuple[Decimal, ...]) -> Decimal:
     return (sum(peaks, Decimal(0)) / len(peaks)).quantize(_MILLI, ROUND_HALF_UP)
 
 
-@lru_cache(256)  # the same for a month
+@lru_cache(256)  # unchanged for a month
 def _months(
     groups: tuple[str, ...], size: int, unit: str, zone: timestamp.Zone
 ) -> tuple[dict[int, Decimal], list[str]]:
-    """Give the peak of each month of a history, and the groups that could not be read; raise Unreadable.
+    """Return the peak of each month of a history, and the groups that could not be read; raise Unreadable.
 
-    An entry has the end of the month, the time of the peak (or not: then its size is 2) and its power.
+    An entry has the end of the month, the time of the peak (not if `size` is 2) and its power.
     """
     months: dict[int, Decimal] = {}
     unreadable: list[str] = []
@@ -382,21 +382,21 @@ def _months(
 
 @lru_cache(64)
 def _by_form(groups: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Give the times, be they valid or not, and the numbers among groups: their order differs between makers."""
+    """Return the times, valid or not, and the numbers among groups: their order differs between manufacturers."""
     times = [group for group in groups if timestamp.digits(group)]
     numbers = [group for group in groups if group not in times and values.is_quantity(group)]
-    # A number without a point and a unit may be a count, or a time of another form: `(8.796*kW)(2601020100)`.
+    # A number without a point or a unit may be a count, or a time in another form: `(8.796*kW)(2601020100)`.
     return times, [number for number in numbers if "." in number or "*" in number] or numbers
 
 
 def _month(text: str) -> int:
-    """Give the number of the month of a time. A month is listed by its end: `230801000000S`, August, is July's."""
+    """Return a number for the month of a time. A history dates a month by its end: `230801000000S` for July."""
     digits = timestamp.digits(text) or "0000"
     return int(digits[:2]) * 12 + int(digits[2:4])
 
 
 def _is_empty_month(time: str, peak: Decimal) -> bool:
-    """Whether a peak of zero at the first second of a month says that there is no data: no quarter of it ends there."""
+    """Whether a peak of zero at the first second of a month means "no data": no quarter-hour of the month ends then."""
     return not peak and (timestamp.digits(time) or "")[4:12] == "01000000"
 
 
@@ -409,9 +409,9 @@ def _failure_log(decoding: Decoding, row: Row, _channel: int, groups: list[str])
         decoding.put(duration_of_last, last[1])
 
 
-@lru_cache(64)  # the same for months
+@lru_cache(64)  # unchanged for months
 def _last_failure(groups: tuple[str, ...], unit: str, zone: timestamp.Zone) -> tuple[int, int] | None:
-    """Give the end of the last failure (UTC, s since 1970) and how long it took (s), None when none is listed."""
+    """Return the end (UTC, s since 1970) and the duration (s) of the last failure; None if none is listed."""
     failures = []
     for end, duration in pairwise(groups):
         time = timestamp.epoch(end, zone)
@@ -461,13 +461,16 @@ def _mbus_reading(decoding: Decoding, row: Row, channel: int, groups: list[str])
 
 
 def _time_first(groups: list[str]) -> list[str]:
-    """Put the time before the value: their order differs between makers."""
+    """Put the time before the value: their order differs between manufacturers."""
     is_turned = len(groups) == 2 and timestamp.digits(groups[1]) and not timestamp.digits(groups[0])
     return groups[::-1] if is_turned else groups
 
 
 def _is_second(channel: mbus.Channel, unit: str) -> bool:
-    """Whether 24.2.3 is something else than the reading: that of gas (Belgium), or of water without a unit."""
+    """Whether 24.2.3 is not the reading of the channel. For gas it is (Belgium).
+
+    For others it is if there is no reading yet, and it has a unit or the meter is for water.
+    """
     medium = channel.named_medium()
     return medium != "gas" and (channel.reading is not None or (not unit and medium != "water"))
 
@@ -500,7 +503,7 @@ def _reading(decoding: Decoding, number: int, times: list[str], text: str, unit:
     channel = decoding.channel(number)
     channel.was_read = True
     time = timestamp.epoch(times[0], decoding.zone) if times else None
-    if time is not None or not times:  # a void time: no meter answered
+    if time is not None or not times:  # if the time is void, no meter has answered
         channel.set_reading(text, unit, time)
 
 

@@ -1,12 +1,12 @@
-"""An encrypted frame (Luxembourg Smarty; Graz and Burgenland in Austria) becomes a plain one.
+"""Decrypts encrypted frames (Luxembourg Smarty; Graz and Burgenland in Austria; Elgama in Poland).
 
-DLMS general-glo-ciphering with AES-128-GCM (Smarty P1 specification 1.1.3, section 3.2.5): the tag proves that
-the telegram is the meter's, and its own CRC is checked after that like any other.
+DLMS general-glo-ciphering with AES-128-GCM (Smarty P1 specification 1.1.3, section 3.2.5). The tag proves that the
+telegram is the meter's; its own CRC is checked afterwards, as in any telegram.
 
     DB 08 | system title, 8 bytes | length, 1 to 3 bytes | 30 | frame counter, 4 bytes | cipher text | tag, 12 bytes
 
-Poland (Elgama) sends the identification in plain, and the block behind it without a system title, which is part of the
-nonce and has to be known: `/EGM5G35` CR LF CR LF 00 82 …
+Poland (Elgama) sends the identification unencrypted, and after it a block without the system title. That is part of the
+nonce, so the user has to set it: `/EGM5G35` CR LF CR LF 00 82 …
 """
 
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ _TAG_LENGTH: Final = 12
 
 
 class Opened(NamedTuple):
-    """The plain bytes of a frame, its frame counter if it was encrypted, and what is odd about how it was."""
+    """The plain bytes of a frame, its frame counter if it was encrypted, and a remark if the encryption was weak."""
 
     data: bytes
     counter: int | None = None
@@ -30,7 +30,7 @@ class Opened(NamedTuple):
 
 
 def opened(frame: Frame, found: Keys | None) -> Opened:
-    """Give the plain bytes of any frame; raise TelegramError for an encrypted one that cannot be opened."""
+    """Return the plain bytes of any frame; raise TelegramError for an encrypted one that cannot be decrypted."""
     block = ENCRYPTED_BLOCK.match(frame.data)
     if not block and not frame.data.startswith(ENCRYPTED):
         return Opened(frame.data)
@@ -40,7 +40,7 @@ def opened(frame: Frame, found: Keys | None) -> Opened:
 
 
 def decrypt(frame: bytes, found: Keys | None) -> Opened:
-    """Decrypt a whole encrypted frame; raise TelegramError when that fails, with the likely reason."""
+    """Decrypt a complete encrypted frame; raise TelegramError with the likely reason if that fails."""
     if found is None:
         raise TelegramError(
             "encrypted",
@@ -57,7 +57,7 @@ def decrypt(frame: bytes, found: Keys | None) -> Opened:
 
 
 def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> Opened:
-    """Decrypt a block behind its identification, and put both together."""
+    """Decrypt a block that follows a plain identification, and join the two."""
     if found is None:
         raise TelegramError(
             "encrypted",
@@ -75,14 +75,14 @@ def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> O
 
 
 def _with_identification(identification: bytes, plain: bytes) -> bytes:
-    """Make a telegram of what stood in a block; its CRC is one of the maker's own, and the tag has proven it."""
+    """Return a telegram made of a decrypted block, without its CRC, which is not a usual one: the tag has proven it."""
     body, mark, _ = plain.rpartition(b"!")
     telegram = body if mark else plain + b"\r\n"
     return (b"" if telegram.startswith(b"/") else identification) + telegram + b"!"
 
 
 def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
-    """Decrypt a block, from its security byte to its tag; give what the key makes of it when no tag fits."""
+    """Decrypt a block (security byte to tag); if the tag does not match, return the plain bytes, which are unproven."""
     security, counter = block[:1], block[1 : 1 + _COUNTER_LENGTH]
     encrypted = block[1 + _COUNTER_LENGTH :]
     plain, is_proven = _decrypted(found.key, title + counter, encrypted, security + found.authentication)
@@ -96,8 +96,8 @@ def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
 
 
 def _decrypted(key: bytes, nonce: bytes, encrypted: bytes, authenticated: bytes) -> tuple[bytes, bool]:
-    """Give the plain bytes of cipher text and tag, and whether the tag proves them."""
-    from cryptography.exceptions import InvalidTag  # 40 ms and 8 MB that a plain meter does not need
+    """Return the plain bytes, and whether the tag at the end of `encrypted` proves them."""
+    from cryptography.exceptions import InvalidTag  # imported here, since it takes 40 ms and 8 MB
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     mode = modes.GCM(nonce, encrypted[-_TAG_LENGTH:], min_tag_length=_TAG_LENGTH)
@@ -112,8 +112,8 @@ def _decrypted(key: bytes, nonce: bytes, encrypted: bytes, authenticated: bytes)
 
 
 def _reason(plain: bytes, crc_mode: CrcMode, wrong_key: str) -> TelegramError:
-    """Say why a tag does not fit, by what the key makes of the frame: unproven, so never used."""
-    # The cipher changes each byte by itself: with the right key a changed byte is one changed character.
+    """Return why a tag does not match, judging by the decrypted bytes: they are unproven, and not used otherwise."""
+    # Each byte is encrypted separately. So with the right key, a changed byte is one changed character.
     if len(plain.translate(None, _TEXT)) > len(plain) / 10:
         return TelegramError("key", wrong_key)
     try:

@@ -1,7 +1,7 @@
-"""What a stream is that gives no telegram: the wrong line settings, or another protocol.
+"""Finds out why a stream contains no telegram: wrong line settings, or another protocol.
 
-A UART with wrong settings changes bytes in a regular way, so most causes can be proven by
-undoing them; the tests send telegrams bit by bit through a line with each fault.
+A UART with wrong settings changes bytes in a regular way, so most causes can be proven by undoing the change. The tests
+send telegrams bit by bit through a line with each fault.
 """
 
 import re
@@ -12,16 +12,17 @@ from telegraf_p1.telegram import holds_objects
 _TEXT: Final = bytes([*range(0x20, 0x7F), *b"\r\n"])
 _EVEN: Final = bytes(byte for byte in range(256) if byte.bit_count() % 2 == 0)
 _EVEN_TEXT: Final = bytes(byte for byte in _TEXT if byte in _EVEN)
-# Digits and the marks around them: nine of ten characters of a telegram.
+# Digits and the punctuation around them: nine of ten characters of a telegram.
 _TELEGRAM: Final = b"0123456789.:-*()kWhVA/!\r\n"
 _SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
-_LEAST: Final = 48  # bytes, under which chance could speak
+_LEAST: Final = 48  # bytes; fewer could match by chance
 
 # DLMS in HDLC: flag, frame format type 3, perhaps with the segmentation bit, and its length
 # (IEC 62056-46, 6.4.1), flag.
 _HDLC: Final = re.compile(rb"\x7e([\xa0-\xaf])(.)", re.DOTALL)
-# A piece of such a frame: its head up to the LLC header, or that and what follows it (encrypted, or a notification).
-_HDLC_MARKS: Final = b"\xe6\xe7\x00", b"\x7e\xdb\x08"  # one of which is in each
+# A part of such a frame: its start up to the LLC header, or that header and the tag after it (encrypted, or a
+# notification).
+_HDLC_MARKS: Final = b"\xe6\xe7\x00", b"\x7e\xdb\x08"  # each part contains one of these
 _HDLC_PIECE: Final = re.compile(rb"\x7e[\xa0-\xaf].{4,12}?\xe6\xe7\x00|\xe6\xe7\x00[\xdb\x0f]|\x7e\xdb\x08", re.DOTALL)
 # M-Bus long frame (EN 13757-2, 5.2): 68 L L 68, and 16 at its end.
 _MBUS: Final = re.compile(rb"\x68(.)\1\x68", re.DOTALL)
@@ -30,7 +31,7 @@ _SML: Final = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
 
 
 class Diagnosis(NamedTuple):
-    """A word for the cause, what is wrong, and the key of what to do about it in `advice.py`."""
+    """A keyword for the cause, a text that says what is wrong, and the key of the advice in `advice.py`."""
 
     cause: str
     text: str
@@ -49,14 +50,14 @@ DLMS_IN_HDLC: Final = _protocol("DLMS in HDLC frames (7E)")
 
 
 def diagnose(data: bytes) -> Diagnosis | None:
-    """Say what is wrong with bytes that gave no telegram; None when nothing is, or they are too few."""
+    """Return what is wrong with bytes that contain no telegram; None if nothing is, or there are too few."""
     if _GZIP in data:
         return Diagnosis("gzip", "the data is compressed (gzip): configure the device to send it uncompressed")
     return _other_protocol(data) or _line_settings(data)
 
 
 def no_telegram(data: bytes) -> Diagnosis:
-    """Say that these bytes hold none, though nothing is wrong with them otherwise."""
+    """Return the diagnosis for bytes that contain no telegram, but have no other fault."""
     return Diagnosis(
         "no-telegram", f"received text, but no telegram (it begins with / and ends with ! and its CRC): {data[:40]!r}"
     )
@@ -85,7 +86,7 @@ def _line_settings(data: bytes) -> Diagnosis | None:
 
 
 def _parity(heard: bytes, strange: int) -> Diagnosis | None:
-    """Say what is wrong with the parity, when all characters have the same one."""
+    """Return what is wrong with the parity if it is even in all characters, else None."""
     if strange and not heard.translate(None, _EVEN) and not heard.translate(_SEVEN_BITS).translate(None, _TEXT):
         return Diagnosis("parity", "the line is 7E1 but read as 8N1", "seven bits")
     if not heard.translate(None, _EVEN_TEXT):
@@ -94,8 +95,8 @@ def _parity(heard: bytes, strange: int) -> Diagnosis | None:
     return None
 
 
-# A line that is not inverted shows the stop bit before a character as its start bit, then the
-# start bit and bits 0 to 6, all inverted: `0` (0x30) is read as 0x9F.
+# Without an inverter, the stop bit before a character is taken for its start bit. It is followed by the start bit and
+# bits 0 to 6, all inverted: `0` (0x30) is read as 0x9F.
 _REVERSED: Final = bytes((~byte >> 1) & 0x7F for byte in range(256))
 
 

@@ -7,7 +7,7 @@ _LONGEST_S: Final = 1e9
 
 
 def seconds(text: str, least: float = 0.0) -> float:
-    """Give a duration in s; raise ValueError for what is none, or under `least` (s)."""
+    """Return a duration in seconds; raise ValueError if the text is not one, or under `least` (s)."""
     number = text.rstrip("mhsd")
     unit = text[len(number) :] or "s"
     try:

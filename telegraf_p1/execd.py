@@ -1,7 +1,8 @@
 """How a process has to behave under Telegraf's inputs.execd and processors.execd.
 
-Telegraf closes our stdin to stop us and expects us to leave at once; it sends SIGTERM 5 s later.
-With `signal = "STDIN"` it sends a newline on stdin at each of its intervals, with `signal = "SIGUSR1"` that signal.
+To stop a plugin, Telegraf closes its stdin and expects it to exit at once; 5 s later it sends SIGTERM. With
+`signal = "STDIN"` it writes a newline to stdin at each of its intervals, with `signal = "SIGUSR1"` it sends that
+signal.
 """
 
 import contextlib
@@ -21,17 +22,17 @@ _MOST_READ: Final = 1024 * 1024
 
 
 class Stop(BaseException):
-    """Time to leave: stdin is at its end, SIGTERM or SIGINT came, or nobody reads stdout."""
+    """Raised to end the program: stdin is at its end, SIGTERM or SIGINT came, or nobody reads stdout."""
 
 
 class Lifeline:
     """Raises Stop in the main thread at EOF of stdin, SIGTERM and SIGINT, whatever it is doing.
 
-    When the main thread does not come, `drain` is called and the process ended without it.
+    If the main thread does not react, `drain` is called, and the process exits without it.
     """
 
     def __init__(self, drain: Callable[[], None], *, has_parent: bool = True) -> None:
-        """Without a parent, under systemd or in a terminal, stdin says nothing: often it is /dev/null."""
+        """Without a parent (under systemd, or in a terminal) stdin is ignored: it is often /dev/null."""
         self._drain = drain
         self._parent = [0] if has_parent else []
         self._leaving = False
@@ -40,9 +41,9 @@ class Lifeline:
         self._signals = -1
 
     def watch(self) -> None:
-        """Begin; Stop may be raised from here on."""
-        # Python runs a handler only when the main thread comes back from C, and a name server
-        # may keep it there for seconds. The wake-up pipe gets the signal at once.
+        """Start to watch; from here on Stop may be raised."""
+        # Python runs a handler only after the main thread has returned from C code, and a name lookup may take seconds.
+        # The wake-up pipe receives the signal at once.
         self._signals, wake_up = os.pipe()
         os.set_blocking(wake_up, False)
         signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
@@ -52,24 +53,24 @@ class Lifeline:
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
     def leaving(self) -> None:
-        """Say that Stop was understood; nothing is raised from here on."""
+        """Note that Stop was caught; from here on it is not raised again."""
         self._leaving = True
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self._raised and not self._leaving:  # twice would disturb the clearing up
+        if not self._raised and not self._leaving:  # a second one would disturb the cleanup
             self._raised = True
             raise Stop
 
     def _swallowed(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        if unraisable.exc_type is Stop:  # it landed in a destructor, where Python lets none pass
+        if unraisable.exc_type is Stop:  # it was raised in a destructor, where Python ignores exceptions
             self._raised = False
         else:
             sys.__unraisablehook__(unraisable)
 
     def _watch(self) -> None:
-        with contextlib.suppress(OSError):  # no stdin at all
+        with contextlib.suppress(OSError):  # there is no stdin
             while self._signals not in select.select([*self._parent, self._signals], [], [])[0] and os.read(0, 4096):
-                os.kill(os.getpid(), signal.SIGUSR1)  # a newline says the same
+                os.kill(os.getpid(), signal.SIGUSR1)  # a newline means the same
         give_up = time.monotonic() + _DEAF_S
         while not self._leaving:
             signal.pthread_kill(self._main, signal.SIGTERM)
@@ -82,11 +83,11 @@ class Lifeline:
 class Stdin:
     """What Telegraf writes to a processor, until it closes our stdin, or SIGTERM or SIGINT comes.
 
-    Then what lies there is still read. Stop is raised only where nobody reads stdout any more.
+    What is in the pipe by then is still read. Stop is raised only if nobody reads stdout any more.
     """
 
     def __init__(self) -> None:
-        """Begin to mind the signals."""
+        """Install the signal handlers."""
         self._is_asked = False
         self._is_over = False
         self._signals, wake_up = os.pipe()
@@ -96,7 +97,7 @@ class Stdin:
         signal.signal(signal.SIGINT, self._ask)
 
     def read(self) -> bytes:
-        """Wait for what Telegraf writes; give nothing at the end."""
+        """Wait for bytes from Telegraf and return them; empty at the end."""
         if self._is_over:
             return b""
         readable = select.select([0, self._signals], [], [])[0]
@@ -106,9 +107,9 @@ class Stdin:
         return os.read(0, _MOST_READ) if 0 in readable else b""
 
     def is_ending(self) -> bool:
-        """Whether we shall leave, once what lies in the pipe is dealt with."""
+        """Whether the program has to end once everything in the pipe is processed."""
         poll = select.poll()
-        poll.register(0, 0)  # the end alone
+        poll.register(0, 0)  # to be told of its end only
         return self._is_asked or bool(poll.poll(0))
 
     def _ask(self, _signal: int, _frame: FrameType | None) -> None:
@@ -120,16 +121,16 @@ class Stdin:
 
 
 def keep_signals() -> None:
-    """Keep SIGUSR1 for `wait_for_signal`, from here on and in all threads: it would end us."""
+    """Block SIGUSR1 for `wait_for_signal`, in this thread and in those it starts: it would end the process."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 
 
 def wait_for_signal() -> None:
-    """Wait until Telegraf asks for metrics, by SIGUSR1 or a newline; several that came meanwhile count as one."""
+    """Wait until Telegraf asks for metrics, by SIGUSR1 or a newline; several requests meanwhile count as one."""
     signal.sigwait([signal.SIGUSR1])
 
 
 def wait_for_stop() -> NoReturn:
-    """Stay, since Telegraf restarts a plugin that leaves, even with exit code 0."""
+    """Wait forever: Telegraf restarts a plugin that exits, even with exit code 0."""
     while True:
         signal.pause()

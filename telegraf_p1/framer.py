@@ -1,9 +1,9 @@
-r"""Bytes in any pieces in, frames out.
+r"""Splits a stream of bytes, cut anywhere, into frames.
 
-A plain frame is everything from the `/` of the identification to the CRC behind the `!`, byte
-for byte, without the line end that follows it. An encrypted one (Luxembourg, parts of Austria) is
-found by the length in its head, since its cipher text may hold any byte. A readout of an
-optical port (P0) has STX behind its identification, or nothing before that, and ends with ETX and one character more.
+A plain frame is everything from the `/` of the identification to the CRC after the `!`, byte for byte, without the line
+end that follows. The end of an encrypted one (Luxembourg, parts of Austria) is found by the length in its header, since
+cipher text may contain any byte. A readout of an optical port (P0) has STX after its identification, or begins with
+STX. It ends with ETX and one more character, the BCC.
 
     in:  b"half a tel0*kW)\r\n!1A2B\r\n" b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5\r\n"
     out: b"/ISK5\2M550T-1012\r\n\r\n1-3:0.2.8(50)\r\n!93C5"
@@ -13,39 +13,40 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# No specification limits a telegram; the longest known are about 4 KB (p. 96.13.0 with
-# 1024 characters in hex, and a Belgian history of 13 months).
+# No specification limits the size of a telegram. The longest known have about 4 KB: a message of 1024 characters in hex
+# (0-0:96.13.0), and a Belgian history of 13 months.
 LIMIT: Final = 16 * 1024
 
 ENCRYPTED: Final = b"\xdb"
 # DB 08, eight bytes of system title, the length, 30 (authenticated and encrypted).
 _TITLE_ENDS: Final = 10
 _NO_HEAD: Final = 0
-# Poland: an encrypted block behind a plain identification, with a system title of no bytes: 00 82, its length, 30.
+# Poland: an encrypted block after a plain identification, with an empty system title: 00, 82 and the length, 30.
 ENCRYPTED_BLOCK: Final = re.compile(rb"(/[^\r\n]{1,80}\r?\n\r?\n)\x00\x82(..)(?=\x30)", re.DOTALL)
 _NO_TITLE: Final = b"\n\0"
 _LONGEST_HEAD: Final = 90
 _BLOCK_BEGINS: Final = re.compile(rb"/[^\r\n]{1,80}\r?\n\r?\n\x00(?:\x82.{0,2})?\Z", re.DOTALL)
 
-# A telegram that begins in the middle of a line, and the beginnings of that at the end of what has come.
+# An identification that begins in the middle of a line, and an incomplete one at the end of the buffer.
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,64}+\r?\n\r?\n")
 _BEGINNING: Final = re.compile(rb"/(?:[A-Za-z]{0,2}+|[A-Za-z]{3}[^()\r\n]{0,64}+\r?+(?:\n\r?+)?)\Z")
-# A readout with its identification, and one without, which has to begin with a code (STX alone may be noise), and the
-# beginnings of that at the end of what has come.
+# The start of a readout: with its identification, or without. Without it the readout must begin with a code, since STX
+# alone may be noise. `_BARE` also matches an incomplete code at the end of the buffer.
 _STX: Final = b"\x02"
 _ETX: Final = b"\x03"
 _CODE: Final = rb"[0-9CFLP](?=[0-9A-Z:-]{0,8}\.)[0-9A-Z.:*&-]{0,20}\("
 _READOUT: Final = re.compile(rb"/[^\r\n\0\xdb]{1,80}\r?\n(?:\r?\n)?\x02|\x02" + _CODE)
 _BARE: Final = rb"\x02(?=" + _CODE + rb"|[0-9CFLP][0-9A-Z.:*&-]{0,20}\Z|\Z)"
 _READOUT_MARK: Final = re.compile(rb"\x03|/")
-# The head of an encrypted frame, and the beginnings of that: see `_encrypted_end`.
+# The header of an encrypted frame, also an incomplete one at the end of the buffer: see `_encrypted_end`.
 _HEAD: Final = (
     rb"\xdb(?=\x08.{8}(?:[\x00-\x80\x83-\xff]|\x81.|\x82..)\x30"
     rb"|\x08(?:.{0,9}+|.{8}(?:\x81.?+|\x82.{0,2}+))\Z|\Z)"
 )
 _START: Final = re.compile(rb"/|" + _BARE + rb"|" + _HEAD, re.DOTALL)
-# Where a frame may end, for `_LOOK` to look closely: garbage is full of `/` and `!` that end none. Whether there is a
-# blank line, or the end, near enough for an identification is asked first: `.` passes over bytes faster than a class.
+# Where a frame may end; `_LOOK` then checks it. Garbage is full of `/` and `!` that end no frame. For an
+# identification, a blank line (or the end of the buffer) nearby is looked for first: `.` is faster than a class of
+# characters.
 _MARK: Final = re.compile(
     rb"/(?:(?<=[\n\r\0]/)|\Z|[A-Za-z](?=(?-s:.{0,67}+)(?:\n[\r\n]|\n?\Z))"
     rb"(?=[A-Za-z]?+\Z|[A-Za-z]{2}[^()\r\n]{0,64}+(?:\r?\n\r?\n|\r?+(?:\n\r?+)?\Z)))"
@@ -53,18 +54,19 @@ _MARK: Final = re.compile(
     rb"|" + _HEAD,
     re.DOTALL,
 )
-# What ends before its first object and has no CRC is no frame: it is never believed, and garbage is full of it.
+# A frame that ends before its first object and has no CRC is not passed on: it would be rejected, and garbage is full
+# of such frames.
 _NOTHING: Final = re.compile(rb"/[^\r\n\0\xdb]*+(?:[\r\n\0]++!?+)?+|\xdb|\x02[0-9A-Z.:*&-]*+")
 _NOTHINGS: Final = re.compile(rb"(?:/[^\r\n\0\xdb]*+[\r\n\0]++(?:![\r\n]++)?+(?=/))++")
-# What cipher text does not hold by chance: a telegram's identification and first object, or the head of an encrypted
-# one.
+# What cipher text does not contain by chance: the identification and first object of a telegram, or the header of an
+# encrypted one.
 _PLAIN_WITHIN: Final = re.compile(rb"/[A-Za-z]{3}\d[^()\r\n]{0,64}\r?\n\r?\n\d-\d:")
 _PLAIN_ENDS: Final = re.compile(
-    rb"/(?:[A-Za-z]{0,3}|[A-Za-z]{3}\d[^()\r\n]{0,64}+[\r\n]{0,4}(?:\d(?:-\d?)?)?)\Z"  # its beginnings, at the end
+    rb"/(?:[A-Za-z]{0,3}|[A-Za-z]{3}\d[^()\r\n]{0,64}+[\r\n]{0,4}(?:\d(?:-\d?)?)?)\Z"  # an incomplete one, at the end
 )
 _HEAD_WITHIN: Final = re.compile(rb"\xdb\x08.{8}(?:[\x18-\x7f]|\x81.|\x82..)\x30", re.DOTALL)
 _LONGEST_WITHIN: Final = 80
-# What stands before DB 08 when it is DLMS in HDLC, and no P1 telegram: the LLC header; and its flag.
+# Before DB 08, the LLC header means that it is DLMS in HDLC, and not a P1 telegram. `_FLAG` is the flag of HDLC.
 _HDLC: Final = b"\xe6\xe7\x00"
 _FLAG: Final = b"\x7e"
 # `!` with its CRC. Four digits are a CRC whatever follows: some devices send no line end.
@@ -72,11 +74,11 @@ _TAIL: Final = re.compile(rb"!(?:[0-9A-Fa-f]{4}|[^\r\n/]{0,64}(?=[\r\n/])|[^\r\n
 
 
 class Frame(NamedTuple):
-    """The bytes of one telegram, and when the piece came that brought its first byte.
+    """The bytes of one telegram, and when its first byte was received.
 
-    `at` is what `feed` was given for that piece: UTC in ns since 1970, or None. `whole` is False for
-    one that was cut off: by another one, by the end of the message, or because it grew longer than LIMIT.
-    `behind_flag`: a byte 7E stood right before it, the flag of HDLC; but noise may be 7E, too.
+    `at` is the time that `feed` got with that byte: UTC in ns since 1970, or None. `whole` is False if the telegram was
+    cut off: by the next one, by the end of the message, or because it reached LIMIT bytes. `behind_flag`: the byte
+    before it was 7E, the flag of HDLC; but noise may be 7E, too.
     """
 
     data: bytes
@@ -86,49 +88,49 @@ class Frame(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What was found in a frame: its end, its cut, or the place to search on from (`done` is None)."""
+    """Where a frame ends, was cut off, or from where to search on when more bytes have come (`done` is None)."""
 
     place: int
-    done: bool | None  # True: whole up to the place; False: cut off there
+    done: bool | None  # True: complete up to the place; False: cut off there
     overlap: int = 0  # bytes before the place that may belong to the next frame
 
 
 class Framer:
-    """Cuts one stream into frames; the same bytes give the same frames however they are cut.
+    """Splits one stream into frames; the same bytes give the same frames however they are cut.
 
-    Outside a frame any `/` begins one, since noise or half a telegram may stand before it on
-    the same line. Inside, `/` and `!` count at the start of a line only: texts may hold both. But
-    an identification with its blank line begins a frame anywhere: the one before was cut off.
+    Outside a frame any `/` begins one, since noise or half a telegram may precede it on the same line. Inside, `/` and
+    `!` count only at the start of a line, since texts may contain both. But an identification with its blank line
+    begins a frame anywhere: the one before it was cut off.
     """
 
     def __init__(self) -> None:
-        self._pending = b""  # begins like a frame, or is empty
-        self._before = b""  # the last bytes that were no part of a frame
+        self._pending = b""  # the unfinished frame; empty outside a frame
+        self._before = b""  # the last bytes outside a frame
         self._searched = 0
         self._at: int | None = None
         self._behind_flag = False
         self._is_given_back = False
 
     def feed(self, data: bytes, at: int | None = None) -> list[Frame]:
-        """Take the next piece of the stream; give the frames that end in it, as `frames` does."""
+        """Take the next piece of the stream and return the frames that end in it; see `frames`."""
         return list(self.frames(data, at))
 
     def give_back(self) -> None:
-        """Say that the frame just given is none: noise looked like the head of an encrypted one, and took what follows.
+        """Tell that the frame just yielded is not one: noise looked like the header of an encrypted frame.
 
-        `frames` searches on behind its head, then.
+        `frames` then searches for frames in the bytes after that header.
         """
         self._is_given_back = True
 
     def frames(self, data: bytes, at: int | None = None) -> Iterator[Frame]:
-        """Take the next piece of the stream; give the frames that end in it, and be read to the end.
+        """Take the next piece of the stream and yield the frames that end in it; the iterator has to be exhausted.
 
-        `at` is its time of reception, UTC in ns since 1970; None for what was sent at another time.
+        `at` is when the piece was received, UTC in ns since 1970; None if it was sent at another time.
         """
         inside = bool(self._pending)
         buffer = (self._pending if inside else self._before) + data
         start, position = 0, self._searched if inside else len(self._before)
-        ended = 0  # where the last frame ended: what stands before it says nothing of what follows
+        ended = 0  # where the last frame ended: what precedes that does not affect the next one
         while True:
             if not inside:
                 match = _start(buffer, position, ended)
@@ -152,11 +154,11 @@ class Framer:
             ended = position
 
     def flush(self) -> list[Frame]:
-        """Say that the stream or the message is over, which ends what was begun."""
+        """End the stream or the message, and return the frames that this ends or cuts off."""
         frames: list[Frame] = []
         while self._pending:
             rest, is_plain = self._pending, self._pending.startswith(b"/")
-            # A line end ends a telegram without one. Behind the ETX of a readout it would be taken for the BCC.
+            # A line end completes a telegram that lacks one. After the ETX of a readout it would be taken for the BCC.
             is_ended = is_plain and not (rest.endswith(_ETX) and _READOUT.match(rest))
             frames += self.feed(b"\n") if is_ended else ()
             if not is_ended or self._pending == rest + b"\n":
@@ -167,16 +169,16 @@ class Framer:
         return frames
 
     def reset(self) -> None:
-        """Forget the unfinished frame: what comes next does not belong to it."""
+        """Discard the unfinished frame: what comes next does not belong to it."""
         self._pending, self._before, self._searched = b"", b"", 0
 
     def unfinished(self) -> bytes:
-        """Give the bytes of the frame that has begun."""
+        """Return the bytes of the unfinished frame."""
         return self._pending
 
 
 def is_encrypted(frame: bytes) -> bool:
-    """Whether the bytes of a frame, be it whole or not, are encrypted."""
+    """Whether the bytes of a frame, complete or not, are encrypted."""
     return frame.startswith(ENCRYPTED) or ENCRYPTED_BLOCK.match(frame) is not None
 
 
@@ -203,7 +205,7 @@ def _plain(buffer: bytes, start: int, position: int) -> _Step:
 
 
 def _bare(buffer: bytes, start: int, position: int) -> _Step:
-    """A readout without its identification, if the code behind its STX has come."""
+    """Search for the end of a readout without identification, once the code after its STX is complete."""
     if _READOUT.match(buffer, start):
         return _readout(buffer, start, position)
     has_begun = _START.match(buffer, start)
@@ -223,14 +225,14 @@ def _readout(buffer: bytes, start: int, position: int) -> _Step:
 
 
 def _slash(buffer: bytes, start: int, mark: int) -> _Step | None:
-    r"""Whether another telegram begins here: at the start of a line, or in one.
+    r"""Check whether another telegram begins at this slash: at the start of a line, or within one.
 
-    `1-0:1.7.0(00.1/ISK5\2M550T-1012` and a blank line: the first one was cut off.
+    `1-0:1.7.0(00.1/ISK5\2M550T-1012` and a blank line: the first telegram was cut off.
     """
     if buffer[mark - 1 : mark] in (b"\n", b"\r", b"\0"):
         return _Step(mark, done=False)
     if buffer.find(b"\n", start, mark) < 0:
-        return None  # an identification may hold a slash itself
+        return None  # an identification may contain a slash itself
     if _IDENTIFICATION.match(buffer, mark):
         return _Step(mark, done=False)
     return _Step(mark, done=None) if _BEGINNING.match(buffer, mark) else None
@@ -262,13 +264,13 @@ _LOOK: Final = {ord("/"): _slash, ord("!"): _end_mark, ENCRYPTED[0]: _encrypted_
 
 
 def _encrypted_block(buffer: bytes, start: int, position: int) -> _Step | None:
-    """Whether an encrypted block stands behind the identification, and where it ends."""
+    """Check whether an encrypted block follows the identification, and where it ends."""
     block = ENCRYPTED_BLOCK.match(buffer, start)
     if block and int.from_bytes(block[2], "big") < LIMIT:
         end = block.end() + int.from_bytes(block[2], "big")
         head = block[1] + b"\0\x82"
         again = buffer.find(head, start + 1, end)
-        if again >= 0:  # bytes of this one were lost, and the next one has begun
+        if again >= 0:  # bytes of this telegram were lost, and the next one has begun
             return _Step(again, done=False)
         if len(buffer) < end:
             return _Step(len(buffer), done=None)
@@ -291,21 +293,21 @@ def _encrypted(buffer: bytes, start: int, position: int) -> _Step:
 
 
 def _begun_in(buffer: bytes, start: int, position: int, end: int, head: bytes) -> int | None:
-    """Where another frame begins in an encrypted one, None when none does.
+    """Return where another frame begins within an encrypted one, or None.
 
-    The meter's own head once more: bytes of this one were lost. A plain telegram: the head was noise.
+    The meter's own header again: bytes of this frame were lost. A plain telegram: the header was noise.
     """
     again = buffer.find(head, max(start + 1, position - len(head)), end)
-    before = end if again < 0 else again + len(head) - 1  # the one that was there first counts
+    before = end if again < 0 else again + len(head) - 1  # the first one counts
     if plain := _PLAIN_WITHIN.search(buffer, max(start + 1, position - _LONGEST_WITHIN), before):
         return plain.start()
     return again if again >= 0 else None
 
 
 def _within(buffer: bytes, start: int, end: int) -> int:
-    """Where another frame begins in what was taken for an encrypted one, or else may begin at its end.
+    """Return where another frame begins in bytes that were taken for an encrypted one, or may begin at their end.
 
-    A plain one would have ended it, unless there is too little of it.
+    A plain telegram in them would already have ended that frame, unless it is too short to be recognized.
     """
     match = _HEAD_WITHIN.search(buffer, start, end) or _PLAIN_ENDS.search(
         buffer, max(start, end - _LONGEST_WITHIN), end
@@ -314,7 +316,7 @@ def _within(buffer: bytes, start: int, end: int) -> int:
 
 
 def _overlap(buffer: bytes, end: int, head: bytes) -> int:
-    """Count the last bytes of a frame that may begin the next one: the other bytes of it were lost."""
+    """Count the last bytes of a frame that may be the start of the next one, if bytes of this one were lost."""
     return next((n for n in range(len(head) - 1, 0, -1) if buffer[end - n : end] == head[:n]), 0)
 
 
@@ -322,7 +324,7 @@ _STEPS: Final = {ord("/"): _plain, ENCRYPTED[0]: _encrypted, _STX[0]: _bare}
 
 
 def _encrypted_end(buffer: bytes, start: int) -> int | None:
-    """Where an encrypted frame ends by its head; None when more bytes have to come, _NO_HEAD if it is none.
+    """Return where an encrypted frame ends by its header; None if bytes are missing, _NO_HEAD if it is not a header.
 
     BER lengths: one byte under 80, `81 ll`, `82 hh ll` (Luxembourg).
     """

@@ -1,6 +1,6 @@
-"""What of a record names a meter, and so a household: `--meter-tag` leaves it out or replaces it by a hash.
+"""Finds what in a record identifies a meter, and so a household: `--meter-tag` removes it or replaces it by a hash.
 
-A hash without a key would be no protection: all serial numbers that there are can be tried in minutes.
+A hash without a key would not protect it: all existing serial numbers can be tried in minutes.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 KEY: Final = "P1_HASH_KEY"
 _SHORTEST_KEY: Final = 16  # characters
 _DIGITS: Final = 16
-_SHOWN: Final = 3  # characters of a masked one
-# Texts of the table that name a model, a version or a state, and nobody. All others may name a meter.
+_SHOWN: Final = 3  # last characters of a masked identifier that are shown
+# Texts of the table that describe a model, a version or a state. All others may identify a meter.
 HARMLESS: Final = frozenset(
     {
         "p1_version",
@@ -37,14 +37,14 @@ Change = Callable[[Record], Record]
 
 
 def masked(identifier: str) -> str:
-    """Give the end of an identifier, by which its owner knows it, to be shown to others."""
+    """Return the end of an identifier, by which its owner recognizes it, to be shown to others."""
     return f"...{identifier[-_SHOWN:]}" if len(identifier) > 2 * _SHOWN else "..."
 
 
 def change(how: str, environ: Mapping[str, str]) -> Change:
-    """Give what makes a record of one that names a meter: `how` is id (nothing), hash or none.
+    """Return a function that changes the identifiers of a record: `how` is id (unchanged), hash or none (removed).
 
-    Raise ValueError, which does not hold the key, when a hash has none that is worth something.
+    Raise ValueError, without the key in its text, if `how` is hash and the key is missing, too short or not ASCII.
     """
     if how == "id":
         return lambda record: record
@@ -52,7 +52,7 @@ def change(how: str, environ: Mapping[str, str]) -> Change:
 
 
 def replacing(replaced: Callable[[str], str]) -> Change:
-    """Give what replaces each text of a record that names a meter; what becomes an empty one is left out."""
+    """Return a function that replaces each text of a record that identifies a meter; empty ones are then removed."""
 
     def changed(record: Record) -> Record:
         tags = {name: replaced(text) if _names_a_meter(name) else text for name, text in record.tags.items()}
@@ -89,9 +89,9 @@ def _hash(key: str) -> Callable[[str], str]:
 
 @lru_cache(1024)
 def _names_a_meter(name: str, *, is_text: bool = True) -> bool:
-    """Whether a value, by its name in a record, names a meter.
+    """Whether a value, by its name in a record, identifies a meter.
 
-    A text of a user's own reference does unless the table knows better.
+    A text under a reference of the user's own does, unless the table knows otherwise.
     """
     reference, is_of_a_reference, _ = name.partition(" ")  # see outputs/definitions_file.py
     if is_of_a_reference:

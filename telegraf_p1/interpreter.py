@@ -1,4 +1,4 @@
-"""Events of a source become records; what gave none is counted, and `warn.py` says why."""
+"""Turns the events of a source into records; counts rejected telegrams, of which `warn.py` logs the reasons."""
 
 import re
 import time
@@ -23,16 +23,16 @@ from telegraf_p1.timestamp import Zone
 from telegraf_p1.warn import Warner
 
 _MOST_STREAMS: Final = 10_000
-_MOST_NAMED: Final = 4 * 1024 * 1024  # a topic may have 64 KB
+_MOST_NAMED: Final = 4 * 1024 * 1024  # characters; a topic may have 64 KB
 _MOST_HELD: Final = 8 * 1024 * 1024
-_SLOW: Final = 3  # times that silence was the meter's habit, and no trouble
+_SLOW: Final = 3  # recoveries; after these, silence is normal for this meter and not reported
 _CRC_BEGINS: Final = re.compile(rb"![0-9A-Fa-f]{0,3}\Z")
-_BEGINNING: Final = 40  # bytes to show of what was no telegram
-_WINDOW: Final = 1024  # bytes without a record that are looked at for the reason
+_BEGINNING: Final = 40  # bytes that are shown of data without a telegram
+_WINDOW: Final = 1024  # bytes without a telegram that are examined for the reason
 _MARK_AND_CRC: Final = 5  # bytes
 _NS: Final = 1_000_000_000
-_PAUSES: Final = 5  # after which what comes is no rest of a telegram either
-_LONGEST: Final = 4096  # bytes of a telegram that may have begun before we listened
+_PAUSES: Final = 5  # after which the data cannot be the rest of a telegram either
+_LONGEST: Final = 4096  # bytes of a telegram that may have begun before the connection was opened
 
 
 _PLAIN: Final = TelegramError(
@@ -43,56 +43,56 @@ _PLAIN: Final = TelegramError(
 
 
 class Settings(NamedTuple):
-    """What the user chose: see `telegraf-p1 run --help`."""
+    """The options that the user chose: see `telegraf-p1 run --help`."""
 
     crc: CrcMode
     zone: Zone
     host_time: bool
     keys: Keys | None = None
-    plain: bool = False  # whether telegrams that are not encrypted are believed though there is a key
+    plain: bool = False  # whether unencrypted telegrams are accepted although there is a key
     rows: Table = DEFAULT
-    identifiers: Callable[[Record], Record] = lambda record: record  # what becomes of those of a record
-    shapes: Shapes | None = None  # those of which a telegram may become a line at once
-    show: Callable[[Telegram, Record], None] = lambda _telegram, _record: None  # sees each telegram that gave a record
-    pass_on: Callable[[Frame, Record], None] = lambda _frame, _record: None  # sees as what it came; not the fast way
+    identifiers: Callable[[Record], Record] = lambda record: record  # changes the identifiers in a record
+    shapes: Shapes | None = None  # the shapes for the fast way; None: not used
+    show: Callable[[Telegram, Record], None] = lambda _telegram, _record: None  # called with each, on the plain way
+    pass_on: Callable[[Frame, Record], None] = lambda _frame, _record: None  # the same, with the frame
 
 
 class _Stream:
-    """What is remembered of one origin: a cable, or an MQTT topic."""
+    """The state of one stream: a cable, an MQTT topic, or the metrics of one name and tags."""
 
     def __init__(self, name: str, tags: Mapping[str, str], zone: Zone) -> None:
         self.name = name
         self.tags = tags
-        self.may_be_known = True  # whether its telegrams may go the fast way
+        self.may_be_known = True  # whether its telegrams may take the fast way
         self.tags_in_line = lineproto.before_fields("", *self.tags, *self.tags.values())[:-1].encode()
         self.framer = Framer()
         self.memory = Memory(zone)
         self.crc_seen = False
-        self.medium = ""  # of an optical port, if the user says so
-        self.counter: int | None = None  # of the last frame that the key has opened
-        self.begun = False  # whether a frame came since the connection began
-        self.unexplained = bytearray()  # what came since the last record, and was not looked at yet
-        self.heard = bytearray()  # how that began
-        self.pauses = 0  # in it
+        self.medium = ""  # what the meter of an optical port measures, if the user says so
+        self.counter: int | None = None  # of the last frame that was decrypted
+        self.begun = False  # whether a frame was received on this connection
+        self.unexplained = bytearray()  # bytes since the last telegram that were not examined yet
+        self.heard = bytearray()  # the first bytes since the last telegram
+        self.pauses = 0  # since the last telegram
 
     def held(self) -> int:
-        """Count the bytes that wait for more."""
+        """Count the bytes that are kept until more arrive."""
         return len(self.framer.unfinished()) + len(self.unexplained)
 
     def forget(self) -> None:
-        """Forget what has begun."""
+        """Discard the unfinished telegram."""
         self.framer.reset()
         self.explain()
 
     def explain(self) -> None:
-        """Say that it is known what the bytes so far were."""
+        """Discard the bytes so far: it is known what they were."""
         self.unexplained.clear()
         self.heard.clear()
         self.pauses = 0
 
 
 class Interpreter:
-    """Turns events into records, and counts them."""
+    """Turns events into records, and counts telegrams."""
 
     def __init__(self, settings: Settings, log: Log, name: str, advice: Advice = LINE) -> None:
         self.accepted = 0
@@ -100,20 +100,20 @@ class Interpreter:
         self.rejected_by_cause: Counter[str] = Counter()
         self.bytes = 0
         self.reconnects = 0
-        self.last_ns = time.time_ns()  # when the last telegram came, or we began
+        self.last_ns = time.time_ns()  # when the last telegram was accepted, or the program started
         self._settings = settings
         self._warn = Warner(log, advice)
         self._name = name
         self._streams: dict[str, _Stream] = {}
         self._named = 0  # characters of the names of all streams
-        self._held = 0  # bytes of all streams that wait for more
+        self._held = 0  # bytes that all streams keep until more arrive
         self._is_silent = False
         self._is_silence_said = False
-        self._recoveries = 0  # how often a record came after silence
-        self._lesson: tuple[bytes, Telegram, Record] | None = None  # of what `learn` shall learn the shape
+        self._recoveries = 0  # how often telegrams came again after silence
+        self._lesson: tuple[bytes, Telegram, Record] | None = None  # the telegram whose shape `learn` has to learn
 
     def records(self, event: Event, now_ns: int) -> list[Record]:
-        """Give the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
+        """Return the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
         accepted = self.accepted
         found: list[Record] = []
         match event:
@@ -140,25 +140,25 @@ class Interpreter:
         return found
 
     def learn(self) -> None:
-        """Learn the shape of a telegram when it is time to: some ms, for which no record should wait."""
+        """Learn the shape of a telegram if one is due. It takes some ms: call it after the records are written."""
         if self._lesson and self._settings.shapes:
             try:
-                from telegraf_p1.shape_learner import learn  # 2 ms that few telegrams do not need
+                from telegraf_p1.shape_learner import learn  # imported here: few telegrams do not need it
 
                 learn(self._settings.shapes, *self._lesson)
-            except OSError:  # too few descriptors to load it
+            except OSError:  # too few file descriptors to import it
                 pass
-            except Exception as error:  # noqa: BLE001  a shape that is not learnt costs time, and no record
+            except Exception as error:  # noqa: BLE001  without the shape, telegrams are only read more slowly
                 self._warn.of_bug(self._name, error, "telegrams are read more slowly")
             self._lesson = None
 
     def knows(self, origin: str) -> tuple[bool, bool]:
-        """Whether something of an origin is remembered, and whether a telegram of it has begun."""
+        """Return whether an origin has a stream, and whether a telegram in it is unfinished."""
         stream = self._streams.get(origin)
         return stream is not None, stream is not None and bool(stream.framer.unfinished())
 
     def finish(self) -> list[Record]:
-        """Give the records of what the end of the source ends."""
+        """Return the records of the telegrams that end with the source."""
         found = []
         for stream in list(self._streams.values()):
             frames = stream.framer.flush()
@@ -168,12 +168,12 @@ class Interpreter:
         return found
 
     def _is_half(self, frame: Frame, stream: _Stream) -> bool:
-        """Whether the last frame of a recording goes on where the recording does not, perhaps within its CRC."""
+        """Whether the recording ends in the middle of its last frame, perhaps within its CRC."""
         if frame.whole:
             begins = _CRC_BEGINS.search(frame.data)
             return begins is not None and (begins[0] != b"!" or stream.crc_seen) and not self._is_good(frame, stream)
         if self._settings.crc == "off" and telegram.is_sound(frame.data):
-            return False  # of a meter that sends no `!`
+            return False  # complete, from a meter that sends no `!`
         return telegram.is_begun(frame.data) or is_encrypted(frame.data)
 
     def _is_good(self, frame: Frame, stream: _Stream) -> bool:
@@ -202,9 +202,9 @@ class Interpreter:
         return found
 
     def _fast(self, data: bytes, at: int | None, stream: _Stream) -> tuple[list[Record], bytes]:
-        """Give the records of telegrams of known shapes that data begin with, and what is left for the plain way.
+        """Return the records of telegrams of known shapes at the start of `data`, and the bytes that are left.
 
-        Before them may stand the rest of a telegram that has begun.
+        Before them, `data` may have the rest of an unfinished telegram, which is read first.
         """
         found: list[Record] = []
         if self._shapes_for(stream) and stream.framer.unfinished():
@@ -212,7 +212,7 @@ class Interpreter:
             if _MARK_AND_CRC <= end < len(data):
                 found = self._judge(stream.framer.frames(data[:end], at), stream, data[:end])
                 data = data[end:]
-        shapes = self._shapes_for(stream)  # that telegram may have changed it
+        shapes = self._shapes_for(stream)  # reading that telegram may have changed this
         if shapes is None or stream.framer.unfinished():
             return found, data
         known, place = shapes.records(data, stream.tags_in_line)
@@ -224,7 +224,7 @@ class Interpreter:
         return found + known, data[place:]
 
     def _shapes_for(self, stream: _Stream) -> Shapes | None:
-        """Give the shapes that the telegrams of a stream may have; None where they need more than one telegram."""
+        """Return the shapes for a stream; None if its values depend on earlier telegrams or on its tags."""
         return None if stream.memory.signed or not stream.may_be_known else self._settings.shapes
 
     def _accept_known(self, records: list[Record], stream: _Stream) -> None:
@@ -232,7 +232,7 @@ class Interpreter:
         stream.memory.clock.show((records[-1].time_ns or 0) // _NS)
 
     def _pause(self) -> list[Record]:
-        """End what a pause ends: a telegram without an end mark, or the wait for more of what is not understood."""
+        """Handle a pause: it ends a telegram without an end mark, and the wait for more of unknown data."""
         stream = self._stream("")
         frames = stream.framer.flush() if self._settings.crc == "off" else []
         return self._judge(frames, stream, is_pause=True)
@@ -247,9 +247,9 @@ class Interpreter:
         is_pause: bool = False,
         judged: int | None = None,
     ) -> list[Record]:
-        """Give the records of frames; look at `data` that made none, by and by.
+        """Return the records of frames. If `data` completed no telegram, it is kept to be examined.
 
-        `judged` is how many telegrams there were before the piece that data are the end of.
+        `judged` is how many telegrams there were before the piece of which `data` is the end.
         """
         judged = self.accepted + self.rejected if judged is None else judged
         found = self._believed(frames, stream)
@@ -269,7 +269,7 @@ class Interpreter:
             stream.begun = False
 
     def _forget_the_oldest(self) -> None:
-        """Make room: thousands of topics with half a telegram each would fill the memory."""
+        """Make room: unfinished telegrams of thousands of topics would fill the memory."""
         self._warn.of_trouble(self._name, "too many unfinished telegrams at the same time: the oldest are dropped")
         self._held = sum(stream.held() for stream in self._streams.values())
         for stream in self._streams.values():
@@ -285,12 +285,12 @@ class Interpreter:
             name = f"{self._name}, {'topic' if tags is None else 'metric'} {origin!r}" if origin else self._name
             own = ({"topic": origin} if origin else {}) if tags is None else tags
             stream = _Stream(name, own, self._settings.zone)
-            # Where a telegram says the same, that counts.
+            # A value in a telegram takes precedence over a tag with the same name.
             stream.may_be_known = tags is None or not any(map(self._settings.rows.field, tags))
             self._named += len(name)
             while self._streams and (len(self._streams) >= _MOST_STREAMS or self._named > _MOST_NAMED):
                 self._named -= len(self._streams.pop(next(iter(self._streams))).name)
-        self._streams[origin] = stream  # the last heard is the last
+        self._streams[origin] = stream  # move it to the end: the oldest streams are dropped first
         return stream
 
     def _believed(self, frames: Iterable[Frame], stream: _Stream) -> list[Record]:
@@ -299,7 +299,7 @@ class Interpreter:
             accepted = self.accepted
             try:
                 record = self._record(frame, stream)
-            except Exception as error:  # noqa: BLE001  no telegram may end the program, and come again when it restarts
+            except Exception as error:  # noqa: BLE001  no telegram may end the program: it might be sent again
                 self._count_rejected("bug")
                 self._warn.of_bug(stream.name, error)
                 continue
@@ -354,14 +354,14 @@ class Interpreter:
         self.accepted += count
 
     def _notice_counter(self, counter: int, frame: Frame, stream: _Stream) -> None:
-        """Remember the frame counter, which only grows: an older one is a copy, unless a broker sends it again."""
+        """Store the frame counter, which only grows: a lower one is a copy, unless a broker sends a message again."""
         if frame.at is not None and counter < (stream.counter or 0):
             self._warn.of_counter(stream.name, stream.counter or 0, counter)
         stream.counter = counter
 
     def _reject(self, error: TelegramError, stream: _Stream) -> None:
         if error.cause == "noise" or (error.cause == "half" and not stream.begun):
-            return  # we began to listen in the middle of it
+            return  # the connection was opened in the middle of it
         self._count_rejected(error.cause)
         self._warn.of_rejected(stream.name, error)
 
@@ -372,7 +372,7 @@ class Interpreter:
     def _notice_silence(self, event: Silence | Unchanged) -> None:
         stream = self._stream("")
         if isinstance(event, Unchanged) and stream.memory.clock.last is None:
-            return  # without a time it may be another telegram with the same readings
+            return  # without a time, it may be a new telegram with the same readings
         if self._recoveries < _SLOW and not self._is_silence_said:
             if isinstance(event, Unchanged):
                 self._warn.of_unchanged(stream.name, event)
@@ -381,7 +381,7 @@ class Interpreter:
         self._is_silent = self._is_silence_said = True
 
     def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
-        """Look at bytes that gave no record, a window at a time and at each end of a message or pause."""
+        """Examine bytes without a telegram, once there are enough of them, and at each end of a message or pause."""
         data, ends = bytes(stream.unexplained), is_message or is_pause
         if not data or (len(data) < _WINDOW and not ends):
             return
@@ -397,7 +397,7 @@ class Interpreter:
 
 
 def _others(tags: Mapping[str, str], record: Record) -> dict[str, str]:
-    """Give the tags of a stream that a record does not have itself."""
+    """Return the tags of a stream that a record does not have itself."""
     return {name: text for name, text in tags.items() if name not in record.tags and name not in record.fields}
 
 
@@ -408,7 +408,7 @@ def _frames(framer: Framer, data: bytes, at: int | None, *, ends_message: bool) 
 
 
 def _reason(error: TelegramError, frame: Frame, stream: _Stream) -> TelegramError:
-    """Say why a frame was rejected, with what is known of its stream."""
+    """Return why a frame was rejected, considering what is known of its stream."""
     if error.cause in ("key", "authentication-key") and stream.counter is not None:
         text = "an encrypted telegram was changed on the way: the keys decrypted others of this meter"
         return TelegramError("encrypted-changed", text)

@@ -1,7 +1,7 @@
-"""What the Kafka source and `forward` have in common: how its brokers are reached, and who is refused.
+"""What the Kafka source and `forward` have in common: how brokers are reached, and their errors.
 
-librdkafka (of `confluent-kafka`) finds the other brokers by itself and reconnects to each. What it has to say comes to
-`Voice`, and nothing of it to stderr.
+librdkafka (of `confluent-kafka`) finds the other brokers by itself and reconnects to each. Its errors go to `Voice`,
+and none of them to stderr.
 """
 
 import errno
@@ -17,8 +17,8 @@ from telegraf_p1 import credentials
 from telegraf_p1.tls import connected, trust
 from telegraf_p1.url import Url, UsageError
 
-PASSWORD: Final = "P1_KAFKA_PASSWORD"  # noqa: S105  its name
-# What Kafka's connections may be told by a URL, and what they are told without.
+PASSWORD: Final = "P1_KAFKA_PASSWORD"  # noqa: S105  the name of the variable
+# The options of a URL for connections to Kafka, with their defaults.
 OPTIONS: Final = {"brokers": "", "client": "telegraf_p1", "sasl": "", "ca": "", "cert": "", "key": ""}
 
 TOPIC: Final = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]{1,249}")
@@ -35,15 +35,15 @@ _REFUSED: Final = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )
-# Where it happened and how long it took, before and behind what librdkafka says.
+# librdkafka puts the place before a message, and the time that it took after it.
 _AROUND: Final = re.compile(r"^(?:[^ ]+: )+| \(after [^()]*\)")
 
 
 class Brokers:
-    """The brokers that a URL names, and how they are spoken to: kafka:// or, with TLS, kafkas://."""
+    """The brokers of a URL, and the settings to connect to them: kafka:// or, with TLS, kafkas://."""
 
     def __init__(self, url: Url, values: list[str]) -> None:
-        """Check what was written, with the values of OPTIONS in their order; raise UsageError."""
+        """Check the URL; `values` are those of OPTIONS, in the same order. Raise UsageError."""
         more, client, mechanism, ca, cert, key = values
         self.user = url.user
         self._addresses = [(url.host, url.port or _PORT), *_addresses(url, more)]
@@ -66,7 +66,7 @@ class Brokers:
         }
 
     def hangs_up(self) -> str:
-        """Say that a broker hangs up on us before it answers, and what it may want."""
+        """Return the message for a broker that closes the connection before it answers, with what it may require."""
         wishes = [] if self._trust else ["use kafkas:// if this port needs TLS"]
         if self._trust and "ssl.certificate.location" not in self.settings:
             wishes.append("add ?cert=FILE if it needs a client certificate")
@@ -75,7 +75,7 @@ class Brokers:
         return "the broker closes the connection" + (f": {', or '.join(wishes)}" if wishes else "")
 
     def look(self) -> None:
-        """Raise OSError that says why none of the brokers can be reached: librdkafka would try for ever."""
+        """Raise OSError with the reason if no broker can be reached: librdkafka would keep trying."""
         trouble: OSError | None = None
         for address in self._addresses:
             try:
@@ -91,17 +91,17 @@ class Brokers:
 
 
 class Voice:
-    """Hears what librdkafka says of its connections, and gives the one error that matters."""
+    """Collects the errors that librdkafka reports on its connections, and returns the one that matters."""
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
-        self.is_answered = False  # by any broker, with what was asked for
+        self.is_answered = False  # whether any broker has done what was requested
         self._reason = ""  # why the last connection failed
-        self._down_at = 0.0  # when no broker was left (monotonic, s)
+        self._down_at = 0.0  # when the last broker became unavailable (monotonic, s)
         self._trouble: OSError | None = None
 
     def hear(self, error: KafkaError) -> None:
-        """Take what librdkafka tells its `error_cb`."""
+        """Take an error; librdkafka calls this as its `error_cb`."""
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             self._down_at = time.monotonic()
@@ -113,18 +113,18 @@ class Voice:
             self._reason = said(error)
 
     def refusal(self, error: KafkaError) -> OSError:
-        """Say that somebody may not do what was asked for."""
+        """Return the error for a request that the user is not allowed to make."""
         user = self._brokers.user
         who = f"user {user!r} with the password in {PASSWORD}" if user else "a client without a user"
         return OSError(errno.EACCES, f"the broker refuses {who}: {said(error)}")
 
     def trouble(self) -> OSError | None:
-        """Give why nothing can be had from any broker, None while something can."""
+        """Return why no broker can be used, None while one can."""
         if self._trouble or not self._down_at:
             return self._trouble
         if self._reason:
             return OSError(errno.ECONNRESET, f"no broker is available: {self._reason}")
-        # What was the last connection's fault comes behind that, sometimes.
+        # The reason for the last lost connection is sometimes reported after that.
         if time.monotonic() < self._down_at + _REASON_S:
             return None
         return OSError(
@@ -133,17 +133,17 @@ class Voice:
 
 
 def said(error: KafkaError) -> str:
-    """Give what librdkafka says, in as many words as a log needs."""
+    """Return the text of an error of librdkafka, shortened for the log."""
     return _AROUND.sub("", error.str()).replace("Broker: ", "")
 
 
 def no_topic(topic: str) -> OSError:
-    """Give what is said of a topic that Kafka does not have."""
+    """Return the error for a topic that Kafka does not have."""
     return OSError(errno.ENOENT, f"Kafka has no topic {topic!r}: create it, or check its name")
 
 
 def options_of(error: KafkaException) -> UsageError:
-    """Give what is said of settings that librdkafka does not take."""
+    """Return the error for settings that librdkafka does not accept."""
     return UsageError(f"Kafka: {error.args[0].str()}")
 
 
@@ -158,7 +158,7 @@ def _addresses(url: Url, more: str) -> list[tuple[str, int]]:
 
 
 def _sasl(url: Url, mechanism: str, *, is_plain: bool) -> dict[str, str]:
-    """Give how a user shows who he is; his password is in the environment."""
+    """Return the settings with which a user authenticates; the password is in the environment."""
     if not url.user:
         if mechanism:
             raise UsageError(f"source {url.text!r}: sasl needs a user: write {url.scheme}://USER@{url.host}")
@@ -175,7 +175,7 @@ def _sasl(url: Url, mechanism: str, *, is_plain: bool) -> dict[str, str]:
 
 
 def _nowhere() -> logging.Logger:
-    """Give where librdkafka writes its log: what matters of it is an error, too."""
+    """Return a logger that discards librdkafka's log: what matters in it is reported as an error, too."""
     logger = logging.getLogger("telegraf_p1.kafka")
     logger.propagate = False
     logger.handlers = [logging.NullHandler()]

@@ -1,4 +1,4 @@
-"""The keys of encrypted telegrams, as the environment names them; `decrypt.py` uses them."""
+"""The keys of encrypted telegrams, read from the environment; `decrypt.py` uses them."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,12 +8,12 @@ from telegraf_p1 import credentials
 KEY: Final = "P1_DECRYPTION_KEY"
 AUTHENTICATION_KEY: Final = "P1_AUTHENTICATION_KEY"
 SYSTEM_TITLE: Final = "P1_SYSTEM_TITLE"
-# Luxembourg's is the same for all meters and public (Smarty P1 1.1.3, 3.2.5).
+# Luxembourg's is public and the same for all meters (Smarty P1 1.1.3, 3.2.5).
 _LUXEMBOURG: Final = "00112233445566778899AABBCCDDEEFF"
 
 
 class Keys(NamedTuple):
-    """Keys of 16 bytes, and a system title of 8 for meters that do not send theirs."""
+    """Keys of 16 bytes, and a system title of 8 bytes for meters that do not send theirs."""
 
     key: bytes
     authentication: bytes
@@ -21,10 +21,9 @@ class Keys(NamedTuple):
 
 
 def read(environment: Mapping[str, str]) -> Keys | None:
-    """Give the keys that the environment names, None without P1_DECRYPTION_KEY.
+    """Return the keys in the environment, None without P1_DECRYPTION_KEY.
 
-    Raise ValueError, which never repeats a key, for what is no key or when the package that
-    decrypts is missing.
+    Raise ValueError, without the key in its text, for an invalid key, or if the package that decrypts is missing.
     """
     if not credentials.read(environment, KEY):
         if credentials.read(environment, AUTHENTICATION_KEY):

@@ -1,4 +1,4 @@
-"""A module that is loaded when it is used, and may need a package that is not installed."""
+"""Imports a module on first use, which may need a package that is not installed."""
 
 import importlib
 import sys
@@ -11,13 +11,13 @@ _DEBIAN: Final = "/opt/telegraf_p1/lib/"
 
 
 def loaded(module: str, needs: str, what: str) -> ModuleType:
-    """Give a module; raise UsageError that says how to install what it `needs`, if anything, for `what`."""
+    """Return a module; raise UsageError that says how to install the package that it `needs`, if any, for `what`."""
     try:
         return importlib.import_module(module)
     except ImportError:
         if not needs:
             raise
         cure = f"run {sys.executable} -m pip install '{needs}'"
-        if __file__.startswith(_DEBIAN):  # whose Python is the system's, and takes nothing from pip
+        if __file__.startswith(_DEBIAN):  # there Python is the system's, where pip installs nothing
             cure = "the Debian package does not include it, and sudo make install does"
         raise UsageError(f"{what} needs a package that is not installed: {cure}") from None

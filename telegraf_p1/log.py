@@ -1,8 +1,7 @@
 """Messages for Telegraf's log: one prefixed line each on stderr.
 
-Telegraf reads `E! W! I! D!` as levels (since 1.32.0). A stderr line over 64 KiB makes it deaf
-and then blocks the plugin, and a line per telegram fills a disk: so lines are short and a
-repeated cause is held back.
+Telegraf reads `E! W! I! D!` as levels (since 1.32.0). After a stderr line over 64 KiB it stops reading, which then
+blocks the plugin; and a line per telegram would fill a disk. So lines are short, and repetitions are suppressed.
 """
 
 import contextlib
@@ -22,10 +21,10 @@ _FOREIGN: Final = re.compile(r"[^\x20-\x7e]")
 
 
 def where(error: BaseException) -> str:
-    """Give the type and the place of an error that should not have been: `ValueError at decode.py:12`.
+    """Return the type and the place of an unexpected error: `ValueError at decode.py:12`.
 
-    One of a library has two: `struct.error at client.py:830, from mqtt.py:66`. Its text is left out: it may hold what
-    nobody may read.
+    An error in a library has two places: `struct.error at client.py:830, from mqtt.py:66`. Its text is left out, since
+    it may contain secrets.
     """
     places: list[str] = []
     ours = 0
@@ -43,7 +42,7 @@ def where(error: BaseException) -> str:
 
 
 class _Stderr:
-    """Writes lines; a log that nobody reads is no reason to stop, or to wait."""
+    """Writes lines to stderr; if nobody reads them they are dropped, without waiting."""
 
     def __init__(self) -> None:
         self._dropped = 0
@@ -62,10 +61,10 @@ class _Stderr:
 
 
 class Log:
-    """Writes messages; holds back what comes more than once a minute for one cause."""
+    """Writes messages; suppresses those that come more than once a minute for one cause."""
 
     def __init__(self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Write with `write`, else to stderr; `clock` gives s."""
+        """Write with `write`, else to stderr; `clock` returns seconds."""
         self._write = write or _Stderr().write
         self._clock = clock
         self._last: dict[str, float] = {}
@@ -84,15 +83,15 @@ class Log:
         self._put("D", text)
 
     def warning_for(self, cause: str, text: str) -> bool:
-        """Warn at most once a minute for one cause, with the number of those held back; give whether it was said."""
+        """Warn at most once a minute per cause, with the number of messages suppressed; return whether it logged."""
         return self._put_for("W", cause, text)
 
     def error_for(self, cause: str, text: str) -> bool:
-        """Say an error as `warning_for` does a warning."""
+        """Log an error as `warning_for` logs a warning."""
         return self._put_for("E", cause, text)
 
     def info_for(self, cause: str, text: str) -> bool:
-        """Say what is good to know as `warning_for` does a warning."""
+        """Log information as `warning_for` logs a warning."""
         return self._put_for("I", cause, text)
 
     def _put_for(self, level: str, cause: str, text: str) -> bool:
@@ -100,7 +99,7 @@ class Log:
         if now - self._last.get(cause, -_HOLD_BACK_S) < _HOLD_BACK_S:
             self._held_back[cause] = self._held_back.get(cause, 0) + 1
             return False
-        if len(self._last) >= _MOST_CAUSES:  # the texts of others may be among them
+        if len(self._last) >= _MOST_CAUSES:  # causes may contain foreign texts, so there may be any number of them
             self._last.clear()
             self._held_back.clear()
         self._last[cause] = now

@@ -1,7 +1,7 @@
 """Gas, water and heat meters behind the M-Bus channels of the electricity meter.
 
-The channel number is the order of installation, not the medium; the device type names it.
-A replaced meter leaves its channel behind, so a channel may be dead.
+The channel number is the order of installation; the device type says what a meter measures. A replaced meter leaves its
+channel behind, so a channel may be dead.
 """
 
 from collections import defaultdict
@@ -28,43 +28,42 @@ _MEDIA: Final = {
     21: "hot_water",
     22: "water",
 }
-# What a reading is when the channel names no type; m3 could be gas or water.
+# What a reading measures if the channel has no type, by its unit; m3 could be gas or water.
 _MEDIUM_OF_BASE: Final = {"J": "heat", "Wh": "sub"}
 _UNIT_OF_BASE: Final = {"m3": "m3", "J": "GJ", "Wh": "kWh"}
 _UNIT_OF_MEDIUM: Final = {"heat": "GJ", "cooling": "GJ", "sub": "kWh"}
-# Live meters are read at least each hour; of two of one type, one that is a day behind
-# the other was taken away.
+# Live meters are read at least once an hour. Of two of one type, one that is a day behind the other was removed.
 _STALE_S: Final = 24 * 3600
 
 
 class Channel:
-    """What the objects of one channel said."""
+    """What the objects of one channel contain."""
 
     def __init__(self, number: int, type_: int | None = None) -> None:
         self.number = number
         self.type = type_
         self.medium = ""
-        self.meter_id: str | None = None  # None: not sent; empty: nothing paired
+        self.meter_id: str | None = None  # None: not sent; empty: no meter is paired
         self.ean = ""
         self.valve: int | None = None
         self.reading: Decimal | None = None
         self.unit = ""
         self.time: int | None = None
         self.more: dict[str, Decimal] = {}  # flow, temperatures, energy: by field, `{medium}_flow_m3h`
-        self.was_read = False  # a reading was sent, be it void or not
+        self.was_read = False  # a reading was sent, valid or not
 
     def set_id(self, text: str) -> None:
-        """Take the equipment identifier; `()` and zeros mean that nothing is paired."""
+        """Set the equipment identifier; `()` and zeros mean that no meter is paired."""
         name = values.paired(text)
         if not self.meter_id or (values.is_serial(name) and not values.is_serial(self.meter_id)):
             self.meter_id = name
 
     def set_ean(self, text: str) -> None:
-        """Take the EAN of the connection; zeros are none."""
+        """Set the EAN of the connection; zeros mean that there is none."""
         self.ean = values.paired(text)
 
     def set_reading(self, text: str, unit: str, time: int | None) -> None:
-        """Take a reading and its capture time (UTC, s); an unknown unit raises Unreadable."""
+        """Set a reading and its capture time (UTC, s since 1970); raise Unreadable for an unknown unit."""
         reading, sent = values.quantity(text)
         unit = unit or sent or _UNIT_OF_MEDIUM.get(self.named_medium(), "m3")
         base = values.base_unit(unit)
@@ -78,7 +77,7 @@ class Channel:
             self.medium = _MEDIUM_OF_BASE.get(base, "")
 
     def named_medium(self) -> str:
-        """`gas`, `water`, …; `mbus_2` when nothing says what channel 2 measures."""
+        """Return `gas`, `water`, …, or `mbus_2` if nothing says what channel 2 measures."""
         return self.medium or _MEDIA.get(self.type or 0, f"mbus_{self.number}")
 
     def is_live(self) -> bool:
@@ -87,11 +86,10 @@ class Channel:
 
 
 def fields(channels: Iterable[Channel], now: int | None = None) -> dict[str, Value]:
-    """Name what the channels said: `gas_m3`, `gas_timestamp`, `gas_meter_id` and the like.
+    """Return the fields of the channels: `gas_m3`, `gas_timestamp`, `gas_meter_id` and the like.
 
-    `now` is the telegram's own time (UTC, s), if it has one. Of several live channels of one
-    medium the first has the plain name and the others carry their channel (`water_2_m3`); a
-    dead one gives nothing.
+    Of several live channels of one medium, the first has the plain name and the others have their channel in it
+    (`water_2_m3`). A dead one has no fields. `now` is the telegram's own time (UTC, s), if it has one.
     """
     by_medium = defaultdict(list)
     for channel in sorted(channels, key=lambda c: c.number):

@@ -1,19 +1,19 @@
-r"""Metrics in line protocol as Telegraf's serializer writes them, out of a stream of bytes, to the byte.
+r"""Splits a stream of bytes into metrics in line protocol, as Telegraf's serializer writes them, byte for byte.
 
     nats_consumer,host=a,subject=p1.home.raw value="/ISK5\\2M550T-1012
     …
     !1A2B" 1700000000000000000
 
-In names and tags Telegraf puts a backslash before a comma, a blank and `=`, and never escapes a backslash. A text
-stands in quotes, with a backslash before a quote and a backslash, and is as it was in all else: it may hold line ends,
-which end no line then, NUL, and bytes that are no UTF-8. What is none of this is given as it came.
+In names and tags Telegraf puts a backslash before a comma, a space and `=`, and never escapes a backslash. A text is in
+quotes, with a backslash before a quote and a backslash, and otherwise unchanged. It may contain NUL, bytes that are not
+UTF-8, and line ends, which do not end the line. Anything else is passed on unchanged.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-# A line that is longer is given in pieces: it holds no telegram (sources/envelope.py), and need not be held.
+# A longer line is passed on in pieces: it contains no telegram (sources/envelope.py), so it need not be kept.
 LONGEST: Final = 1024 * 1024
 
 _HEAD: Final = rb"[^ \n]++(?:(?<=\\) [^ \n]*+)*+"
@@ -30,7 +30,7 @@ _ESCAPED: Final = re.compile(rb'\\(["\\])')
 _ESCAPED_NAME: Final = re.compile(rb"\\([, =])")
 _TO_ESCAPE: Final = re.compile(r"[, =]")
 
-# For a line that has not come as a whole: what a part of it goes on with, and which part what follows that begins.
+# For an incomplete line: the bytes that continue each part of it, and the part that begins after each delimiter.
 _PART: Final = {
     "head": re.compile(rb"(?:[^ \n]++|(?<=\\) )*+"),
     "name": re.compile(rb"(?:[^=\n]++|(?<=\\)=)*+"),
@@ -48,21 +48,21 @@ _NEXT: Final[dict[str, dict[bytes, str]]] = {
 
 
 class Metric:
-    """A line, and its parts as they stand in it."""
+    """A line and its parts, as they are written in it."""
 
     def __init__(self, match: re.Match[bytes]) -> None:
-        """Take what `_LINE` found."""
+        """Take a match of `_LINE`."""
         self._match = match
         self.line = match[0]
         self.head = match[1]  # the measurement and its tags
 
     def time_ns(self) -> int | None:
-        """Give its time, UTC in ns since 1970."""
+        """Return its time, UTC in ns since 1970; None if it has none."""
         time = self._match[5]
         return int(time) if time else None
 
     def text(self, name: bytes) -> bytes | None:
-        """Give the text of a field, whose name is escaped; None where there is no such field, or no text in it."""
+        """Return the text of a field, whose name is escaped; None if there is no such field, or it is not a text."""
         first, text = self._match.group(3, 4)
         if first != name:
             if name + b'="' not in self.line:
@@ -71,7 +71,7 @@ class Metric:
         return None if text is None else _unescaped(text)
 
     def without(self, name: bytes) -> bytes:
-        """Give the line without a field; nothing when it has no other."""
+        """Return the line without a field; empty if there is no other field."""
         end = self._match.end(2)
         if self._match[3] == name and end == self._match.end(4) + 1:
             return b""
@@ -87,16 +87,16 @@ class Metric:
 
 
 class Lines:
-    """Cuts one stream into lines; the same bytes give the same lines however they are cut."""
+    """Splits one stream into lines; the same bytes give the same lines however they are cut."""
 
     def __init__(self) -> None:
         self._pending = b""
-        self._searched = 0  # how far that was looked at,
-        self._part = "head"  # and in which part of a line that is
-        self._is_cut = False  # whether the beginning of the line was given already
+        self._searched = 0  # how far it was searched,
+        self._part = "head"  # and which part of a line is there
+        self._is_cut = False  # whether the start of the line was passed on already
 
     def feed(self, data: bytes) -> Iterator[Metric | bytes]:
-        """Take the next piece of the stream, be read to the end; what is no metric is given as bytes."""
+        """Take the next piece of the stream; yield metrics, and all else as bytes. The iterator has to be exhausted."""
         buffer = self._pending + data
         start, place, part = 0, self._searched, self._part
         while True:
@@ -115,24 +115,24 @@ class Lines:
         self._pending, self._searched, self._part = buffer[start:], place - start, part
 
     def rest(self) -> bytes:
-        """Give what has come of a line that does not end."""
+        """Return the incomplete line."""
         return self._pending
 
 
 def tags(head: bytes) -> dict[str, str]:
-    """Give the tags of a metric; backslashes that escape nothing stay, since they are written as they are."""
+    """Return the tags of a metric; backslashes that escape nothing stay, since Telegraf does not escape them."""
     return {_name(match[1]): _name(match[2]) for match in _TAG.finditer(head)}
 
 
 def escaped(name: str) -> bytes:
-    """Give the name of a field as it stands in a line."""
+    """Return the name of a field as it is written in a line."""
     return _TO_ESCAPE.sub(r"\\\g<0>", name).encode()
 
 
 def _unescaped(text: bytes) -> bytes:
     if b'"' in text:
         return _ESCAPED.sub(rb"\1", text)
-    return text.replace(b"\\\\", b"\\")  # quickly, and the same then
+    return text.replace(b"\\\\", b"\\")  # faster, and the same result without quotes
 
 
 def _name(text: bytes) -> str:
@@ -140,7 +140,7 @@ def _name(text: bytes) -> str:
 
 
 def _search(buffer: bytes, place: int, part: str) -> tuple[int | None, int, str]:
-    """Search the end of a line from a place in a part of it; give it, or else None, and how far was searched."""
+    """Search for the end of a line from a place in a part of it; return it or None, and the place and part reached."""
     while place < len(buffer):
         if part == "begin":
             part, place = ("text", place + 1) if buffer.startswith(b'"', place) else ("value", place)
@@ -149,7 +149,7 @@ def _search(buffer: bytes, place: int, part: str) -> tuple[int | None, int, str]
         mark = buffer[place : place + 1]
         if mark == b"\n":
             return place + 1, place, part
-        if mark not in _NEXT[part]:  # all has been looked at, or a backslash waits for what it escapes
+        if mark not in _NEXT[part]:  # all was searched, or a backslash waits for what it escapes
             break
         part, place = _NEXT[part][mark], place + 1
     return None, place, part

@@ -1,7 +1,7 @@
-"""A connection to an MQTT broker, in one thread: how it is greeted, what it answers, and why it went.
+"""A connection to an MQTT broker, in one thread: how it is opened, what the broker answers, and why it ended.
 
-The source and the target that forwards have it in common. `--publish` has not: it lets paho's thread connect, since
-nothing waits for what it publishes.
+The MQTT source and `forward` use it. `--publish` does not: it lets paho's thread connect, since nothing waits for what
+it publishes.
 """
 
 import errno
@@ -18,13 +18,13 @@ from telegraf_p1.mqtt_options import PASSWORD, password
 
 KEEP_ALIVE_S: Final = 30
 _CONNECT_S: Final = 10.0
-_ENOUGH: Final = 3  # times that the broker hangs up without an answer
+_ENOUGH: Final = 3  # connections that the broker closes without an answer
 _UNSUPPORTED_VERSION: Final = 0x84
 _REFUSED: Final = (0x86, 0x87)  # bad user name or password, not authorized
 
 
 def refusal(user: str, reason: ReasonCode) -> OSError:
-    """Say whom the broker does not let in, and why."""
+    """Return the error for a user that the broker refuses, with the reason."""
     if reason.value not in _REFUSED:
         return OSError(errno.ECONNREFUSED, f"the broker refuses the connection: {reason}")
     who = f"user {user!r} with the password in {PASSWORD}" if user else "a client without a user"
@@ -34,10 +34,10 @@ def refusal(user: str, reason: ReasonCode) -> OSError:
 
 
 class Language:
-    """The version of MQTT that the broker is spoken to in: 5, or 3.1.1 with one that does not know it.
+    """The version of MQTT to use with a broker: 5, or 3.1.1 if it does not support 5.
 
-    Some old brokers say nothing to MQTT 5 and just hang up; so does what is not up yet. So this has to come again and
-    again, and 5 is tried once more with each new connection.
+    Some old brokers close the connection on MQTT 5 without an answer; so does a broker that is still starting. So this
+    has to happen several times before 3.1.1 is tried, and 5 is tried again with the next connection.
     """
 
     def __init__(self) -> None:
@@ -46,22 +46,22 @@ class Language:
         self._unanswered = 0
 
     def is_5(self) -> bool:
-        """Whether it is MQTT 5."""
+        """Whether the version is MQTT 5."""
         return self.version == MQTTProtocolVersion.MQTTv5
 
     def is_answered(self) -> None:
-        """Say that the broker has answered."""
+        """Note that the broker has answered."""
         self._unanswered = 0
         if not self.is_5() and not self._is_certain:
             self.version, self._unanswered = MQTTProtocolVersion.MQTTv5, _ENOUGH - 1
 
     def is_refused(self) -> OSError:
-        """Say that the broker knows no MQTT 5, in its own words."""
+        """Note that the broker has said that it does not support MQTT 5; return the error."""
         self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
         return OSError(errno.EPROTONOSUPPORT, "the broker does not support MQTT 5: using MQTT 3.1.1")
 
     def is_unanswered(self, *, may_be_tls: bool) -> OSError:
-        """Say that the broker has hung up without an answer; give what to say of it."""
+        """Note that the broker has closed the connection without an answer; return the error."""
         self._unanswered += 1
         text = "the broker closes the connection without an answer"
         text += ": use mqtts:// if this port needs TLS" if may_be_tls else ""
@@ -73,27 +73,27 @@ class Language:
 
 
 class Broker:
-    """A connection; its callbacks run inside `look`, so there is one thread."""
+    """A connection; paho's callbacks run inside `look`, so there is only one thread."""
 
-    other = "another client with the same id"  # who may have taken the connection over
+    other = "another client with the same id"  # the likely cause if the connection is taken over
 
     def __init__(self, client: Client, language: Language, user: str, *, may_be_tls: bool) -> None:
-        """Take a client that speaks the language's version; `may_be_tls`: nobody looked whether the port is one."""
+        """`client` uses the version of `language`; `may_be_tls`: it is not known whether the port needs TLS."""
         self.client, self.language = client, language
-        self.is_ready = False  # whether it may be used: greeted, and all that a subclass waits for
-        self.has_session = False  # whether the broker knew us, and may have kept messages
+        self.is_ready = False  # whether it may be used: accepted, and all that a subclass waits for
+        self.has_session = False  # whether the broker had a session, and may have kept messages
         self.trouble: OSError | None = None
         self._user, self._may_be_tls = user, may_be_tls
         self._is_answered = False  # by a CONNACK
         self._heard_at = time.monotonic()
-        self._was_deaf = False  # whether the broker heard nothing from us for long
+        self._was_deaf = False  # whether the broker received nothing from us for long
         if user:
             client.username_pw_set(user, password())
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
 
     def open(self, address: tuple[str, int], **session: Any) -> None:
-        """Connect and wait until it may be used, or raise OSError with the reason."""
+        """Connect and wait until the connection may be used; raise OSError with the reason if that fails."""
         self.client.connect(*address, keepalive=KEEP_ALIVE_S, **session)
         end = time.monotonic() + _CONNECT_S
         while not self.is_ready and not self.client.is_full():
@@ -103,11 +103,11 @@ class Broker:
         self.language.is_answered()
 
     def greeted(self, properties: Properties | None) -> None:
-        """Go on once the broker has accepted us, with what it said in MQTT 5."""
+        """Continue after the broker has accepted the connection, with its properties in MQTT 5."""
         raise NotImplementedError
 
     def wait(self, seconds: float) -> None:
-        """Wait for what comes, keep the connection alive; raise OSError when it is lost."""
+        """Wait for messages, and keep the connection alive; raise OSError when it is lost."""
         self.look(seconds)
 
     def look(self, seconds: float) -> None:
@@ -119,7 +119,7 @@ class Broker:
             raise
         except ProtocolError as error:
             raise (OSError(errno.EPROTO, str(error)) if self._is_answered else self._unanswered()) from None
-        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
+        except Exception as error:  # noqa: BLE001  whatever paho raises for bytes that are not MQTT
             raise OSError(
                 errno.EPROTO, f"the server does not answer like an MQTT broker ({type(error).__name__})"
             ) from None
@@ -133,10 +133,11 @@ class Broker:
         return self.language.is_unanswered(may_be_tls=self._may_be_tls)
 
     def close(self) -> None:
-        """Disconnect; the session, and what waits in it, stays with the broker."""
+        """Disconnect; the broker keeps the session, and the messages in it."""
         client = self.client
         client.disconnect()
-        # They know us and we know the client: without them its sockets are closed now, not at some later time.
+        # The client refers to these methods, and this object to the client. Without that cycle its sockets are closed
+        # now, and not some time later.
         client.on_connect = client.on_subscribe = client.on_disconnect = None
 
     def _on_connect(

@@ -1,8 +1,8 @@
-"""paho's MQTT client for a broker that may be anybody's: bounded in time and memory, plain, with TLS, in a WebSocket.
+"""paho's MQTT client for brokers that are not trusted: bounded in time and memory; plain, with TLS, in a WebSocket.
 
-paho gives each step of opening a connection a time of its own and a WebSocket's handshake none, keeps packets and
-frames of any length, and takes packets that nobody asked for. It also asks the system several times for each packet
-that it reads, and once for each that it sends, which costs more than all else that becomes of a telegram.
+paho has a timeout for each step of opening a connection, and none for the handshake of a WebSocket. It keeps packets
+and frames of any length, and accepts packets that are not expected. It also makes several system calls for each packet
+that it reads, and one for each that it sends. These cost more than all other processing of a telegram.
 """
 
 import errno
@@ -19,48 +19,48 @@ from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode
 from telegraf_p1.connect import left
 from telegraf_p1.tls import Trust, connected, wants_tls
 
-_CONNECT_S: Final = 10.0  # until MQTT may be spoken
-_LONGEST_ANSWER: Final = 16 * 1024  # bytes: of a packet that holds no message, and of a WebSocket's handshake
-_PIECE: Final = 64 * 1024  # bytes at once
+_CONNECT_S: Final = 10.0  # until MQTT can be used
+_LONGEST_ANSWER: Final = 16 * 1024  # bytes: of a packet without a message, and of a WebSocket's handshake
+_PIECE: Final = 64 * 1024  # bytes in one read
 _MOST_UNSENT: Final = 10_000  # packets, some 600 bytes each, or 1 KB with a hundred acknowledgements
-_MOST_PACKETS: Final = 1000  # that are read before somebody looks at what else there is to do
+_MOST_PACKETS: Final = 1000  # that are read before other work is done
 _LONGEST_CONTROL: Final = 125  # bytes in a WebSocket's ping or close
 _PUBACK: Final = struct.Struct("!BBH")  # type, length, number
 _NO_FRAME: Final = "the broker violates the WebSocket protocol"
 
 
 class ProtocolError(Exception):
-    """A broker breaks the rules; the text says how. No OSError: paho would swallow it, and the text."""
+    """A broker violates a protocol; the text says how. It is not an OSError, since paho would swallow it."""
 
 
 class Client(mqtt.Client):
-    """paho's client, for packets and messages that nobody expects."""
+    """paho's client, protected against unexpected packets and messages."""
 
-    # What a broker may send to who only publishes, and how many bytes are kept of each; the rest is thrown away.
+    # The packets that a broker may send to a client that only publishes, and how many bytes of each are kept.
     packets: ClassVar[Mapping[int, int]] = dict.fromkeys(
         (MessageType.CONNACK, MessageType.PINGRESP, MessageType.DISCONNECT), _LONGEST_ANSWER
     )
 
     def __init__(self, whom: Trust | None, path: str = "", **options: Any) -> None:
-        """Take what paho takes; with the `path` of a WebSocket MQTT is spoken in that."""
+        """Take paho's options; with a `path`, MQTT is used in a WebSocket. Without `whom` there is no TLS."""
         super().__init__(CallbackAPIVersion.VERSION2, **options)
         self._whom, self._path = whom, path
 
     def is_behind(self) -> bool:
-        """Whether the broker does not take what is sent to it."""
+        """Whether too many packets wait to be sent, because the broker does not read them."""
         return len(self._out_packet) > _MOST_UNSENT
 
     def acknowledge(self, numbers: Iterable[int]) -> None:
-        """Say of messages with QoS 1 that they need not come again, of all at once: `ack` sends each by itself."""
+        """Acknowledge messages with QoS 1, all at once: paho's `ack` sends one packet for each."""
         if packets := b"".join(_PUBACK.pack(MessageType.PUBACK, 2, number) for number in numbers):
             self._packet_queue(MessageType.PUBACK, packets, 0, 1)
 
     def is_full(self) -> bool:
-        """Whether what was read has to be dealt with before more of it is."""
+        """Whether what was read has to be processed before more is read."""
         return False
 
     def loop_read(self, max_packets: int = _MOST_PACKETS) -> MQTTErrorCode:
-        """Take all packets that have come: paho takes one and looks whether there are more before the next."""
+        """Read all packets that have arrived: paho reads one, and polls the socket before the next one."""
         for _ in range(max_packets):
             result = super().loop_read()
             opened = cast("_ReadAhead | None", self._sock)
@@ -99,14 +99,14 @@ class Client(mqtt.Client):
 
 
 class _ReadAhead:
-    """A connection of which paho, that asks for a byte or two at a time, is given what came together."""
+    """A buffered connection: paho asks for a byte or two at a time."""
 
     def __init__(self, opened: Any) -> None:
         self._opened = opened
         self._data, self._at = b"", 0
 
     def recv(self, length: int) -> bytes:
-        """Give what has come, empty at the end; raise BlockingIOError when nothing has."""
+        """Return bytes that have arrived, empty at the end; raise BlockingIOError if there are none."""
         if self._at == len(self._data):
             self._data, self._at = self._opened.recv(_PIECE), 0
         data = self._data[self._at : self._at + length]
@@ -114,7 +114,7 @@ class _ReadAhead:
         return data
 
     def pending(self) -> int:
-        """Count the bytes that have come, and that `select` does not see."""
+        """Count the bytes that have arrived, but are not seen by `select`."""
         inner = getattr(self._opened, "pending", None)
         return len(self._data) - self._at or (inner() if inner else 0)
 
@@ -122,13 +122,13 @@ class _ReadAhead:
         return getattr(self._opened, name)
 
 
-class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other place for it
-    """paho's WebSocket, with a bounded handshake, that keeps nothing of a frame that it reads."""
+class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no public class for it
+    """paho's WebSocket with a bounded handshake; it keeps nothing of the frames that it reads."""
 
     def __init__(self, opened: socket, host: str, port: int, path: str, end: float, *, is_plain: bool) -> None:
-        """Shake hands until `end` (of the monotonic clock); raise OSError."""
+        """Make the handshake before `end` (monotonic clock); raise OSError."""
         self._end, self._is_plain = end, is_plain
-        self._head = bytearray()  # of a frame, with the whole of one that holds no MQTT
+        self._head = bytearray()  # the header of a frame, or the whole of one without MQTT
         self._left = 0  # bytes of MQTT in this frame that have not been read
         super().__init__(opened, f"[{host}]" if ":" in host else host, port, not is_plain, path, None)
 
@@ -149,7 +149,7 @@ class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other pla
             super()._do_handshake(extra_headers)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "connected, but the broker does not open a WebSocket") from None
-        except (ConnectionError, UnicodeDecodeError, IndexError):  # all that paho makes of what is none
+        except (ConnectionError, UnicodeDecodeError, IndexError):  # all that paho raises for other answers
             raise OSError(errno.EPROTO, f"cannot open a WebSocket: {self._why(answer)}") from None
         finally:
             self._socket = opened
@@ -161,7 +161,7 @@ class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other pla
         return words or "check ?path=/mqtt, and that this is the broker's port for WebSockets"
 
     def recv(self, length: int) -> bytes:
-        """Give what has come of MQTT, empty at the end; raise BlockingIOError when nothing has."""
+        """Return MQTT that has arrived, empty at the end; raise BlockingIOError if there is none."""
         if not self._left:
             self._begin_frame()
         data = self._socket.recv(min(length, self._left))
@@ -169,7 +169,7 @@ class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other pla
         return data
 
     def _begin_frame(self) -> None:
-        """Read what stands before the MQTT in a frame; answer one that holds none."""
+        """Read the header of a frame, and answer a frame without MQTT."""
         self._fill(2)
         opcode, length = self._head[0], self._head[1]
         if size := {126: 2, 127: 8}.get(length, 0):
@@ -188,7 +188,7 @@ class _WebSocket(mqtt._WebsocketWrapper):  # noqa: SLF001  paho has no other pla
             self._left = length
         self._head.clear()
         if not self._left:
-            raise BlockingIOError  # so that frames without end do not keep us here
+            raise BlockingIOError  # so that an endless series of empty frames does not block
 
     def _fill(self, count: int) -> None:
         while len(self._head) < count:

@@ -5,18 +5,18 @@ from typing import Final
 
 from telegraf_p1 import credentials
 
-PASSWORD: Final = "P1_MQTT_PASSWORD"  # noqa: S105  its name
+PASSWORD: Final = "P1_MQTT_PASSWORD"  # noqa: S105  the name of the variable
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-# In a WebSocket, which passes where only web servers are reached.
+# MQTT in a WebSocket, for networks where only web servers can be reached.
 WEBSOCKET_PORTS: Final = {"mqtt+ws": 80, "mqtt+wss": 443}
 
 
 def password() -> str | None:
-    """Give the password that the environment names, None without one; raise UsageError for what cannot be one."""
+    """Return the password in the environment, None without one; raise UsageError if it is not valid."""
     return credentials.read(os.environ, PASSWORD) or None
 
 
 def level(text: str) -> str:
-    """Give a text that is one level of a topic; brokers hang up for what is no character, such as U+FFFE."""
+    """Return a text as one level of a topic; brokers close the connection on non-characters such as U+FFFE."""
     return "".join(character if character.isprintable() and character not in "/+#" else "_" for character in text)

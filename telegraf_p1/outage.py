@@ -1,4 +1,4 @@
-"""What is said while something is away: a line when it goes, for each other reason, and when it is back."""
+"""Log messages about an outage: one when it begins, one for each other reason, and one when it ends."""
 
 import re
 from collections.abc import Callable
@@ -11,17 +11,17 @@ _MOST_REASONS: Final = 20
 
 
 class Outage:
-    """Says it of one thing, at most once a minute."""
+    """The outages of one connection, logged at most once a minute."""
 
     def __init__(self, log: Log, name: str, consequence: str) -> None:
-        """`consequence` is what it means for the user, behind the first reason."""
+        """`consequence` is what it means for the user, and is logged with the first reason."""
         self._log, self._name, self._consequence = log, name, consequence
-        self._reasons: set[str] = set()  # that were said since it went
+        self._reasons: set[str] = set()  # that were logged since it began
         self._is_said = False
 
     def begins(self, reason: str, say: Callable[[str, str], bool]) -> None:
-        """Say why it is away, with `say` (a cause, a text) if it was there before."""
-        kind = _FOREIGN.sub("", reason)[:200]  # what of a reason is ours: numbers and quotes differ each time
+        """Log the reason: the first one with `say(cause, text)`, which returns whether it was logged."""
+        kind = _FOREIGN.sub("", reason)[:200]  # the fixed part of a reason: numbers and quotes differ each time
         if not self._reasons:
             self._is_said = say(f"{self._name} {kind}", f"{self._name}: {reason}; {self._consequence}")
         elif kind not in self._reasons:
@@ -30,7 +30,7 @@ class Outage:
             self._reasons.add(kind)
 
     def ends(self, word: str = "connection restored") -> None:
-        """Say that it is there, if it was said that it was not."""
+        """Log the end of the outage, if its beginning was logged."""
         if self._reasons:
             self._reasons.clear()
             if self._is_said:

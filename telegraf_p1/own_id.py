@@ -1,4 +1,4 @@
-"""A name for this user of this computer, by which a broker knows him again."""
+"""An id for this user on this computer, by which a broker recognizes its client."""
 
 import hashlib
 import os
@@ -6,6 +6,6 @@ import socket
 
 
 def own_id(what: str) -> str:
-    """Give an id that is the same after a restart, and another one for another use, computer or user."""
+    """Return an id that stays the same after a restart, and differs by use, computer and user."""
     text = f"{socket.gethostname()} {os.getuid()} {what}"
     return "p1-" + hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""Stdout as Telegraf reads it: a pipe that may be full, since Telegraf stands still when its outputs do.
+"""Stdout as Telegraf reads it: a pipe that may be full, since Telegraf stalls when its outputs do.
 
-Records are written at once while there is room, as many whole lines together as a pipe takes without cutting them.
-When there is none, records wait in memory and a thread writes them in their order, so that the meter is read on: an
-hour of telegrams a second fits.
+Records are written at once while there is room, as many complete lines together as a pipe takes without splitting them.
+If there is none, records wait in memory and a thread writes them in their order, so that reading the meter goes on. An
+hour of one telegram a second fits.
 """
 
 import collections
@@ -21,36 +21,36 @@ from telegraf_p1.log import Log
 
 _STDOUT: Final = 1
 _MOST_BYTES: Final = 7 * 1024 * 1024
-_OVERHEAD: Final = 48  # bytes of memory that a line takes beside its own
-_LONG_S: Final = 10.0  # that Telegraf may stand still without a word
+_OVERHEAD: Final = 48  # bytes of memory per line, in addition to its text
+_LONG_S: Final = 10.0  # that Telegraf may be stalled before it is logged
 
 _STEP_S: Final = 0.005
-# Telegraf reads within milliseconds. When it takes nothing for this long it is stuck itself.
+# Telegraf reads within milliseconds. If it reads nothing for this long, it is stuck itself.
 _STUCK_S: Final = 0.1
-_SLOW_S: Final = 0.5  # and when it has taken some, it may be slow
+_SLOW_S: Final = 0.5  # the same once it has read something, since it may be slow
 _LONGEST_S: Final = 4.0  # Telegraf sends SIGTERM 5 s after it has closed our stdin
 
 
 class Pipe:
-    """Writes lines; threads may share it."""
+    """Writes lines; several threads may use it."""
 
     def __init__(self, log: Log, most_bytes: int = _MOST_BYTES) -> None:
         self._log = log
         self._most_bytes = most_bytes
         self._lines: collections.deque[bytes] = collections.deque()
-        self._bytes = 0  # that wait, and those of the lines that the thread is writing
+        self._bytes = 0  # of the lines that wait, or that the thread is writing
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._blocked_at = self._written_at = 0.0  # when there was no room first, and some last (monotonic, s)
+        self._blocked_at = self._written_at = 0.0  # when the pipe became full, and was last written (monotonic, s)
         self._waited = self._dropped = 0  # lines, since Telegraf stopped reading
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write records, lines with their ends, or let them wait; leave as at SIGTERM when nobody reads any more."""
+        """Write lines, with their line ends, or let them wait; end as at SIGTERM if nobody reads any more."""
         left = collections.deque(lines)
         with self._changed:
             while left and not self._bytes and len(left[0]) <= select.PIPE_BUF and _has_room(0):
                 try:
-                    os.write(_STDOUT, b"".join(_together(left)))  # whole: the room is for PIPE_BUF bytes at least
+                    os.write(_STDOUT, b"".join(_together(left)))  # not split: there is room for at least PIPE_BUF bytes
                 except BrokenPipeError:
                     signal.raise_signal(signal.SIGTERM)
                     signal.pause()
@@ -58,14 +58,14 @@ class Pipe:
                 self._put(line)
 
     def flush(self, seconds: float | None = None) -> bool:
-        """Wait until nothing waits any more, for so many seconds (None: for ever); give whether it is so."""
+        """Wait until all lines are written, for at most `seconds` (None: without limit); return whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._bytes, seconds)
 
     def drain(self) -> None:
-        """Before leaving: wait until Telegraf has read what was written, as long as it reads at all.
+        """Before the program ends: wait until Telegraf has read everything, as long as it reads at all.
 
-        Telegraf drops what it has not read when we are gone.
+        When the program has ended, Telegraf drops what it has not read.
         """
         now = time.monotonic()
         give_up, stuck_at = now + _LONGEST_S, max(now + _STUCK_S, self._written_at + _SLOW_S)
@@ -130,7 +130,7 @@ class Pipe:
 
 
 def is_open() -> bool:
-    """Whether there is a stdout; without one, the next file opened would take its place."""
+    """Whether there is a stdout; without one, the next file that is opened would take its place."""
     try:
         os.fstat(_STDOUT)
     except OSError:
@@ -139,14 +139,14 @@ def is_open() -> bool:
 
 
 def _has_room(milliseconds: int | None) -> bool:
-    """Wait until PIPE_BUF bytes can be written without waiting, None: for ever. An error counts: writing tells it."""
+    """Wait (None: forever) until PIPE_BUF bytes can be written without blocking; also True if writing will fail."""
     poll = select.poll()
     poll.register(_STDOUT, select.POLLOUT)
     return bool(poll.poll(milliseconds))
 
 
 def _together(lines: collections.deque[bytes]) -> list[bytes]:
-    """Take the first line, and those that fit in PIPE_BUF bytes with it."""
+    """Take the first line, and the next ones that fit into PIPE_BUF bytes with it."""
     found = [lines.popleft()]
     room = select.PIPE_BUF - len(found[0])
     while lines and len(lines[0]) <= room:
@@ -156,14 +156,14 @@ def _together(lines: collections.deque[bytes]) -> list[bytes]:
 
 
 def _write(data: bytes) -> None:
-    """Write lines, or one that may be longer than PIPE_BUF."""
+    """Write lines, or one that may be longer than PIPE_BUF, in pieces."""
     for start in range(0, len(data), select.PIPE_BUF):
         _has_room(None)
         os.write(_STDOUT, data[start : start + select.PIPE_BUF])
 
 
 def _unread() -> int:
-    """Count the bytes that lie in the stdout pipe; 0 when stdout is something else."""
+    """Count the unread bytes in the stdout pipe; 0 if stdout is something else."""
     try:
         size = fcntl.ioctl(_STDOUT, termios.FIONREAD, bytes(4))
     except OSError:

@@ -1,8 +1,9 @@
-"""Metrics from Telegraf whose text holds a telegram become records; all others go back as they came.
+"""Turns metrics from Telegraf whose text contains a telegram into records; all others are passed on unchanged.
 
-A metric is one of ours if its text is a telegram, in any of the wrappings that `sources/envelope.py` knows, or can only
-be a piece of one: its first line, an object, the line with its CRC. Of one measurement with the same tags, all that
-follows a beginning belongs to it until it ends. What is ours does not go back, be it believed or not.
+A metric is taken if its text is a telegram, in any form that `sources/envelope.py` knows. It is also taken if it can
+only be a part of one: its first line, an object, the line with its CRC. Of one measurement with the same tags, all that
+follows a beginning belongs to that telegram until it ends. What is taken is not passed on, whether the telegram is
+accepted or not.
 """
 
 import base64
@@ -21,19 +22,19 @@ from telegraf_p1.sources.events import Data, Dropped, Event
 
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 1024  # bytes; a tag may have 64 KB
-# An identification (a path has no digit there), a readout, an encrypted frame.
+# The start of an identification (a path has no digit there), a readout or an encrypted frame.
 _BEGINS: Final = re.compile(rb"[\s\0]*+(?:/[A-Z][A-Za-z]{2}\d|\x02[0-9CFLP]|\xdb\x08)")
 _OBJECT: Final = re.compile(rb"(?<![^\r\n\0])\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[.*]\d{1,3})?\(")
 _CRC: Final = re.compile(rb"[\s\0]*+![0-9A-Fa-f]{4}[\s\0]*+")
-# Lines that say nothing by themselves: a blank one, an end mark without a CRC, the reading of gas in old telegrams.
+# Lines that prove nothing alone: a blank one, an end mark without a CRC, the reading of gas in old telegrams.
 _LINE: Final = re.compile(rb"[\s\0]*+(?:!|\([0-9.]{1,16}\))?+[\s\0]*+")
 
 
 class Processor:
-    """Takes what Telegraf writes, gives what it shall read.
+    """Takes what Telegraf writes, and returns what it has to read.
 
-    `outputs` makes those that write records with a function; `field` is the name of that with telegrams, `member` that
-    of a JSON member in it, if it has to be told; `is_base64`: the text of the field is that of any bytes.
+    `outputs` makes the outputs, which write lines with the function that it is given. `field` is the name of the field
+    with telegrams, `member` that of a JSON member in it, if needed. `is_base64`: the text of the field is base64.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Processor:
         self._remembered = lru_cache(_REMEMBERED)(_stream)
 
     def feed(self, data: bytes, now_ns: int) -> list[bytes]:
-        """Take the next bytes, at a time (UTC in ns since 1970); give lines, in the order of the metrics."""
+        """Take the next bytes, received at `now_ns` (UTC, ns since 1970); return lines in the order of the metrics."""
         for line in self._lines.feed(data):
             if isinstance(line, Metric):
                 self._take(line, now_ns)
@@ -67,7 +68,7 @@ class Processor:
         return found
 
     def rest(self) -> bytes:
-        """Give what Telegraf has not written to the end."""
+        """Return the incomplete line at the end of what Telegraf has written."""
         return self._lines.rest()
 
     def _take(self, metric: Metric, now_ns: int) -> None:
@@ -75,7 +76,7 @@ class Processor:
             text = metric.text(self._field)
             event = None if text is None else self._event(text, metric)
             records = self._interpreter.records(event, now_ns) if event else []
-        except Exception as error:  # noqa: BLE001  while a processor is away all metrics are lost
+        except Exception as error:  # noqa: BLE001  all metrics are lost while a processor restarts
             place = where(error)
             self._log.error_for(place, f"a metric is passed on unchanged; this is a bug, please report it: {place}")
             event, records = None, []
@@ -87,7 +88,7 @@ class Processor:
             output(records)
 
     def _event(self, text: bytes, metric: Metric) -> Event | None:
-        """Give what a text tells of a meter; None when it is none of ours."""
+        """Return the event for a text; None if it is not part of a telegram."""
         if self._is_base64:
             try:
                 text = base64.b64decode(text, validate=True)

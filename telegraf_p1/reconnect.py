@@ -1,4 +1,4 @@
-"""A source that never gives up: the only place where a source is tried again."""
+"""Reconnects to a source; the only place where a source is tried again."""
 
 import contextlib
 import errno
@@ -14,11 +14,11 @@ from telegraf_p1.sources.events import Event, Lost
 
 
 class Reconnecting(Connection):
-    """Opens a source, and opens it again for ever when it is lost; OSError becomes the event `Lost`.
+    """Opens a source, and opens it again whenever it is lost; an OSError becomes the event `Lost`.
 
-    It logs a line when the connection goes and one when telegrams come again, at most once a minute. The waiting
-    time grows to 5 s, to a minute where we are refused, until `accepted`, the number of accepted telegrams so far, has
-    grown on a connection, or one has lasted.
+    It logs a line when the connection is lost and one when telegrams come again, at most once a minute. The waiting
+    time grows to 5 s, or to a minute where access is refused. It is reset when a connection has lasted, or has brought
+    telegrams: `accepted` returns the number of accepted telegrams so far.
     """
 
     def __init__(self, source: Source, log: Log, name: str, accepted: Callable[[], int]) -> None:
@@ -31,10 +31,10 @@ class Reconnecting(Connection):
         self._outage = Outage(log, name, "retrying")
         self._ever_read = False
         self._is_wanted = True
-        self._wanting = threading.Lock()  # held while what is wanted is told to what is open
+        self._wanting = threading.Lock()  # held while the open connection is told what is wanted
 
     def read(self) -> list[Event]:
-        """Give what the source tells; `Lost` when it could not be opened or broke."""
+        """Return the events of the source; `Lost` if it could not be opened or was lost."""
         self._say_that_it_is_back()
         try:
             found = self._opened().read()
@@ -67,30 +67,30 @@ class Reconnecting(Connection):
         is_good = is_steady or self._accepted() > self._accepted_before
         self._wait = self._backoff.after(error, was_good=is_good)
         if is_good and error.errno == errno.ETIMEDOUT:
-            self._wait = 0.0  # it was silent, and may speak again at any moment
+            self._wait = 0.0  # it was silent, and may send again at any moment
         self.close()
         self._outage.begins(reason, self._log.warning_for if self._ever_read else self._log.error_for)
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
-        """Pass it on, now and to what is opened later; any thread may say it."""
+        """Pass it on to the connection, and to those that are opened later; any thread may call it."""
         with self._wanting:
             self._is_wanted = is_wanted
             if self._connection:
-                with contextlib.suppress(OSError):  # it is lost: reading says so, too
+                with contextlib.suppress(OSError):  # it is lost: `read` reports that, too
                     self._connection.want(is_wanted)
 
     def done(self) -> None:
-        """Acknowledge; what was lost since will come again by itself."""
+        """Acknowledge all events; those of a lost connection will be sent again."""
         if self._connection:
             self._connection.done()
 
     def leave(self) -> None:
-        """Say that we are gone, if it is open."""
+        """Tell the other side that the program ends, if the connection is open."""
         if self._connection:
             self._connection.leave()
 
     def close(self) -> None:
-        """End the connection that is open."""
+        """Close the connection, if it is open."""
         with self._wanting:
             if self._connection:
                 with contextlib.suppress(OSError):  # it is lost anyway
@@ -99,7 +99,7 @@ class Reconnecting(Connection):
 
 
 def opened_now(source: Source) -> Source:
-    """Open a source now; the first call of what is given brings what came of that, and later ones open it anew."""
+    """Open a source now; return a source whose first call gives this connection or error, and later ones a new one."""
     outcomes: list[Connection | OSError] = []
     try:
         outcomes.append(source())

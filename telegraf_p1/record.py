@@ -1,4 +1,4 @@
-"""What one telegram says, ready to be written."""
+"""The values of one telegram, ready to be written."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from telegraf_p1.values import Value
 
 
 class Remark(NamedTuple):
-    """What of a telegram could not be read, and why."""
+    """Something in a telegram that could not be read, and why."""
 
     reference: str
     text: str
@@ -15,9 +15,9 @@ class Remark(NamedTuple):
 class Record(NamedTuple):
     """The tags and fields of a telegram.
 
-    `time_ns` is UTC in ns since 1970; None when neither the telegram nor its reception tells it. `line` is all of it in
-    line protocol, with its line end, where that is known already; then there are no tags and fields. `has_own_time`:
-    its time is that of the telegram, and not of its reception.
+    `time_ns` is UTC in ns since 1970; None if neither the telegram nor its reception gives it. `line` is the record in
+    line protocol with its line end, if the fast way made it; then there are no tags and fields. `has_own_time` is
+    whether the time is the telegram's, and not that of its reception.
     """
 
     tags: dict[str, str]

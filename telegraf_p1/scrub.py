@@ -1,9 +1,8 @@
-r"""A telegram without what identifies its meter, to be shown to others: `telegraf-p1 decode --scrub`.
+r"""Replaces what identifies the meter in a telegram that is shown to others: `telegraf-p1 decode --scrub`.
 
-In identifiers, in messages, and in whatever is not certainly something else, digits become other digits and
-letters X. Readings, times and references stay byte for byte, lengths and line ends too, and so does what the
-CRC says: one that fits still fits, also when the transport has changed the bytes, and one that does not still
-does not.
+In identifiers, in messages, and in all that may be one of them, digits become other digits and letters become X.
+Readings, times, references, lengths and line ends stay byte for byte. So does the result of the CRC check: a CRC that
+matches still does, also if the transport has changed the bytes. One that does not match still does not.
 
     in:  0-0:96.1.1(4530303437303030303132333435363135)   E0047000012345615
     out: 0-0:96.1.1(5834393131383830303239383639323231)   X4911880029869221
@@ -19,9 +18,9 @@ from telegraf_p1.identifiers import HARMLESS
 from telegraf_p1.obis import kinds
 from telegraf_p1.obis.lookup import DEFAULT
 
-# Texts that name a model or a state, and nobody, but for digits in them.
+# Texts that describe a model or a state, where only many digits in a row may identify somebody.
 _HARMLESS: Final = HARMLESS | {"identification"}
-# Kinds whose values look like no other's.
+# Kinds whose values have a form of their own.
 _OWN: Final = {
     kinds.TIME: re.compile(r"[\dT :./-]{8,19}[SWsw]?"),
     kinds.TIME_OF_DAY: re.compile(r"[\d:]{4,8}"),
@@ -29,32 +28,32 @@ _OWN: Final = {
     kinds.HEX_COUNTER: re.compile(r"[0-9A-Fa-f]{8}"),
 }
 _LINE_END: Final = re.compile(r"([\r\n]+)")
-# What stays in brackets: a number with a point, a unit, or few digits; a time; an OBIS reference; a short word.
+# What is kept in brackets: a number with a point, a unit, or few digits; a time; an OBIS reference; a short word.
 _NUMBER: Final = (
     r"[+-]?\d{1,10}\.\d{1,8}(?:\*?[A-Za-z]\w{0,4}(?:/\w)?)?|[+-]?\d{1,12}\*[A-Za-z]\w{0,4}|\d{1,12} [kM]?Wh|\d{1,5}"
 )
 _REFERENCE: Final = r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}"
 _TIME: Final = r"\d{12}[SWsw]?"
 _ORDINARY: Final = re.compile(rf"(?:{_NUMBER}|{_REFERENCE}|{_TIME}|[A-Za-z]\w{{0,4}}|TARIFF \d|)\s*")
-# What stays in a line that is no object, since bytes were lost.
+# What is kept in a line that is not an object, since bytes were lost.
 _READING: Final = r"\d{1,9}\.\d{1,3}(?:\*[A-Za-z]\w{0,4})?|\d{1,5}(?:\*[A-Za-z]\w{0,4})?"
 _KEPT: Final = re.compile(rf"((?<!\w)(?:{_REFERENCE}|{_TIME}|{_READING})(?![\w.]))")
-# Of an identification: `/AUX59903218166` ends with the number of the meter, `/ISK5\2M550T-1012` with its model.
+# In an identification: `/AUX59903218166` ends with the number of the meter, `/ISK5\2M550T-1012` with its model.
 _NUMBERED: Final = re.compile(r"\d{6,}")
-# No version and no state is that long.
+# Versions and states are shorter.
 _LONG: Final = re.compile(r"[0-9A-Fa-f]{11,}")
 _CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _FILLER: Final = "\0\xff \t"
 
 
 class Scrubber:
-    """Replaces identifiers, the same one by the same: it can still be seen which are equal."""
+    """Replaces identifiers, the same one always by the same: it can still be seen which are equal."""
 
     def __init__(self) -> None:
         self._replaced: dict[str, str] = {}
 
     def scrub(self, frame: Frame) -> bytes:
-        """Give a plain frame, be it right, damaged or cut off, with its identifiers replaced."""
+        """Return a plain frame, which may be damaged or cut off, with its identifiers replaced."""
         if readout := telegram.READOUT.match(frame.data):
             return self._readout(readout)
         body, mark, digits = frame.data.rpartition(b"!")
@@ -64,7 +63,7 @@ class Scrubber:
         return scrubbed + mark + _same_verdict(body + mark, scrubbed + mark, digits)
 
     def _readout(self, match: re.Match[bytes]) -> bytes:
-        """Give a readout of an optical port; its BCC fits if it did before."""
+        """Scrub a readout of an optical port; its BCC matches if it did before."""
         before, sent = match[2], match[3]
         parts = _LINE_END.split(before.decode("latin-1"))  # lines and their ends, in turn
         parts[::2] = map(self._sets, parts[::2])
@@ -85,7 +84,7 @@ class Scrubber:
     def _lines(self, body: bytes) -> bytes:
         identification, *rest = _LINE_END.split(body.decode("latin-1"))  # lines and their ends, in turn
         found = [self._identification(identification)]
-        above, is_open = "", False  # the object above, and whether its last bracket has not come
+        above, is_open = "", False  # the last reference, and whether its last bracket is still open
         for line in rest:
             if _LINE_END.fullmatch(line) or not line.strip(_FILLER):
                 found.append(line)
@@ -102,7 +101,7 @@ class Scrubber:
         return "".join(found).encode("latin-1")
 
     def _identification(self, line: str) -> str:
-        if "(" in line or ")" in line:  # bytes were lost: an object is glued to it
+        if "(" in line or ")" in line:  # bytes were lost, and an object continues the line
             return self._remains(line)
         return _NUMBERED.sub(lambda run: self._text(run[0]), line)
 
@@ -111,7 +110,7 @@ class Scrubber:
         return head + bracket + self._groups(rest, reference)
 
     def _continued(self, line: str, reference: str) -> str:
-        """Give a line that belongs to the object above: a value in brackets, or more of a message."""
+        """Scrub a line that belongs to the object above: a value in brackets, or more of a message."""
         before, bracket, rest = line.partition("(")
         if before.strip(_FILLER):
             return self._groups(line, reference)
@@ -136,7 +135,7 @@ class Scrubber:
         return text if _ORDINARY.fullmatch(text) else self._text(text)
 
     def _remains(self, text: str) -> str:
-        """Give what is no object any more, with nothing in it but what an object could hold."""
+        """Scrub what is not an object any more: only what an object without identifiers could contain is kept."""
         parts = _KEPT.split(text)
         parts[::2] = map(self._text, parts[::2])
         return "".join(parts)
@@ -145,7 +144,7 @@ class Scrubber:
         """Replace a text, hex-coded or plain, by one of the same length and coding."""
         octets = values.hex_coded(text)
         if not text.strip("0Ff \xff\0") or (octets is not None and not octets.strip(b"0 ")):
-            return text  # no meter is there
+            return text  # there is no meter
         if octets is None:
             return self._characters(text)
         coded = self._characters(octets.decode("ascii")).encode("ascii").hex()
@@ -153,7 +152,7 @@ class Scrubber:
 
     def _characters(self, text: str) -> str:
         if text not in self._replaced:
-            random = Random(len(self._replaced))  # noqa: S311  what it gives tells nothing of the text
+            random = Random(len(self._replaced))  # noqa: S311  the result does not depend on the text
             replaced = "".join(_other(character, random) for character in text)
             self._replaced[text] = replaced
         return self._replaced[text]
@@ -166,11 +165,10 @@ def _other(character: str, random: Random) -> str:
 
 
 def _same_verdict(before: bytes, after: bytes, digits: bytes) -> bytes:
-    """Give the CRC digits with which `after` is judged as `before` was with its own.
+    """Return CRC digits for `after` that give the same result of the check as `digits` did for `before`.
 
-    Where they fit once something is undone, the same is undone for the new ones. Where they never do,
-    they differ from the right ones in the same bits, since a CRC is linear; 0000, which some meters
-    always send, stays.
+    If these match after known damage is undone, the new ones do, too. If they never match, the new ones are wrong in
+    the same bits, since a CRC is linear. 0000, which some meters always send, stays.
     """
     match = _CRC.search(digits)
     if match is None:

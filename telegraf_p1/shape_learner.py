@@ -1,6 +1,6 @@
-"""Makes a shape of a telegram that went the plain way: see `shapes.py`.
+"""Makes a shape of a telegram that was read the plain way: see `shapes.py`.
 
-Only where each object alone says what it means; what needs several of them, or what was remarked on, has no shape.
+A telegram has a shape only if each object can be read alone, and if everything in it could be read.
 """
 
 import re
@@ -19,18 +19,18 @@ from telegraf_p1.shapes import Part, Shape, Shapes, Unfit
 from telegraf_p1.telegram import Telegram, reference
 from telegraf_p1.values import Unreadable, Value
 
-# What stands in brackets: no line end, no `/` that could begin a telegram, nothing that is no ASCII.
+# The contents of brackets: ASCII without line ends, and without `/`, which could begin a telegram.
 _TEXT: Final = rb"[ -'*-.0-~]{0,512}+"
 # A text of 512 characters, or a list: of power failures, or of the peaks of 13 months.
 _TEXTS: Final = _TEXT + rb"(?:\)\([ -'*-.0-~]{0,24}+){0,60}+"
 _LINE: Final = re.compile(rb"([^()\r\n]++)\((" + _TEXTS + rb")\)")
 _TIME: Final = rb"\d{12}[SW]"
 _TIMED: Final = re.compile(_TIME + rb"\)\(([^()]*+)")
-# A peak of zero may say that there is none.
+# A peak of zero may mean that there is none.
 _NO_ZERO: Final = rb"(?![0.]*+[*)])"
 _DIGIT: Final = re.compile(rb"\d")
 _NUMBER: Final = re.compile(rb"(\d{1,8})(\.\d{1,8})?(\*[A-Za-z][A-Za-z0-9]*+)?")
-# Seven zeros and eight digits at most: the plain way allows 15.
+# At most seven zeros and eight digits: the plain way allows 15 digits.
 _ZEROS: Final = rb"(?>0{0,7}(?=\d))(?!0\d)"
 _ZEROS_BEFORE_FOUR: Final = rb"(?>0{0,7}(?=\d{4}))(?!0\d{4})"
 
@@ -46,13 +46,13 @@ _NETS: Final = {net for _, _, net in POWERS}
 
 
 def learn(shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
-    """Add the shape of a telegram that went the plain way, if it has one."""
-    with suppress(ValueError):  # Unreadable, or what nobody thought of: it costs no record
+    """Add the shape of a telegram that was read the plain way, if it has one."""
+    with suppress(ValueError):  # Unreadable, or something unforeseen: no record is lost
         shapes.add(_Learner(shapes, frame, telegram, record).shape(), frame, lineproto.line(record, shapes.measurement))
 
 
 class _Learner:
-    """Makes a shape of a telegram and its record; raises Unreadable for what has none."""
+    """Makes a shape of a telegram and its record; raises Unreadable if it has none."""
 
     def __init__(self, shapes: Shapes, frame: bytes, telegram: Telegram, record: Record) -> None:
         self.shapes, self.frame, self.telegram, self.record = shapes, frame, telegram, record
@@ -62,22 +62,22 @@ class _Learner:
         self.times = [named for named, entry in self.entries.items() if entry.row.kind == kinds.TIME]
         self.types = {e.channel: self.sent[n][0] for n, e in self.entries.items() if e.row.kind == kinds.MBUS_TYPE}
         self.kinds = {entry.row.kind for entry in self.entries.values()}
-        self.clock = timestamp.Clock(shapes.zone)  # no time is read from it
+        self.clock = timestamp.Clock(shapes.zone)  # required by Decoding, but no time is read from it
         self.pattern: list[bytes] = []
-        self.groups = self.time = self.name = 0  # how many there are, and which of them these are
+        self.groups = self.time = self.name = 0  # the number of groups, and those of time and name
         self.parts: dict[str, tuple[bytes, list[int]]] = {}  # field → its part of the template, and its groups
         self.texts: dict[int, Part] = {}  # by group
-        self.readings: set[int] = set()  # groups of their times
+        self.readings: set[int] = set()  # the groups of their times
 
     def shape(self) -> Shape:
-        """Give the shape, when what each object means does not depend on what the others say."""
+        """Return the shape, if the meaning of each object does not depend on the values of others."""
         self.check()
         self.check_mbus()
         identification, *lines = self.frame[1:-4].split(b"\r\n")
         if len(lines) != 2 + len(self.telegram.objects) or lines.pop(0) or lines.pop() != b"!":
             raise Unfit
         self.pattern.append(b"/")
-        # Who made the meter is asked where there is a fuse.
+        # How a fuse is read depends on the maker of the meter, so the identification must not change then.
         self.text(IDENTIFICATION, identification, may_change=kinds.FUSE not in self.kinds)
         self.pattern.append(rb"\r\n\r\n")
         for line, (named, _) in zip(lines, self.telegram.objects, strict=True):
@@ -100,7 +100,7 @@ class _Learner:
         return Shape(pattern, (crc, self.time, name, *groups), self.head, texts, times, template)
 
     def check(self) -> None:
-        """Raise Unfit for a telegram of which one object alone does not say what it means."""
+        """Raise Unfit for a telegram with an object whose meaning depends on others."""
         telegram, record = self.telegram, self.record
         if telegram.checksum is None or telegram.damage or telegram.bad_lines or record.remarks:
             raise Unfit
@@ -121,28 +121,28 @@ class _Learner:
             raise Unfit
 
     def object(self, named: str, text: bytes) -> None:
-        """Add what stands in the brackets of an object."""
+        """Add the contents of the brackets of an object."""
         entry = self.entries.get(named)
         kind = entry.row.kind if entry else kinds.IGNORED
-        if kind == kinds.IGNORED or named in self.meters[1:]:  # the first name is taken, if it is surely one
+        if kind == kinds.IGNORED or named in self.meters[1:]:  # the first is the name, if it is surely one
             self.pattern.append(_TEXTS)
         elif kind in _METERS:
             self.name = self.group(_TEXTS)
         elif kind == kinds.TIME:
-            # A history of peaks is read from the month of the time on.
+            # The meaning of a history of peaks depends on the month of the time.
             month = b"(?=%b)" % text[:4] if kinds.PEAK_HISTORY in self.kinds else b""
             self.time = self.group(month + _TIME)
         elif not text and kind not in EMPTY_MEANS_SOMETHING:
-            pass  # and has to stay empty
+            pass  # it has to stay empty
         elif kind == kinds.MBUS_READING or (kind == kinds.PEAK and _TIMED.fullmatch(text)):
             self.reading(named, text, before=_NO_ZERO if kind == kinds.PEAK else b"")
         elif kind not in _NUMBERS or not self.number(text, lambda digits: self.alone(named, digits).fields):
             fields = self.text(named, text, may_change=kind != kinds.MBUS_TYPE)
-            if kind == kinds.MBUS_ID and text and not fields:  # zeros, and the like: nothing is paired
+            if kind == kinds.MBUS_ID and text and not fields:  # zeros and the like: no meter is paired
                 raise Unfit
 
     def alone(self, named: str, text: bytes) -> Decoding:
-        """Read an object that has this text, in a telegram such as this one."""
+        """Read an object with this text, in a telegram such as this one."""
         _, channel, row = self.entries[named]
         if not text and row.kind not in EMPTY_MEANS_SOMETHING:
             raise Unfit
@@ -155,11 +155,11 @@ class _Learner:
             alone.fields.update(mbus.fields(alone.channels.values()))
         for name in alone.fields.keys() & _POWERS:
             if str(alone.fields[name]).startswith("-"):
-                raise Unfit  # of an import and an export that are one net power
+                raise Unfit  # an import or an export that is net power
         return alone
 
     def head(self, text: bytes) -> bytes:
-        """Give how a line begins where the object that names the meter has this text."""
+        """Return how a line begins if the object that names the meter has this text."""
         alone = self.alone(self.meters[0], text) if self.meters else None
         if alone and (alone.doubtful or not values.is_serial(alone.named[0])):
             raise Unfit
@@ -167,20 +167,20 @@ class _Learner:
         return lineproto.before_fields(self.shapes.measurement, *tag)[:-1].encode()
 
     def group(self, pattern: bytes) -> int:
-        """Add a group to the pattern, and give its number."""
+        """Add a group to the pattern, and return its number."""
         self.pattern.append(b"(%b)" % pattern)
         self.groups += 1
         return self.groups
 
     def put(self, names: Iterable[str], part: bytes, *groups: int) -> None:
-        """Say what gives some fields: a part of the template, and the groups that go into it."""
+        """Store what produces some fields: a part of the template, and the groups that go into it."""
         for name in names:
             if name in self.parts or name not in self.record.fields:
                 raise Unfit
             self.parts[name], part, groups = (part, [*groups]), b"", ()
 
     def text(self, named: str, text: bytes, *, may_change: bool = True) -> dict[str, Value]:
-        """Add a text, and give its fields, the same whatever it is; one that has none has to stay as it is."""
+        """Add a text and return its fields, which do not depend on it; without fields, the text must not change."""
         fields = self.alone(named, text).fields
         if may_change and fields:
             group = self.group(_TEXT if named == IDENTIFICATION else _TEXTS)
@@ -192,16 +192,17 @@ class _Learner:
         return fields
 
     def part(self, named: str, names: list[str], text: bytes) -> bytes:
-        """Give the fields of an object that has this text as a part of a line, if they have these names."""
+        """Return the fields of an object with this text as a part of a line, if they have these names."""
         fields = self.alone(named, text).fields
         if [*fields] != names:
             raise Unfit
         return lineproto.fields(fields).encode()
 
     def number(self, text: bytes, read: Callable[[bytes], dict[str, Value]]) -> bool:
-        """Add a reading that stands in the line with the digits that were sent; give whether it does.
+        """Add a reading whose digits are in the line as they were sent; return whether that is so.
 
-        `read` gives the field of a text. It is asked with ones for digits: zeros look the same in any unit.
+        `read` returns the field of a text. It is called with ones for all digits, since zeros look the same in any
+        unit.
         """
         match = _NUMBER.fullmatch(text)
         if match is None:

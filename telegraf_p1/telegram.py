@@ -1,7 +1,7 @@
-"""A frame becomes a Telegram: first its CRC, then its COSEM objects.
+"""Turns a frame into a Telegram: checks its CRC first, then reads its COSEM objects.
 
-Nothing is read from bytes that are not trusted. Layout: DSMR 5.0.2 P1 Companion Standard,
-section 6.2; one object per line, `A-B:C.D.E(value)(value)…`.
+Nothing is read from bytes that are not trusted. Layout: DSMR 5.0.2 P1 Companion Standard, section 6.2; one object per
+line, `A-B:C.D.E(value)(value)…`.
 """
 
 import re
@@ -18,17 +18,17 @@ _PART: Final = r"(?:1?\d?\d|2[0-4]\d|25[0-5])"
 _REFERENCE: Final = re.compile(rf"({_PART}-{_PART}):({_PART})[.:]({_PART})[.:]({_PART})([*.]{_PART})?\s*")
 # Objects that name a version of the standard; meters that send one send a CRC too.
 _VERSIONS: Final = ("1-3:0.2.8", "0-0:96.1.4")
-# No maker has brackets there (IEC 62056-21, 6.3.2): this is the end of a line of values.
+# An identification has no brackets (IEC 62056-21, 6.3.2): this is the end of a line of values.
 _NO_IDENTIFICATION: Final = re.compile(rb"/[^\r\n]*[()]")
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]*[\r\n]")
-_LIKE_OBJECT: Final = re.compile(rb"-(?<=\d-)\d:\d{1,3}[.:]\d")  # from its `-` on, which is found fastest
+_LIKE_OBJECT: Final = re.compile(rb"-(?<=\d-)\d:\d{1,3}[.:]\d")  # the search begins with the `-`, which is fastest
 _TEXT: Final = re.compile(rb"[\x20-\x7e\r\n]+")
 _MESSAGE: Final = ("0-0:96.13.0(", "0-0:96.13.1(")
 _FILLER: Final = "\0\xff \t"
 
 
 def _changed(characters: str) -> str:
-    """Give a class of what these can become when bits of theirs fall, or one rises."""
+    """Return a class of what these characters can become if bits of theirs are cleared, or one bit is set."""
     found = {
         chr(octet)
         for octet in range(0x20, 0x7F)
@@ -40,46 +40,47 @@ def _changed(characters: str) -> str:
 
 _DIGIT: Final = _changed("0123456789")
 _D: Final = _DIGIT + "{1,3}"
-# `1-0:!.8.1(000095.052*kWh!` has lost bits, and no bytes: it has the form of an object still, and holds no second one.
-# Before it may stand a line end with bits too many. The parts of a second one are looked for one behind the other and
-# never back (atomic groups), which would take cubic time.
+# `1-0:!.8.1(000095.052*kWh!` has changed bits, but no byte is missing: it still has the form of one object, and
+# contains no second one. Before it there may be a line end with too many bits. The parts of a second one are searched
+# in atomic groups, without backtracking, which would take cubic time.
 _CHANGED: Final = re.compile(
     rf"(?!(?>.*?\d-\d:\d+\.)[^(]*+\((?>.*?\d-\d:\d))"
     rf"[*J\-M]{{0,2}}{_DIGIT}{{0,3}}{_changed('-')}{_D}{_changed(':')}{_D}{_changed('.')}{_D}{_changed('.')}{_D}"
     rf"{_changed('(')}.*{_changed(')')}"
 )
-# In brackets an object may hold the reference of another one: `1-0:99.97.0(2)(0-0:96.7.19)(…`.
+# In brackets an object may contain the reference of another one: `1-0:99.97.0(2)(0-0:96.7.19)(…`.
 _NAMED: Final = re.compile(r"\(\d-\d:\d+\.\d+\.\d+\)")
-# A line end of one character in mid-object, among those of two: a `*` (2A) or a `-` (2D) before a bit fell.
+# A single CR or LF in the middle of an object, while line ends have both: it was a `*` (2A) or a `-` (2D) before a bit
+# was cleared.
 _NO_LINE_END: Final = re.compile(rb"(?<![\r)])\n|(?<!\))\r(?!\n)")
 _BEFORE_IT_FELL: Final = {b"\n": b"*", b"\r": b"-"}
-# A telegram in which each line is an object, as most are whose CRC does not fit: bits of a value have changed.
+# A telegram in which each line is an object. Most whose CRC does not match are like this: bits of a value have changed.
 _WHOLE_LINES: Final = re.compile(
     rb"/[^\r\n]*+(?:(?:\r\n)++\d-\d:\d{1,2}\.\d{1,2}\.\d{1,2}\([^\r\n]*+(?<=\)))*+(?:\r\n)*+!"
 )
 _CRC: Final = re.compile(rb"[0-9A-Fa-f]{1,4}")
 _LATER_START: Final = re.compile(rb"/(?=[A-Za-z]{3})")
-# A readout of an optical port: perhaps its identification, STX, the data block, ETX, and its block check character.
+# A readout of an optical port: perhaps an identification, STX, the data block, ETX, and the block check character.
 READOUT: Final = re.compile(rb"(?:/([^\r\n]*)\r?\n(?:\r?\n)?)?\x02([^\x03]*+)(?:\x03(.))?", re.DOTALL)
 
 
 class TelegramError(ValueError):
-    """A telegram that is not trusted; `cause` is a word for its kind, `fault` the key of what to do in `advice.py`."""
+    """A telegram is rejected; `cause` is a keyword for the reason, `fault` the key of the advice in `advice.py`."""
 
     def __init__(self, cause: str, text: str, fault: str = "") -> None:
         super().__init__(text + LINE[fault])
         self.cause, self.text, self.fault = cause, text, fault
 
 
-# One COSEM object: its OBIS reference as `A-B:C.D.E`, and what stood in each pair of brackets.
+# One COSEM object: its OBIS reference as `A-B:C.D.E`, and the contents of each pair of brackets.
 CosemObject = tuple[str, list[str]]
 
 
 class Telegram(NamedTuple):
-    """A telegram that may be believed.
+    """An accepted telegram.
 
-    `checksum` is the CRC sent, None when there was none. `damage` says what the transport
-    did to the bytes and could be undone, `bad_lines` what is no COSEM object.
+    `checksum` is the CRC sent, None if there was none. `damage` is what the transport did to the bytes and was undone,
+    `bad_lines` are the lines that are not COSEM objects.
     """
 
     identification: str
@@ -90,10 +91,10 @@ class Telegram(NamedTuple):
 
 
 def printed_crc(digits: bytes) -> int | None:
-    """Read what stands behind the `!`: 1 to 4 hex digits in either case; None when nothing does.
+    """Read what follows the `!`: 1 to 4 hex digits in either case; None if nothing does.
 
-    Warmtelink leaves out leading zeros, some meters send NUL or 0xFF behind the digits.
-    Raise TelegramError when something else stands there.
+    Warmtelink leaves out leading zeros, some meters send NUL or 0xFF after the digits. Raise TelegramError if there is
+    anything else.
     """
     digits = digits.strip(b"\0\xff \t\r\n")
     if not digits:
@@ -111,13 +112,14 @@ def parse(
 ) -> Telegram:
     """Check a frame, then split it into its objects.
 
-    `auto`: a CRC has to fit; without one, only a meter that names no version (DSMR 2.2, 3.0
-    and the like) on a stream that never showed a CRC (`crc_seen`) is believed, and its
-    structure has to be sound. `require`: no CRC, no telegram. `x25`: the same with CRC-16/X-25.
-    `off`: the structure alone, even without a `!` (`whole` is False for what was cut off there).
-    A readout of an optical port (P0) has a block check character instead, which has to fit in each mode; `medium`
-    is what its meter measures, where its codes do not say (`readout.py`).
-    Raise TelegramError when the telegram is not to be trusted.
+    - `auto`: the CRC has to match. Without one, the meter has to be one that names no version (as in DSMR 2.2 and 3.0),
+      and the stream must never have had a CRC (`crc_seen`). The structure has to be complete then.
+    - `require`: a telegram without a CRC is rejected.
+    - `x25`: the same with CRC-16/X-25.
+    - `off`: only the structure is checked, even without a `!` (`whole` is False for what was cut off there).
+
+    A readout of an optical port (P0) has a block check character instead, which has to match in each mode. `medium` is
+    what its meter measures, if its codes do not say (`readout.py`). Raise TelegramError if the telegram is rejected.
     """
     if match := READOUT.match(frame):
         return _read_out(match, medium)
@@ -143,12 +145,12 @@ def parse(
 
 
 def is_begun(frame: bytes) -> bool:
-    """Whether bytes that were cut off are the beginning of a telegram, and no noise or path (`/usr/bin`)."""
+    """Whether bytes that were cut off are the beginning of a telegram, and not noise or a path (`/usr/bin`)."""
     return _IDENTIFICATION.match(frame) is not None and (frame[1:2].isupper() or holds_objects(frame))
 
 
 def holds_objects(data: bytes) -> bool:
-    """Whether something like a COSEM object is in it: `1-0:1.8.0`; a path or a URL begins with a slash, too."""
+    """Whether there is something like a COSEM object in it (`1-0:1.8.0`): a path or a URL begins with a slash, too."""
     return _LIKE_OBJECT.search(data) is not None
 
 
@@ -161,12 +163,12 @@ def _check_cut(frame: bytes, crc_mode: CrcMode) -> None:
 
 
 def _read_out(match: re.Match[bytes], medium: str) -> Telegram:
-    """Read a readout that its block check character proves: the exclusive or of all behind STX, ETX included."""
-    from telegraf_p1 import readout  # what reads P1 needs none of it
+    """Check and read a readout: its block check character is the XOR of everything after STX, ETX included."""
+    from telegraf_p1 import readout  # imported here, since P1 telegrams do not need it
 
     identification, block, sent = match.groups(b"")
     objects, bad_lines = readout.sets(block.decode("latin-1"), medium)
-    if not any(readout.is_code(code) for code, _ in objects):  # one BCC in 128 fits by chance
+    if not any(readout.is_code(code) for code, _ in objects):  # one BCC in 128 matches by chance
         raise TelegramError("noise", f"{match[0][:40]!r} is not a readout")
     if not sent:
         text = f"a readout (IEC 62056-21) was cut off after {len(match[0])} bytes, before its ETX and BCC"
@@ -182,7 +184,7 @@ def _read_out(match: re.Match[bytes], medium: str) -> Telegram:
 
 
 def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str]:
-    """Give the bytes that the CRC proves, and what damage was undone to get them."""
+    """Return the bytes that the CRC proves, and what damage was undone to get them; raise TelegramError."""
     checksum, other = (crc.x25, crc.checksum) if crc_mode == "x25" else (crc.checksum, crc.x25)
     computed = checksum(data)
     if computed == expected or (crc_mode == "x25" and computed == _swapped(expected)):
@@ -202,12 +204,12 @@ def _verified(data: bytes, expected: int, crc_mode: CrcMode) -> tuple[bytes, str
 
 
 def _swapped(checksum: int) -> int:
-    """Give a CRC with its two bytes the other way round, as Poland prints its CRC-16/X-25."""
+    """Return a CRC with its two bytes swapped, as Poland prints its CRC-16/X-25."""
     return checksum >> 8 | (checksum & 0xFF) << 8
 
 
 def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
-    """Say what a CRC that does not fit tells of the cause."""
+    """Return the error for a CRC that does not match, with the likely cause."""
     text = f"the CRC does not match: sent {expected:04X}, computed {computed:04X} over {len(data)} bytes"
     if expected == 0:
         cause = ": a meter that always sends 0000 (Slovenia) has no CRC: use --crc off"
@@ -222,18 +224,18 @@ def _misfit(data: bytes, expected: int, computed: int) -> TelegramError:
 
 
 def later_starts(data: bytes) -> list[int]:
-    r"""Where another telegram may begin, right behind half of one; the last place first.
+    r"""Return where another telegram may begin after an incomplete one; the last place first.
 
-    `1-0:1.7.0(00.1/ISK5\2M550T-1012` CR LF: the cut line holds the new identification.
+    `1-0:1.7.0(00.1/ISK5\2M550T-1012` CR LF: the line that was cut off contains the new identification.
     """
     starts = [match.start() for match in _LATER_START.finditer(data) if match.start()]
     return [start for start in starts[:-9:-1] if _IDENTIFICATION.match(data, start)]
 
 
 def _sound(data: bytes, medium: str = "") -> Telegram:
-    """Split a telegram without a CRC: every line has to be whole, or it is not believed.
+    """Split a telegram without a CRC; raise TelegramError unless every line is complete.
 
-    All codes may be short (`1.8.0`), as an optical port sends them. Among others a short one has lost its beginning.
+    All codes may be short (`1.8.0`), as an optical port sends them. A short one among others has lost its beginning.
     """
     telegram = _split(data, None, "")
     if telegram.bad_lines and not holds_objects(data):
@@ -241,7 +243,7 @@ def _sound(data: bytes, medium: str = "") -> Telegram:
 
         _, *lines = _lines(data[:-1].decode("latin-1"))
         objects, bad_lines = readout.sets("\n".join(lines), medium)
-        # Nothing proves these: what has another form is a text with brackets.
+        # Nothing proves these: a code of another form is a text with brackets.
         bad_lines += [code for code, _ in objects if not readout.is_code(code)]
         telegram = telegram._replace(objects=objects, bad_lines=bad_lines)
     for start in later_starts(data):
@@ -262,7 +264,7 @@ def _names_a_version(data: bytes) -> bool:
 
 
 def is_sound(frame: bytes) -> bool:
-    """Whether what was cut off is whole all the same: every line is a COSEM object (a meter that never sends a `!`)."""
+    """Whether a cut-off frame is complete all the same: every line is a COSEM object (a meter that sends no `!`)."""
     return _is_sound(_split(frame + b"!", None, ""))
 
 
@@ -274,13 +276,13 @@ def _split(data: bytes, checksum: int | None, damage: str) -> Telegram:
     text = data[1:-1].decode("latin-1")
     identification, *lines = _lines(text)
     objects, bad_lines = _objects(lines)
-    if bad_lines:  # perhaps each is a part of the one before it
+    if bad_lines:  # perhaps these continue the lines before them
         objects, bad_lines = _objects(_joined(lines))
     return Telegram(identification.strip(_FILLER), objects, checksum, damage, bad_lines)
 
 
 def _objects(lines: list[str]) -> tuple[list[CosemObject], list[str]]:
-    """Give the COSEM objects of lines, and those lines that are none; empty ones are left out."""
+    """Return the COSEM objects of lines, and the lines that are not objects; empty ones are left out."""
     objects: list[CosemObject] = []
     bad_lines = []
     for line in lines:
@@ -296,15 +298,15 @@ def _objects(lines: list[str]) -> tuple[list[CosemObject], list[str]]:
 
 
 def _lines(text: str) -> list[str]:
-    """Give the lines, be they empty or not; the identification comes first."""
+    """Return the lines, also empty ones; the identification comes first."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """Join what belongs together.
+    """Join the lines that belong together.
 
-    A line that begins with `(` holds the value of the line before it (DSMR 3.0, gas); a message
-    whose bracket is still open goes on in the next (DSMR 3.0).
+    A line that begins with `(` has the value of the line before it (DSMR 3.0, gas). A message whose bracket is still
+    open continues on the next line (DSMR 3.0).
     """
     joined: list[str] = []
     for line in filter(None, (line.strip(_FILLER) for line in lines)):
@@ -319,10 +321,10 @@ def _joined(lines: list[str]) -> list[str]:
 
 @lru_cache(1024)
 def reference(spelled: str) -> str | None:
-    """Give a reference in the standard's spelling; None for what is none."""
+    """Return a reference in the standard's spelling; None if it is not one."""
     match = _REFERENCE.fullmatch(spelled)
     if match is None:
         return None
     channel, c, d, e, suffix = match.groups()
-    # Another suffix is a stored value of an earlier period, not the running register.
+    # Any other suffix means a stored value of an earlier period, not the running register.
     return f"{channel}:{c}.{d}.{e}" + ("" if suffix in (None, "*255", ".255") else suffix)

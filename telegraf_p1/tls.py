@@ -1,7 +1,7 @@
-"""TLS: whose certificate is believed, and what to do about one that is not.
+"""TLS: which certificates are accepted, and what to do about one that is not.
 
-`?ca=FILE` names who has signed it, `?pin=HEX` the certificate itself by its SHA-256; `?cert=FILE` and `?key=FILE` are
-our own to show.
+`?ca=FILE` is the certificate of its signer, `?pin=HEX` the SHA-256 of the certificate itself. `?cert=FILE` and
+`?key=FILE` are our own certificate and its key.
 """
 
 import errno
@@ -15,19 +15,19 @@ from telegraf_p1.url import Url, UsageError
 
 # A plain scheme → the one with TLS.
 _WITH_TLS: Final = {"http": "https", "ws": "wss", "mqtt": "mqtts", "mqtt+ws": "mqtt+wss", "kafka": "kafkas"}
-# What OpenSSL calls bytes that are no TLS.
+# OpenSSL's reasons for bytes that are not TLS.
 _NO_TLS: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"}
-# What a port for TLS answers to what is none: an alert, in any version.
+# How a TLS port answers anything that is not TLS: with an alert, in any version.
 _ALERT: Final = b"\x15\x03"
 _OTHER_NAME: Final = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 def trust(url: Url, whose: str, **files: str) -> "Trust | None":
-    """Give what the options of a URL say, None where the connection is plain.
+    """Return what the options of a URL say about TLS; None if its scheme has none.
 
-    `whose` is that of the other side: `device` or `broker`. `files` are the options `ca`, `pin`, `cert` and `key`, as
-    far as the source knows them. Raise UsageError for what cannot be used, or would not be: nobody would notice that a
-    connection is not as safe as it was meant to be.
+    `whose` is what messages call the other side: `device` or `broker`. `files` are the options `ca`, `pin`, `cert` and
+    `key`, as far as the source has them. Raise UsageError for options that are wrong or would be ignored: nobody would
+    notice that a connection is less secure than intended.
     """
     if cure := _WITH_TLS.get(url.scheme):
         if files.keys() & url.query.keys():
@@ -53,19 +53,19 @@ def trust(url: Url, whose: str, **files: str) -> "Trust | None":
 
 
 class Trust:
-    """What `trust` has understood: opens connections that are checked before anything is said on them."""
+    """Opens TLS connections, which are checked before any data is sent."""
 
     def __init__(self, whose: str, plain: str, ca: str, pin: str | None, cert: str, key: str) -> None:
-        """Raise OSError for a file that cannot be read; `plain` is the scheme without TLS."""
+        """`plain` is the scheme without TLS; `pin` is None if there is no such option. Raise OSError for a bad file."""
         self._whose, self._plain, self._ca, self._cert, self._key = whose, plain, ca, cert, key
         self._context = self._new_context()
         self._takes_pin = pin is not None
-        if pin:  # the certificate itself is compared, whoever has signed it
+        if pin:  # the certificate itself is compared, whoever signed it
             self._context = self._for_any_name(by_anybody=True)
             self._context.sslsocket_class = _pinned(whose, pin)
 
     def connected(self, address: tuple[str, int], end: float) -> ssl.SSLSocket:
-        """Open a connection until `end` (of the monotonic clock); raise OSError that says why it cannot be."""
+        """Open a connection before `end` (monotonic clock); raise OSError with the reason if that fails."""
         try:
             return _connected(self._context, address, end)
         except ssl.SSLCertVerificationError as error:
@@ -74,7 +74,7 @@ class Trust:
             raise self._failed(error) from None
 
     def _distrusted(self, error: ssl.SSLCertVerificationError, address: tuple[str, int], end: float) -> OSError:
-        """Look at a certificate that is not trusted, over a connection for that alone, and give the advice."""
+        """Look at a certificate that is not trusted, over a separate connection, and return the error with advice."""
         is_other_name = error.verify_code in _OTHER_NAME
         with _connected(self._for_any_name(by_anybody=not is_other_name), address, end) as opened:
             pin, seen = _fingerprint(opened), opened.getpeercert() or {}
@@ -89,7 +89,7 @@ class Trust:
         return OSError(errno.EACCES, f"{reason}; {cure}")
 
     def _failed(self, error: OSError) -> OSError:
-        """Say why TLS could not begin."""
+        """Return the error that says why the TLS handshake failed."""
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             text = f"the {self._whose} does not use TLS on this port: use {self._plain}://, or its port for TLS"
         elif isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -110,7 +110,7 @@ class Trust:
         return context
 
     def _for_any_name(self, *, by_anybody: bool) -> ssl.SSLContext:
-        """Give what believes a certificate for another name too, perhaps without looking who has signed it."""
+        """Return a context that accepts a certificate for another name; with `by_anybody`, whoever signed it."""
         context = self._new_context()
         context.check_hostname = False
         if by_anybody:
@@ -119,12 +119,12 @@ class Trust:
 
 
 def connected(address: tuple[str, int], whom: Trust | None, end: float) -> socket.socket:
-    """Open a connection, plain without `whom`, until `end` (of the monotonic clock); raise OSError with the reason."""
+    """Open a connection (plain if `whom` is None) before `end` (monotonic clock); raise OSError with the reason."""
     return whom.connected(address, end) if whom else reached(address, end)
 
 
 def wants_tls(whose: str, plain: str, answer: bytes) -> str:
-    """Say that a port is, or may be, one for TLS, by its answer to a question in a plain scheme; empty: it is none."""
+    """Return the advice to use TLS, judging by a port's answer to a plain request; empty if there is no sign of it."""
     if answer.startswith(_ALERT):
         return f"the {whose} uses TLS on this port: use {_WITH_TLS[plain]}://"
     if not answer:
@@ -133,13 +133,13 @@ def wants_tls(whose: str, plain: str, answer: bytes) -> str:
 
 
 def _connected(context: ssl.SSLContext, address: tuple[str, int], end: float) -> ssl.SSLSocket:
-    with reached(address, end) as plain:  # TLS takes it over, or it is closed
-        plain.settimeout(left(end))  # for the whole handshake, however it drips
+    with reached(address, end) as plain:  # wrap_socket takes it over; otherwise it is closed
+        plain.settimeout(left(end))  # for the whole handshake, however slow it is
         return context.wrap_socket(plain, server_hostname=address[0])
 
 
 def _pinned(whose: str, pin: str) -> type[ssl.SSLSocket]:
-    """Give sockets that compare the certificate before anything is sent."""
+    """Return a class of sockets that compare the certificate before anything is sent."""
 
     class Pinned(ssl.SSLSocket):
         def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as ssl has it

@@ -1,7 +1,7 @@
-"""What stands between the brackets: readings, counters, states and texts.
+"""Reads the contents of brackets: readings, counters, states and texts.
 
-Readings stay decimal digits from the wire to the line: nothing here computes with floats.
-Every function raises Unreadable for a value that is not of its kind.
+Readings stay decimal digits from the wire to the line: nothing here computes with floats. Every function raises
+Unreadable for a value that is not of its kind.
 """
 
 import contextlib
@@ -10,10 +10,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-# A value as a record holds it; a float of the database is a Decimal here.
+# A value of a record; what the database stores as a float is a Decimal here.
 Value = Decimal | int | str
 
-# 15 digits before the point keep every number inside what InfluxDB can hold.
+# With 15 digits before the point, every number fits into what InfluxDB can store.
 _QUANTITY: Final = re.compile(r"\s*+([+-]?\d{1,15}(?:\.\d{1,12})?)\s*+(?:\*\s*+)?([A-Za-z°Â][A-Za-z0-9/°]*+)?\s*+")
 _TARIFF: Final = re.compile(r"\D*+(\d{1,4})\s*+")
 _HEX_COUNTER: Final = re.compile(r"[0-9A-Fa-f]{8}")
@@ -25,8 +25,8 @@ _OFF_KW: Final = Decimal("99.999")  # e-MUCS 2.x
 _DIGITS: Final = 5  # of a serial number, at least
 _STATES: Final = {"OFF": 0, "ON": 1}
 
-# Unit, compared without case: its base unit and the power of ten. Meters write kvarh,
-# kVArh and kVarh alike; Austrian and CT meters send Wh and W, heat meters MJ.
+# The unit in lower case → its base unit and the power of ten. Meters write kvarh, kVArh and kVarh alike; Austrian and
+# CT meters send Wh and W, heat meters MJ.
 _UNITS: Final = {
     prefix + base.lower(): (base, power)
     for base, prefixes in {
@@ -63,17 +63,17 @@ _UNITS: Final = {
 
 
 class Unreadable(ValueError):
-    """A value that is not what its definition says."""
+    """A value does not match its definition."""
 
 
-@lru_cache(512)  # most values are those of the telegram before
+@lru_cache(512)  # most values are the same as in the telegram before
 def quantity(text: str) -> tuple[Decimal, str]:
-    """`000123.456*kWh` → (Decimal("123.456"), "kWh"); the unit is empty when none was sent."""
+    """Return number and unit: `000123.456*kWh` → (Decimal("123.456"), "kWh"); the unit is empty if none was sent."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
         raise Unreadable(f"{text!r} is not a number")
     value = Decimal(match[1])
-    return value or abs(value), match[2] or ""  # some send -0.000
+    return value or abs(value), match[2] or ""  # some meters send -0.000
 
 
 def is_quantity(text: str) -> bool:
@@ -83,12 +83,12 @@ def is_quantity(text: str) -> bool:
 
 @lru_cache(64)
 def base_unit(unit: str) -> str | None:
-    """The base of a unit: `kWh` → `Wh`, `GJ` → `J`; None when the unit is not known."""
+    """Return the base of a unit: `kWh` → `Wh`, `GJ` → `J`; None if the unit is unknown."""
     return _UNITS[unit.lower()][0] if unit.lower() in _UNITS else None
 
 
 def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
-    """Move the point from the unit sent to the field's own: 441879 Wh → 441.879 kWh.
+    """Convert from the unit sent to the field's own by moving the point: 441879 Wh → 441.879 kWh.
 
     A value sent without a unit is taken to be in the field's own.
     """
@@ -104,7 +104,7 @@ def convert(value: Decimal, sent: str, wanted: str) -> Decimal:
 @lru_cache(512)
 def number(text: str, unit: str) -> Decimal:
     """Read a reading in the field's own unit, with the digits that were sent."""
-    value, sent = quantity.__wrapped__(text)  # one memory is enough
+    value, sent = quantity.__wrapped__(text)  # one cache is enough
     return value if sent == unit else convert(value, sent, unit)
 
 
@@ -119,7 +119,7 @@ def integer(text: str, unit: str = "") -> int:
 
 @lru_cache(64)
 def is_off(value: Decimal) -> bool:
-    """Whether a limit says that it is switched off: 999, 999.9, 99.999, and 0999.00 of old meters."""
+    """Whether a limit means that it is switched off: 999, 999.9, 99.999, and 0999.00 of old meters."""
     all_nines = set(value.normalize().as_tuple().digits) == {9}
     return all_nines and (value >= 999 or value == _OFF_KW)
 
@@ -131,7 +131,7 @@ def state(text: str) -> int:
 
 
 def tariff(text: str) -> int:
-    """`0001` (two octets in hex), `03` (Israel), `TARIFF 1` (Hungary) → an integer."""
+    """Read a tariff: `0001` (two octets in hex), `03` (Israel), `TARIFF 1` (Hungary) → an integer."""
     match = _TARIFF.fullmatch(text)
     if match is None:
         raise Unreadable(f"{text!r} is not a tariff")
@@ -146,7 +146,7 @@ def hex_counter(text: str) -> int:
 
 
 def plain(text: str) -> str:
-    """Read a text as it stands, without brackets around it: `(ER11)` (Lithuania) → `ER11`."""
+    """Read a text as it is, without brackets around it: `(ER11)` (Lithuania) → `ER11`."""
     return _cleaned(text).strip("()")
 
 
@@ -154,13 +154,13 @@ def _cleaned(text: str) -> str:
     """Turn control characters into spaces; 0xFF bytes are filler (Hungary)."""
     if not text.isascii():
         text = text.replace("\xff", "")
-        with contextlib.suppress(UnicodeDecodeError):  # then it is Latin-1, as it stands
+        with contextlib.suppress(UnicodeDecodeError):  # otherwise it is Latin-1
             text = text.encode("latin-1").decode()
     return _CONTROL.sub(" ", text).strip()
 
 
 def hex_coded(sent: str) -> bytes | None:
-    """Give the octets of hex digits that are printable, None for what is no such text."""
+    """Return the octets of hex digits if all of them are printable, else None."""
     if not _HEX.fullmatch(sent):
         return None
     octets = bytes.fromhex(sent)
@@ -169,10 +169,10 @@ def hex_coded(sent: str) -> bytes | None:
 
 @lru_cache(64)
 def text(sent: str) -> str:
-    """Read a message: hex-coded by the standard, and plain with some makers.
+    """Read a message: hex-coded by the standard, but plain from some manufacturers.
 
-    Hex only when every octet is printable: `4B384547` → `K8EG`, `2212345678` stays.
-    All octets FF is an erased memory, not a text.
+    It is decoded only if every octet is printable: `4B384547` → `K8EG`, `2212345678` stays. All octets FF are an erased
+    memory, not a text.
     """
     octets = hex_coded(sent)
     if octets is not None:
@@ -182,20 +182,20 @@ def text(sent: str) -> str:
 
 @lru_cache(64)
 def identifier(sent: str) -> str:
-    """Read an identifier or a version: as `text`, but decimal digits alone may be the number itself.
+    """Read an identifier or a version like `text`, but decimal digits alone may be the number itself.
 
-    They are a coded text only when it has five digits or more: a number of eight digits never is (its text
-    would have four characters), one of ten is one in 100,000 times, and longer ones less often.
-    `52347967` stays (and is not `R4yg`), `3231313130` → `21110`, `3431313836363230` → `41186620`.
+    They are decoded only if the result has five digits or more. A number of eight digits is never decoded, since its
+    text would have four characters. One of ten digits looks like a coded text once in 100,000 times, longer ones less
+    often. `52347967` stays (and is not `R4yg`), `3231313130` → `21110`, `3431313836363230` → `41186620`.
     """
     decoded = text(sent)
-    # Coded zeros and blanks say that there is none.
+    # Coded zeros and blanks mean that there is no identifier.
     is_number = sent.isdigit() and decoded.strip("0") and sum(map(str.isdigit, decoded)) < _DIGITS
     return _cleaned(sent) if is_number else decoded
 
 
 def paired(sent: str) -> str:
-    """Read an identifier of what may not be there: zeros say that nothing is, and give an empty text."""
+    """Read the identifier of a meter that may be missing: zeros mean that it is, and give an empty text."""
     name = identifier(sent)
     return name if name.strip("0") else ""
 
@@ -204,6 +204,6 @@ def paired(sent: str) -> str:
 def is_serial(name: str) -> bool:
     """Whether a text can be a serial number: five digits or more in a row, and not all the same.
 
-    `MA310M` and `MT382-D2A52-V12` are models of meters, and `00000000` is that of none.
+    `MA310M` and `MT382-D2A52-V12` are models of meters, and `00000000` means that there is no meter.
     """
     return any(len(run) >= _DIGITS and len(set(run)) > 1 for run in _NUMBER.findall(name))

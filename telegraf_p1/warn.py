@@ -1,4 +1,4 @@
-"""What is said about a stream whose telegrams are odd, wrong or missing: once, or at most once a minute."""
+"""Warnings about a stream whose telegrams are odd, wrong or missing: once, or at most once a minute."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _MOST_REMARKS: Final = 100
 
 
 class Warner:
-    """Warns in the log; `name` is always that of the stream, as the user knows it."""
+    """Writes warnings to the log; `name` is always that of the stream, as the user knows it."""
 
     def __init__(self, log: Log, advice: Advice = LINE) -> None:
         self._log, self._advice = log, advice
@@ -21,19 +21,19 @@ class Warner:
         self._remarked: set[str] = set()
 
     def of_trouble(self, name: str, text: str) -> None:
-        """Say what a source noticed."""
+        """Log trouble that a source has noticed."""
         self._log.warning_for(text, f"{name}: {text}")
 
     def of_notice(self, name: str, text: str) -> None:
-        """Say what a source has found out."""
+        """Log what a source has found out."""
         self._log.info_for(text, f"{name}: {text}")
 
     def of_rejected(self, name: str, error: TelegramError) -> None:
-        """Say why a telegram is not believed."""
+        """Log why a telegram is rejected."""
         self._log.warning_for(error.cause, f"{name}: telegram rejected: {error.text}{self._advice[error.fault]}")
 
     def of_telegram(self, name: str, telegram: Telegram, record: Record) -> None:
-        """Say what is odd about a telegram that is believed."""
+        """Log what is odd about a telegram that is accepted."""
         if telegram.damage:
             self._once(
                 "damage",
@@ -54,7 +54,7 @@ class Warner:
             )
 
     def _remark(self, name: str, reference: str, text: str) -> None:
-        """Name an object that was not read once; a stream of strange ones does not fill the disk or the memory."""
+        """Log once that an object could not be read; no more than 100, so that neither disk nor memory fills up."""
         if len(self._remarked) < _MOST_REMARKS and reference not in self._remarked:
             self._remarked.add(reference)
             self._log.warning(f"{name}: {reference!r}: {text}")
@@ -62,16 +62,16 @@ class Warner:
                 self._log.warning(f"{name}: {_MOST_REMARKS} objects could not be read; no more of them are reported")
 
     def of_bug(self, name: str, error: Exception, cost: str = "a telegram is left out") -> None:
-        """Say that a telegram met a bug; what it holds is not said."""
+        """Log that a telegram caused a bug, without the contents of the telegram."""
         place = where(error)
         self._log.error_for(place, f"{name}: {cost}; this is a bug, please report it: {place}")
 
     def of_encryption(self, name: str, text: str) -> None:
-        """Say what is odd about how telegrams are encrypted."""
+        """Log what is odd about the encryption of telegrams."""
         self._once("encryption", f"{name}: {text}")
 
     def of_counter(self, name: str, before: int, counter: int) -> None:
-        """Say that an encrypted telegram is older than the one before it."""
+        """Log that an encrypted telegram is older than the one before it."""
         self._once(
             f"counter of {name[:100]}",
             f"{name}: the frame counter went back from {before} to {counter}: an old telegram was sent "
@@ -79,20 +79,20 @@ class Warner:
         )
 
     def of_time(self, name: str, record: Record) -> None:
-        """Say that the record has this computer's time, unless a remark has said why."""
+        """Log that the record has this computer's time, unless a remark has said why."""
         if not any("this computer's clock" in text for _, text in record.remarks) and "time" not in self._said:
             self._said.add("time")
             self._log.info(f"{name}: the telegrams contain no timestamp: this computer's clock is used")
 
     def of_end(self, name: str, data: bytes, *, is_all: bool) -> None:
-        """Say that a recording ends in a telegram, which is nobody's fault; `is_all`: there was no other."""
+        """Log that a recording ends within a telegram, which is not a fault; `is_all`: there was no other telegram."""
         text = f"{name}: the recording ends in the middle of a telegram, cut off after {len(data)} bytes"
         self._log.info(f"{text}; if it is complete, the meter never sends a !: use --crc off" if is_all else text)
 
     def of_silence(self, name: str, unfinished: bytes, heard: bytes, silence: Silence) -> None:
-        """Say that nothing came, and where to look.
+        """Log that no data is received, and where to look.
 
-        `unfinished` is the telegram that had begun, `heard` how what came since the last one began.
+        `unfinished` are the bytes of the unfinished telegram, `heard` the first bytes since the last complete one.
         """
         seconds = f"{silence.seconds:g} s"
         if heard and not holds_objects(unfinished):
@@ -104,7 +104,7 @@ class Warner:
         self._log.warning_for("silence", f"{name}: {text}")
 
     def of_unchanged(self, name: str, event: Unchanged) -> None:
-        """Say that a device has no newer telegram than the one it has given already."""
+        """Log that a device has no newer telegram than the one that it has already sent."""
         self._log.warning_for(
             "silence",
             f"{name}: the device answers with the same telegram for {event.seconds:g} s: check that "
@@ -112,7 +112,7 @@ class Warner:
         )
 
     def of_bytes(self, name: str, data: bytes, *, hold_no_telegram: bool) -> None:
-        """Say what is wrong with bytes that gave no telegram, or that they hold none."""
+        """Log what is wrong with bytes that contain no telegram, or that they contain none."""
         diagnosis = diagnose(data) or (no_telegram(data) if hold_no_telegram else None)
         if diagnosis:
             self._log.warning_for(diagnosis.cause, f"{name}: {diagnosis.text}{self._advice[diagnosis.fault]}")

@@ -1,4 +1,4 @@
-"""The table for people: `telegraf-p1 fields`, and the page docs/fields.md."""
+"""Prints the table: `telegraf-p1 fields`, and the page docs/fields.md."""
 
 import csv
 import re
@@ -9,7 +9,7 @@ from typing import Final
 from telegraf_p1.obis.kinds import Field, Row
 from telegraf_p1.obis.table import ROWS
 
-# OBIS reference → what ESPHome and dsmr_parser call it; several names are parted by `|`.
+# OBIS reference → its names in ESPHome and dsmr_parser; several names are separated by `|`.
 _PEERS: Final = Path(__file__).with_name("other_names.csv")
 
 
@@ -18,7 +18,7 @@ def _fields() -> list[tuple[Field, Row]]:
 
 
 def plain() -> str:
-    """Give all fields, one a line: name, type, unit, OBIS reference, where it is sent."""
+    """Return all fields, one per line: name, type, unit, OBIS reference, where it is sent."""
     rows = [("field", "type", "unit", "reference", "sent by")]
     rows += [(field.name, field.type, field.unit, row.reference, row.sent_by) for field, row in _fields()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -51,7 +51,7 @@ _OTHERS: Final = """
 | field | OBIS reference | ESPHome | dsmr_parser |
 |---|---|---|---|
 """
-# The heading of each group of the pattern below, to which a field belongs whose name begins so.
+# The heading for each group of the pattern below, which assigns a field to it by the beginning of its name.
 _SECTIONS: Final = {
     "energy": "Energy",
     "demand": "Demand and peaks",
@@ -77,7 +77,7 @@ _SECTION: Final = re.compile(
 
 
 def markdown() -> str:
-    """Give docs/fields.md: the same with the meaning, and the names that peers use."""
+    """Return docs/fields.md: the same with the meaning, and the names in ESPHome and dsmr_parser."""
     sections: dict[str, list[str]] = {name: [] for name in _SECTIONS}
     for field, row in _fields():
         found = _SECTION.match(field.name)

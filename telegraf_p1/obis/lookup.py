@@ -12,8 +12,8 @@ from telegraf_p1.values import base_unit
 _CHANNEL: Final = re.compile(r"0-([1-9]\d{0,2}):(.+)")
 _REMEMBERED: Final = 1024
 _ORDERS: Final = 64
-_UNIT: Final = "{unit}"  # of what an M-Bus meter counts
-# What stands for the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
+_UNIT: Final = "{unit}"  # the unit of an M-Bus meter's reading
+# What replaces the words in the name of a field: `water_2_m3`, `mbus_3_timestamp`, `relay_1_state`.
 _WORDS: Final = {
     "{medium}": r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?",
     _UNIT: "(?:m3|gj|kwh)",
@@ -22,10 +22,10 @@ _WORDS: Final = {
 
 
 class Entry(NamedTuple):
-    """A row and where it stands.
+    """A row and its place in the table.
 
-    The place settles which of two references that mean one field is taken, and the order of the
-    fields. `channel` is the M-Bus channel, 0 for none.
+    The place decides which of two references with the same field is used, and the order of the fields. `channel` is the
+    M-Bus channel, 0 for none.
     """
 
     place: int
@@ -36,9 +36,8 @@ class Entry(NamedTuple):
 class Table:
     """Rows by their references.
 
-    Raise ValueError, which names both rows, when two have one reference, or when a field would
-    have two types or two units (a database takes one type, and a graph one unit), and which names
-    the row when its kind gives values of another type.
+    Raise ValueError with both rows if two have the same reference, or if a field would have two types or two units. A
+    database accepts one type, and a graph one unit. Raise it with the row if its kind gives values of another type.
     """
 
     def __init__(self, rows: Iterable[Row] = ROWS) -> None:
@@ -46,9 +45,9 @@ class Table:
         self._fields: dict[str, tuple[Field, Row]] = {}
         for place, row in enumerate(rows):
             self._add(place, row)
-        # Gives the entry of a reference, None for an unknown one.
+        # Returns the entry of a reference, None for an unknown one.
         self.lookup: Callable[[str], Entry | None] = lru_cache(_REMEMBERED)(self._search)
-        # Gives the known ones of references, in the order of the table: most telegrams have those of the one before.
+        # Returns the known references in the order of the table. It is cached: most telegrams have the same ones.
         self.in_order: Callable[[tuple[str, ...]], list[tuple[str, Entry]]] = lru_cache(_ORDERS)(self._in_order)
 
     def _add(self, place: int, row: Row) -> None:
@@ -77,11 +76,11 @@ class Table:
         return sorted(known, key=lambda one: one[1][:2])  # by place and channel, which no two share
 
     def row(self, reference: str) -> Row | None:
-        """Give the row with exactly this reference, such as `0-n:24.1.0`."""
+        """Return the row with exactly this reference, such as `0-n:24.1.0`."""
         return self._places[reference][1] if reference in self._places else None
 
     def field(self, name: str) -> Field | None:
-        """Give the field that a value of a record belongs to, such as `{medium}_m3` for `gas_m3`."""
+        """Return the field that a value of a record belongs to, such as `{medium}_m3` for `gas_m3`, or None."""
         found = self._field_and_row(name)
         return found[0] if found else None
 

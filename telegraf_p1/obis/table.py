@@ -1,9 +1,9 @@
-"""The rows of the table: one line an OBIS reference.
+"""The rows of the table: one line per OBIS reference.
 
-To add a field, add a row; types and units stand here and nowhere else. Of two references that
-mean one field the upper one counts, and a record has its fields in this order.
-Sources: DSMR 2.2 to 5.0.2 P1 Companion Standards (NL), e-MUCS P1 (BE, through field telegrams),
-Smarty P1 1.1.3 (LU), Swedish HAN with Aidon 1.7A (SE, FI), ESO data model (LT), IEC 62056-61.
+To add a field, add a row: types and units are here and nowhere else. If two references give the same field, the upper
+one counts. A record has its fields in this order. Sources: DSMR 2.2 to 5.0.2 P1 Companion Standards (NL), e-MUCS P1
+(BE, through field telegrams), Smarty P1 1.1.3 (LU), Swedish HAN with Aidon 1.7A (SE, FI), ESO data model (LT), IEC
+62056-61.
 """
 
 from typing import Final
@@ -50,7 +50,7 @@ from telegraf_p1.obis.kinds import (
 
 # fmt: off
 ROWS: Final[tuple[Row, ...]] = (
-    # Who speaks, and when
+    # Identification and time
     Row("/", PLAIN, (Field("identification", STRING),), "all", "Identification: FLAG letters of the maker, one character, free text"),
     Row("1-3:0.2.8", IDENTIFIER, (Field("p1_version", STRING),), "NL4.0.x NL4.2.2 NL5.0.2 LU AT IL HU(Holley)", "P1 output version, two digits: 40, 42, 50"),
     Row("0-0:96.1.4", IDENTIFIER, (Field("p1_version", STRING),), "BE(all e-MUCS) CH(Groupe E)", "P1/e-MUCS version: 502 (= DSMR 5.0.2) + two digits of e-MUCS (50213 = 1.3, 50217 = 1.7, 50221 = 2.1)"),
@@ -237,7 +237,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("1-0:81.7.4", NUMBER, (Field("phase_angle_current_l1_deg", FLOAT, "deg"),), "DE(Logarex)", "Phase angle from voltage L1 to current L1"),
     Row("1-0:81.7.15", NUMBER, (Field("phase_angle_current_l2_deg", FLOAT, "deg"),), "DE(Logarex)", "Phase angle from voltage L2 to current L2"),
     Row("1-0:81.7.26", NUMBER, (Field("phase_angle_current_l3_deg", FLOAT, "deg"),), "DE(Logarex)", "Phase angle from voltage L3 to current L3"),
-    # Of the meter itself
+    # The meter itself
     Row("1-0:0.8.2", COUNTER, (Field("measurement_period_3_s", INT, "s"),), "LT(max)", "Measurement period 3"),
     Row("1-0:0.4.2", NUMBER, (Field("ct_ratio", FLOAT),), "SE(Aidon 6560)", "Current-transformer ratio"),
     Row("1-0:0.4.3", NUMBER, (Field("vt_ratio", FLOAT),), "SE(Aidon 6560)", "Voltage-transformer ratio"),
@@ -291,7 +291,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("6-0:1.0.0", NUMBER, (Field("cooling_gj", FLOAT, "GJ"),), "NL2.2(text)", "Cooling reading (2.2 text)"),
     Row("8-0:0.0.0", IDENTIFIER, (Field("water_meter_id", STRING),), "NL2.2(text)", "Water meter serial (2.2 text)"),
     Row("8-0:1.0.0", NUMBER, (Field("water_m3", FLOAT, "m3"),), "NL2.2(text)", "Water reading (2.2 text)"),
-    # What is read of an optical port only. Heat meters leave A, B and E out, and send codes of their own (6.8, 6.26, 9.21)
+    # Sent on optical ports only. Heat meters leave out A, B and E, and send codes of their own (6.8, 6.26, 9.21)
     Row("1-0:0.1.0", COUNTER, (Field("billing_resets", INT),), "P0", "Number of resets: of billing periods that have ended"),
     Row("1-0:96.7.0", COUNTER, (Field("power_failures", INT),), "P0", "Number of power failures (short: C.7.0)"),
     Row("5-0:9.21.0", METER_PLAIN, (Field("meter", TAG),), "P0 heat (Landis+Gyr)", "Serial number of the heat meter (short: 9.21)"),
@@ -303,7 +303,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("5-0:6.32.0", COUNTER, (Field("heat_missing_time_h", INT, "h"),), "P0 heat (Landis+Gyr)", "Hours in which it could not measure (short: 6.32)"),
     Row("5-0:9.31.0", COUNTER, (Field("heat_flow_time_h", INT, "h"),), "P0 heat (Landis+Gyr)", "Hours in which water flowed (short: 9.31)"),
     Row("5-0:97.97.0", PLAIN, (Field("error_register", STRING),), "P0 heat", "Error register (short: F or F.F)"),
-    # Other spellings, and what other channels send
+    # Misprints, and unusual channels
     Row("0-0:32.32.0", COUNTER, (Field("voltage_sags_l1", INT),), "LU (document only)", "Misprint of 1-0:32.32.0 in the LU table (voltage sags L1)"),
     Row("0-0:32.36.0", COUNTER, (Field("voltage_swells_l1", INT),), "LU (document only)", "Misprint of 1-0:32.36.0 in the LU table (voltage swells L1)"),
     Row("0-0:52.32.0", COUNTER, (Field("voltage_sags_l2", INT),), "LU (document only)", "Misprint of 1-0:52.32.0 in the LU table (voltage sags L2)"),

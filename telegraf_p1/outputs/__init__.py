@@ -1,8 +1,9 @@
-"""Where records go: lines on stdout, MQTT topics, and statistics beside them.
+"""Where records go: lines on stdout, MQTT topics, and statistics.
 
-An output is a function that takes the records of what came together. It raises UsageError when it is made, for what
-the user has to change. Its own trouble it deals with itself, since a record must not be lost for it: an OSError that
-leaves it means that stdout cannot be written. Nothing tells it of the end, which does not wait.
+An output is a function that takes the records of one `read`. The function that makes one raises UsageError for what the
+user has to change. An output handles its own errors, since no record may be lost because of them: an OSError that it
+raises means that stdout cannot be written. It is not told about the end of the program, which does not wait for it.
+
 To add one: a file here, an option in `commands/run.py`, and its place in `_outputs` there.
 """
 

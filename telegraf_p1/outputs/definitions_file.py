@@ -1,4 +1,4 @@
-"""Reads a definitions file: TOML with rows that add to the table, rename, or send elsewhere.
+"""Reads a definitions file: TOML with rows that add values to the table, rename them, or send them elsewhere.
 
 See docs/publish.md and examples/metertrekker.toml.
 """
@@ -18,13 +18,13 @@ from telegraf_p1.obis.table import ROWS
 from telegraf_p1.outputs.mapping import LONGEST_TOPIC, Mapping, Place
 
 _MOST_BYTES: Final = 1024 * 1024
-_MOST_DOTS: Final = 100  # in a key: tomllib's time grows with their square, and two levels are all that there is
-# What a row may have as its type: how its value is read.
+_MOST_DOTS: Final = 100  # in a key: tomllib's time grows with their square, and no valid key has more than one
+# The types that a row may have, and how its value is read.
 _KINDS: Final[dict[Type, str]] = {"float": kinds.NUMBER, "integer": kinds.COUNTER, "string": kinds.TEXT}
 _TYPES: Final[dict[str, Type]] = {type_: type_ for type_ in _KINDS}
 _ROW_KEYS: Final = ("reference", "value", "field", "tag", "type", "unit", "measurement", "topic")
 _FILE_KEYS: Final = ("measurement", "only", "row", "time")
-# What these tell is needed for other values, and a row of the user's would take it away.
+# Other values depend on these kinds, and a row of the user's would replace them.
 _NEEDED: Final = {
     kinds.TIME: "the time of the record",
     kinds.TIME_OF_DAY: "the time of the record",
@@ -32,15 +32,15 @@ _NEEDED: Final = {
     kinds.MBUS_TYPE: "what an M-Bus meter measures",
 }
 _ANOTHER_NAME: Final = "choose another name, or add a row for that value too"
-_METER: Final = "meter"  # comes from one of several references: a row may take one, and a row the tag itself
-# For a message: a name such as the words in a field's name make.
+_METER: Final = "meter"  # comes from one of several references: a row may use one, and another row the tag itself
+# Examples for the words in a field's name, for messages.
 _EXAMPLES: Final = {"{medium}": "gas", "{unit}": "m3", "{n}": "1"}
 
 
 def load(path: str, measurement: str) -> Mapping:
-    """Read a file; `measurement` is that of rows which name none.
+    """Read a file; `measurement` is that of rows without one of their own.
 
-    Raise ValueError with file, line and reason for what cannot be.
+    Raise ValueError with file, line and reason if the file is not valid.
     """
     try:
         text = _text(path)
@@ -55,10 +55,10 @@ def load(path: str, measurement: str) -> Mapping:
 
 
 def _text(path: str) -> str:
-    """Give what stands in a file; raise ValueError for what is none of ours, and OSError."""
+    """Return the text of a file; raise ValueError if it cannot be a definitions file, and OSError."""
     if not stat.S_ISREG(Path(path).stat().st_mode):
         raise ValueError("a definitions file must be a regular file")
-    # Some of the kernel's files look regular and wait when they are read.
+    # Some of the kernel's files look regular, but reading them blocks.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         data = file.read(_MOST_BYTES + 1) or b""
     if len(data) > _MOST_BYTES:
@@ -75,7 +75,7 @@ def _text(path: str) -> str:
 
 
 class _Read(NamedTuple):
-    """A row that was understood; `about` is the value of the table that it gives, "" for one that is not in it."""
+    """A valid row; `about` is the name of its value in the table, "" if it is not in the table."""
 
     number: int
     about: str
@@ -84,7 +84,7 @@ class _Read(NamedTuple):
 
 
 class _File:
-    """What has been understood of a file so far."""
+    """What was read of a file so far."""
 
     def __init__(self, path: str, text: str, measurement: str) -> None:
         self._path = path
@@ -95,7 +95,7 @@ class _File:
         self._read: list[_Read] = []
         self._names: set[tuple[str, str]] = set()  # measurement and name
         self._topics: set[str] = set()
-        self._by_value: dict[str, bool] = {}  # of each value of the table that a row is about
+        self._by_value: dict[str, bool] = {}  # value of the table → whether its row names it, or its reference
 
     def mapping(self, content: dict[str, Any]) -> Mapping:
         for key, value in content.items():
@@ -145,7 +145,7 @@ class _File:
         self._read.append(_Read(number, about, field.unit, self._places[value]))
 
     def _check_against_table(self) -> None:
-        """Refuse a name or topic that a value of the table has, unless a row gives that value another."""
+        """Refuse a name or topic of another value of the table, unless a row gives that value another one."""
         for number, about, unit, place in self._read:
             key = "tag" if place.is_tag else "field"
             if place.measurement == self._measurement and place.name != about and self._is_taken(place.name):
@@ -160,7 +160,7 @@ class _File:
                 self._refuse("unit", f"{place.name!r} has the unit {known.unit}: {_ANOTHER_NAME}", number)
 
     def _as_in_table(self, name: str, type_: Type, unit: str) -> str:
-        """Give the name of a reference that is not in the table when it is one more for that value, else nothing."""
+        """Return the name if a reference is one more for the value of the table with this name, else an empty text."""
         known = DEFAULT.field(name)
         return name if known and known.type == type_ and known.unit in ("", unit) else ""
 
@@ -204,7 +204,7 @@ class _File:
         return topic
 
     def _by_reference(self, row: dict[str, str], name: str, number: int) -> tuple[str, Field]:
-        """Add the row to the table; give the name of its value, and what that is: its name in the table, type, unit."""
+        """Add the row to the table; return the name of its value, and its field with the name in the table."""
         reference = self._reference(row["reference"], number)
         if reference in self._rows:
             self._refuse("reference", f"{reference} already has a row above", number)
@@ -220,15 +220,15 @@ class _File:
             self._refuse("unit", f"unit {unit!r} is unknown, or does not fit {reference}", number)
         type_ = _TYPES[row["type"]] if "type" in row else own.type
         kind = _KINDS[type_] if "type" in row or not known else known.kind
-        if type_ == "tag":  # the identifier: here a value as any other
+        if type_ == "tag":  # the identifier is an ordinary value here
             type_, kind = "string", {kinds.METER: kinds.TEXT, kinds.METER_PLAIN: kinds.PLAIN}[kind]
-        # Named as in the file, so that a value with the same name from elsewhere stays what it is.
+        # With the reference in its name, so that a value of the table with the same name stays what it is.
         value = f"{reference} {name}"
         self._rows[reference] = Row(reference, kind, (Field(value, type_, unit),))
         return value, Field(own.name, type_, unit)
 
     def _reference(self, spelled: str, number: int) -> str:
-        """Give a reference as telegrams are read, without `*255`."""
+        """Return a reference in the spelling that `telegram.py` uses, without `*255`."""
         is_any_channel = spelled.startswith("0-n:")
         reference = telegram.reference(spelled.replace("0-n:", "0-1:", 1)) if spelled.isascii() else None
         if reference is None:
@@ -236,7 +236,7 @@ class _File:
         return reference.replace("0-1:", "0-n:", 1) if is_any_channel else reference
 
     def _known(self, reference: str, number: int) -> Row | None:
-        """Give the row of the table that a row of the file takes the place of; refuse where it cannot."""
+        """Return the row of the table that a row of the file replaces, or None; refuse if it cannot be replaced."""
         entry = DEFAULT.lookup(reference)
         known = entry.row if entry else DEFAULT.row(reference)
         if known is None:
@@ -249,7 +249,7 @@ class _File:
         return known
 
     def _by_value_of(self, row: dict[str, str], number: int) -> tuple[str, Field]:
-        """Give the value that a row names, and its field."""
+        """Return the value that a row names, and its field."""
         value = row["value"]
         field = Field("topic", "tag") if value == "topic" else DEFAULT.field(value)
         if field is None:
@@ -262,7 +262,7 @@ class _File:
     def _name(self, key: str, name: object, number: int | None = None) -> str:
         try:
             if name == "time":
-                raise ValueError  # noqa: TRY301  a word of the database's own
+                raise ValueError  # noqa: TRY301  reserved by the database
             return lineproto.check_measurement(str(name))
         except ValueError:
             self._refuse(
@@ -283,7 +283,7 @@ class _File:
 
 
 def _example(field: Field) -> str:
-    """Give a name that a field may have: `gas_m3` for `{medium}_{unit}`."""
+    """Return an example of a field's name: `gas_m3` for `{medium}_{unit}`."""
     name = field.name
     for word, example in _EXAMPLES.items():
         name = name.replace(word, example)

@@ -1,8 +1,8 @@
-"""`--history 15m`: a second, thin measurement beside the records, for graphs of years.
+"""`--history 15m`: a second, smaller measurement in addition to the records, for graphs over years.
 
-`p1_history,meter=E0043 energy_import_t1_kwh=123.456,gas_m3=12.3 …` is of each meter the first record of each 15 minutes
-(UTC): its tags, its own time, its digits, and of its fields the readings of counters and the peaks of months. What is
-no first record costs a look into a dictionary.
+`p1_history,meter=E0043 energy_import_t1_kwh=123.456,gas_m3=12.3 …` is the first record of each meter in each 15 minutes
+(UTC), with its tags, its own time and its digits. Its fields are the readings of counters and the peaks of months. Any
+other record takes only a lookup in a dictionary.
 """
 
 import re
@@ -16,12 +16,12 @@ from telegraf_p1.outputs.periods import Firsts, meter
 from telegraf_p1.record import Record
 
 _REMEMBERED: Final = 1024
-# A field of a line that the fast way made: without a definitions file, and so with a name of the table.
+# A field in a line of the fast way. There is no definitions file then, so its name is in the table.
 _FIELD: Final = re.compile(rb'([a-z0-9_]++)=(?:"(?:[^"\\]|\\.)*+"|[^" ,]++)[ ,]')
 
 
 class History:
-    """An output that writes the counters of the first record of each period."""
+    """An output that writes the counters in the first record of each period."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class History:
         self._names = [lineproto.before_fields(name)[:-1].encode() for name in (own, _history(own))]
 
     def output(self, records: Sequence[Record]) -> None:
-        """Write what is the first of its period."""
+        """Write the records that are the first of their period."""
         found = [line for record in records if self._firsts.is_first(record) for line in self._lines(record)]
         if found:
             self._write(found)
@@ -51,7 +51,7 @@ class History:
                 yield f"{line}\n".encode()
 
     def _of_line(self, record: Record) -> Iterator[bytes]:
-        """Take the fields that are wanted out of a line."""
+        """Yield a line with the wanted fields of a line."""
         line = record.line
         own, history = self._names
         head = meter(record, self._mapping.measurement)

@@ -1,6 +1,6 @@
-"""How values leave: the measurement, the field or tag, and the MQTT topic of each.
+"""Where each value goes: its measurement, its field or tag, and its MQTT topic.
 
-Without a definitions file a record stays as it is and each value has its field's name as topic.
+Without a definitions file a record stays as it is, and the topic of a value is its field's name.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _MOST_METERS: Final = 10_000
 
 
 class Place(NamedTuple):
-    """Where a value goes. `topic` is None when it is not published."""
+    """Where a value goes; `topic` is None if it is not published."""
 
     measurement: str
     name: str
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Mapping:
-    """What a definitions file says; see docs/publish.md. `rows` is the table with the file's own rows."""
+    """The contents of a definitions file; see docs/publish.md. `rows` is the table with the file's own rows."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Mapping:
         self._places = places or {}
         self._times = times or {}  # measurement → the value that is its time
         self._only = only
-        self._written: dict[tuple[str, ...], Value] = {}  # the time of the last record of each
+        self._written: dict[tuple[str, ...], Value] = {}  # measurement and tags → the time of the last record
 
     def records(self, record: Record) -> Iterator[tuple[str, Record]]:
-        """Give measurement and record: one, unless a row names another measurement.
+        """Yield measurement and record: one, unless a row names another measurement.
 
-        A measurement with a time of its own is given when that time has moved on.
+        The record for a measurement with a time of its own is yielded only if that time has changed.
         """
         for measurement, part in self.parts(record).items():
             if measurement not in self._times:
@@ -57,9 +57,9 @@ class Mapping:
                 yield measurement, part._replace(time_ns=int(time) * _NS)
 
     def parts(self, record: Record, is_wanted: Callable[[str], bool] | None = None) -> dict[str, Record]:
-        """Give what a record has for each measurement, with the record's time; of fields only the values wanted.
+        """Return a record's part for each measurement, with the record's time, and only with the wanted fields.
 
-        `is_wanted` is asked with a value's name in the table, whatever it leaves under.
+        `is_wanted` is called with the name of a value in the table, not with the name under which it is written.
         """
         if not self._places and not is_wanted:
             return {self.measurement: record}
@@ -70,13 +70,13 @@ class Mapping:
                 continue
             part = parts.setdefault(place.measurement, record._replace(tags={}, fields={}))
             of_part: dict[str, Any] = part.tags if place.is_tag else part.fields
-            # A row of the file goes before a value of the table that has its name.
+            # A row of the file takes precedence over a value of the table with the same name.
             if value_name in self._places or place.name not in of_part:
                 of_part[place.name] = _text(value) if place.is_tag else value
         return parts
 
     def topics(self, record: Record) -> Iterator[tuple[str, str]]:
-        """Give topic and text of each value that has a topic."""
+        """Yield topic and text of each value that has a topic."""
         for name, value in record.fields.items():
             place = self._place(name, is_tag=False)
             if place is not None and place.topic is not None:

@@ -1,8 +1,8 @@
-"""`--publish mqtt://user@host/root`: each value on an MQTT topic of its own, beside the records.
+"""`--publish mqtt://user@host/root`: publishes each value on its own MQTT topic, in addition to the records.
 
-Retained, QoS 0, when it has changed and once a minute. The broker is no reason to lose a record or
-to wait: while it is away nothing is published, and everything once it is back. `{meter}` in the
-root is the equipment identifier. The password comes from P1_MQTT_PASSWORD.
+Retained, QoS 0, when a value has changed and once a minute. No record is lost or delayed because of the broker: while
+it is unavailable nothing is published, and all values when it is connected again. `{meter}` in the root is the
+equipment identifier. The password comes from P1_MQTT_PASSWORD.
 """
 
 import time
@@ -25,25 +25,25 @@ _REPEAT_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 60
 _MOST_TOPICS: Final = 100_000
 _METER: Final = "{meter}"
-_NAME: Final = 200  # characters of the option that a message shows
+_NAME: Final = 200  # characters of the option that are shown in messages
 _AGAIN_S: Final = 1.0
 
 
 class _Client(Client):
-    """A client whose thread outlives what paho does not expect: the next connection may do."""
+    """A client whose thread survives errors that paho does not expect: the next connection may work."""
 
     def __init__(self, whom: Trust | None, trouble: Callable[[str], None]) -> None:
         super().__init__(whom)
         self._trouble = trouble
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:  # noqa: FBT001, FBT002
-        """Do what paho's thread does, for ever."""
+        """Do what paho's thread does, and start again after an error."""
         while True:
             try:
                 return super().loop_forever(timeout, retry_first_connection)
             except ProtocolError as error:
                 self._trouble(str(error))
-            except Exception as error:  # noqa: BLE001  else nothing is published any more, and nobody is told
+            except Exception as error:  # noqa: BLE001  otherwise nothing would be published any more, without a message
                 self._trouble(f"the connection failed with {where(error)}")
             time.sleep(_AGAIN_S)
             self.connect_async(self.host, self.port)
@@ -51,7 +51,7 @@ class _Client(Client):
     def _create_socket(self) -> Any:
         try:
             return super()._create_socket()
-        except OSError as error:  # paho tells nobody which
+        except OSError as error:  # paho reports it to nobody
             self._trouble(f"the broker is unreachable: {error.strerror or error}")
             raise
 
@@ -60,7 +60,7 @@ class Publisher:
     """Publishes records; a thread of paho's keeps the connection."""
 
     def __init__(self, text: str, mapping: Mapping, log: Log) -> None:
-        """Raise UsageError for what is no broker."""
+        """Raise UsageError if the text is not the URL of a broker."""
         url = parse(text)
         if url.scheme not in PORTS or not url.host:
             raise UsageError(f"--publish {text!r}: write mqtt://host/root or mqtts://host/root")
@@ -80,12 +80,12 @@ class Publisher:
         self._client.on_disconnect = lambda *arguments: self._trouble(f"connection to the broker lost: {arguments[3]}")
 
     def start(self) -> None:
-        """Begin to connect, in the background."""
+        """Start to connect, in the background."""
         self._client.connect_async(*self._address)
         self._client.loop_start()
 
     def publish(self, records: Sequence[Record]) -> None:
-        """Publish what has changed or was not published for a minute."""
+        """Publish the values that have changed, or were not published for a minute."""
         for record in records:
             self._publish(record)
 
@@ -93,12 +93,12 @@ class Publisher:
         if self._client.is_behind():
             self._say("the broker accepts values more slowly than they come; some are skipped")
         if not self._client.is_connected() or self._client.is_behind():
-            self._last.clear()  # all of it, once the broker is back
+            self._last.clear()  # publish all values once the broker is available
             return
         now = time.monotonic()
         root = self._root.replace(_METER, level(record.tags.get("meter", "unknown")))
         for topic, text in self._mapping.topics(record):
-            # Old names may begin with a slash; a root goes before it.
+            # Topics may begin with a slash, which is dropped after a root.
             name = f"{root}/{topic.removeprefix('/')}" if root else topic
             before, at = self._last.get(name, ("", -_REPEAT_S))
             if text != before or now - at >= _REPEAT_S:
@@ -108,7 +108,7 @@ class Publisher:
             self._last.clear()
 
     def _send(self, topic: str, text: str) -> None:
-        """Publish a value; one that cannot be costs no other, and no record."""
+        """Publish a value; if that fails, no other value and no record is lost."""
         if len(topic.encode()) > LONGEST_TOPIC:
             self._say(f"a value is left out, because its topic would be longer than {LONGEST_TOPIC} bytes")
             return
@@ -130,7 +130,7 @@ class Publisher:
                 self._log.info(f"{self._name}: connection restored")
 
     def _trouble(self, reason: str) -> None:
-        """Say that nothing is published; a broker that hangs up each second is no reason for a line each."""
+        """Log that nothing is published: once until a connection succeeds, and at most once a minute per reason."""
         if not self._in_trouble:
             self._in_trouble = True
             self._is_said |= self._log.warning_for(

@@ -1,8 +1,8 @@
-"""`--every 10s`, `--emit signal`: fewer records than telegrams. The others are let go, before all outputs.
+"""`--every 10s`, `--emit signal`: fewer records than telegrams. The others are dropped before all outputs.
 
-What is let go counts as dealt with. So does a record that waits for a signal: most of those are never written, since a
-newer one takes their place, and when the program ends the newest one is lost.
-Where a meter is asked for its telegrams (`Connection.want`) it is asked for no more than are to be written.
+A record that is dropped counts as written. So does one that waits for a signal. Most of those are never written, since
+a newer one replaces them. The newest one is lost when the program ends. A meter that sends telegrams on request
+(`Connection.want`) is asked only for those that are to be written.
 """
 
 import threading
@@ -17,12 +17,12 @@ from telegraf_p1.outputs.periods import MOST_METERS, Firsts, meter
 from telegraf_p1.record import Record
 
 _NS: Final = 1_000_000_000
-# A meter that speaks each second tells the first one of a period, too, when it is asked so long before.
+# A meter that sends each second, if it is asked this long before a period begins, sends the first telegram of it, too.
 _EARLY_S: Final = 1.0
 
 
 class _Pace(ABC):
-    """An output before other ones; `want` says whether a telegram is wanted now."""
+    """An output in front of others; `want` is told whether a telegram is wanted now."""
 
     def __init__(self, outputs: Sequence[Output], want: Callable[[bool], None]) -> None:
         self._outputs, self._want = outputs, want
@@ -37,7 +37,7 @@ class _Pace(ABC):
 
 
 class Every(_Pace):
-    """Lets the first record of each period of a meter's clock pass."""
+    """Passes on the first record of each period of a meter's clock."""
 
     def __init__(
         self, seconds: float, outputs: Sequence[Output], measurement: str, want: Callable[[bool], None]
@@ -48,17 +48,17 @@ class Every(_Pace):
         self._wanted_at = 0.0  # monotonic
 
     def start(self) -> None:
-        """Begin to say when a telegram is wanted."""
+        """Start the thread that says when a telegram is wanted again."""
         threading.Thread(target=self._repeat, name="every", daemon=True).start()
 
     def output(self, records: Sequence[Record]) -> None:
-        """Pass on what is the first of its period."""
+        """Pass on the records that are the first of their period."""
         first = [record for record in records if self._firsts.is_first(record)]
         if not first:
             return
         self._write(first)
         period_ns = self._firsts.period_ns
-        left = period_ns - (first[-1].time_ns or 0) % period_ns  # of the period
+        left = period_ns - (first[-1].time_ns or 0) % period_ns  # until the period ends, in ns
         rest = left / _NS - _EARLY_S
         if rest > 0:
             self._wanted_at = time.monotonic() + rest
@@ -74,23 +74,23 @@ class Every(_Pace):
 
 
 class AtSignals(_Pace):
-    """Passes the newest record of each meter on when Telegraf asks; who has none then, its next one."""
+    """Passes on the newest record of each meter when Telegraf asks; if a meter has none, the next one."""
 
     def __init__(self, outputs: Sequence[Output], measurement: str, want: Callable[[bool], None]) -> None:
         super().__init__(outputs, want)
         self._measurement = measurement
         self._lock = threading.Lock()
         self._is_asked = False  # whether Telegraf has ever asked
-        self._newest: dict[bytes, Record | None] = {}  # None: nothing since it was written; not in it: the next is due
+        self._newest: dict[bytes, Record | None] = {}  # None: nothing new; missing: the next one is due
         self._failed: Exception | None = None
 
     def start(self) -> None:
-        """Begin to wait for signals; until the first one no telegram is wanted."""
+        """Start to wait for signals; until the first one no telegram is wanted."""
         self._want(False)
         threading.Thread(target=self._repeat, name="signals", daemon=True).start()
 
     def output(self, records: Sequence[Record]) -> None:
-        """Keep the newest ones, and pass those on that are due."""
+        """Keep the newest records, and pass on those that are due."""
         with self._lock:
             if self._failed:
                 raise self._failed
@@ -100,7 +100,7 @@ class AtSignals(_Pace):
                 self._want(False)
 
     def signal(self) -> None:
-        """Telegraf asks."""
+        """Handle a signal of Telegraf: write what was kept."""
         with self._lock:
             self._is_asked = True
             newest = {whose: record for whose, record in self._newest.items() if record}
@@ -123,5 +123,5 @@ class AtSignals(_Pace):
             execd.wait_for_signal()
             try:
                 self.signal()
-            except Exception as error:  # noqa: BLE001  the main thread raises it, which knows what to say
+            except Exception as error:  # noqa: BLE001  the main thread raises it again, and handles it
                 self._failed = error

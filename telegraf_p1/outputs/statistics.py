@@ -1,7 +1,8 @@
-"""`--stats 60s`: a second measurement about the plugin itself, beside the records.
+"""`--stats 60s`: a second measurement about the plugin itself, in addition to the records.
 
 `p1_stats,source=/dev/ttyUSB0 accepted=3600i,rejected=2i,rejected_crc=2i,bytes=3284012i,reconnects=1i,age_s=0.412 …`
-All but the age count from the start of the plugin.
+
+All fields but the age count from the start of the plugin.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ _NS: Final = 1_000_000_000
 
 
 def record(interpreter: Interpreter, source: str, now_ns: int) -> Record:
-    """Give what an interpreter has counted; `age_s` is the time since the last telegram, or since the start."""
+    """Return what an interpreter has counted; `age_s` is the time since the last telegram, or since the start."""
     fields: dict[str, Decimal | int | str] = {"accepted": interpreter.accepted, "rejected": interpreter.rejected}
     for cause, count in sorted(interpreter.rejected_by_cause.items()):
         fields[f"rejected_{cause.replace('-', '_')}"] = count
@@ -31,12 +32,12 @@ def record(interpreter: Interpreter, source: str, now_ns: int) -> Record:
 def start(
     interpreter: Interpreter, source: str, measurement: str, every_s: float, write: Callable[[list[bytes]], None]
 ) -> None:
-    """Write a line now and then, also while no telegram comes."""
+    """Write a line every `every_s` s, also while no telegrams come."""
 
     def repeat() -> None:
         while True:
             time.sleep(every_s)
-            # A stdout that cannot be written is the main thread's to say.
+            # The main thread reports a stdout that cannot be written.
             with contextlib.suppress(OSError):
                 line = lineproto.line(record(interpreter, source, time.time_ns()), f"{measurement}_stats")
                 write([f"{line}\n".encode()])

@@ -1,4 +1,4 @@
-"""Records as lines, on stdout: one for each measurement that a record has."""
+"""Writes records as lines to stdout: one for each measurement that a record has."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from telegraf_p1.record import Record
 def lines(
     write: Callable[[list[bytes]], object], mapping: Mapping, as_text: Callable[[Record, str], str] = lineproto.line
 ) -> Output:
-    """Give the output that writes records with `write`; `as_text` turns one into a line, or an empty one."""
+    """Return the output that writes records with `write`; `as_text` turns a record into a line, which may be empty."""
 
     def output(records: Sequence[Record]) -> None:
         found: list[bytes] = []

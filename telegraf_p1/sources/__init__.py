@@ -1,8 +1,7 @@
-"""Where telegrams come from: one file a kind, chosen by the scheme of a URL.
+"""Where telegrams come from: one file per kind of source, chosen by the scheme of a URL.
 
-To add one: a file with a function `source(url)` that checks the URL and gives a source as
-`connection.py` describes it, and a line in `_KINDS`; `tests/test_sources.py` asks of all of them
-what the contract promises.
+To add one: a file with a function `source(url)` that checks the URL and returns a source as `connection.py` describes
+it, and a line in `_KINDS`. `tests/test_sources.py` checks that all of them keep the contract.
 """
 
 from typing import Final, NamedTuple, cast
@@ -14,10 +13,10 @@ from telegraf_p1.url import UsageError, parse
 
 
 class _Kind(NamedTuple):
-    """The module of a kind of source, how its URL looks, and where its users look for a fault.
+    """The module of a kind of source, an example of its URL, and where its users should look for a fault.
 
-    `needs` is a package that it needs beside those we install. One that `asks` for each telegram does so as
-    often as its option `every` says.
+    `needs` is a package that it needs in addition to those we install. One that `asks` requests each telegram, as often
+    as its option `every` says.
     """
 
     module: str
@@ -27,7 +26,7 @@ class _Kind(NamedTuple):
     asks: bool = False
 
 
-# By scheme. A module is loaded when it is used, so that nobody pays for another's library.
+# By scheme. A module is loaded when it is used, so that its libraries cost nothing elsewhere.
 _KINDS: Final = {
     "serial": _Kind("serial_port", "/dev/ttyUSB0", LINE),
     "auto": _Kind("auto", "auto:", LINE),
@@ -54,9 +53,9 @@ EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 
 
 def open_source(text: str, **more: str) -> Source:
-    """Give the source that `text` names, checked but not connected; raise UsageError.
+    """Return the source for the URL `text`, checked but not connected; raise UsageError.
 
-    `more` are options as if they stood in its query.
+    `more` are options in addition to those in its query.
     """
     url = parse(text)
     url.query.update(more)
@@ -71,12 +70,12 @@ def open_source(text: str, **more: str) -> Source:
 
 
 def asks(text: str) -> bool:
-    """Whether a source asks for each telegram, as often as `--every` says."""
+    """Whether a source requests each telegram, as often as `--every` says."""
     kind = _KINDS.get(parse(text).scheme)
     return kind is not None and kind.asks
 
 
 def advice(text: str) -> Advice:
-    """Say where to look for the faults of a source."""
+    """Return the advice on where to look for the faults of a source."""
     kind = _KINDS.get(parse(text).scheme)
     return kind.advice if kind else LINE

@@ -1,7 +1,7 @@
-"""The one serial port where a meter speaks: `auto:`, or `auto:/dev/ttyUSB*` for those that a pattern names.
+"""Finds the serial port of the meter: `auto:`, or among those that match a pattern: `auto:/dev/ttyUSB*`.
 
-All ports are listened to at once, each with the search for its settings, and the first that sends a telegram is taken.
-A port that is plugged in meanwhile is listened to as well. The options are those of a serial port.
+All ports are read at once, and the settings of each are detected. The first one that sends a telegram is used. A port
+that is plugged in meanwhile is read as well. The options are those of a serial port.
 """
 
 import errno
@@ -19,22 +19,22 @@ from telegraf_p1.sources.line_search import holds_encrypted
 from telegraf_p1.sources.serial_port import Plan, Port
 from telegraf_p1.url import Url, UsageError
 
-_LOOK_AROUND_S: Final = 1.0  # for ports that are plugged in
-_AGAIN_S: Final = 10.0  # for one that could not be opened: to try it disturbs who has it open
-_ENOUGH_S: Final = 30.0  # in which each meter speaks three times
+_LOOK_AROUND_S: Final = 1.0  # between two searches for new ports
+_AGAIN_S: Final = 10.0  # until one that could not be opened is tried again: that disturbs whoever has it open
+_ENOUGH_S: Final = 30.0  # in which each meter sends three times
 _LONGEST: Final = 16 * 1024  # bytes of a telegram
-# What no other device says: an identification line, then an object, then a `!` where a line begins or behind the last
-# object (Aidon), or the next identification (meters that send no `!`).
+# What no other device sends: an identification line, then an object. Then a `!` at the start of a line or after the
+# last object (Aidon), or the next identification (meters that send no `!`).
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[^()\r\n]{0,80}\r?\n")
 _OBJECT: Final = re.compile(rb"[\r\n]\d-\d{1,3}:\d{1,3}\.\d{1,3}\.\d")
 _END: Final = re.compile(rb"[\r\n)]!|[\r\n]/[A-Za-z]{3}")
-_NO_PLUG: Final = ("rfcomm", "ttyGS")  # Bluetooth; what this computer is to another one
+_NO_PLUG: Final = ("rfcomm", "ttyGS")  # Bluetooth; ports that this computer offers to another one by USB
 STABLE_NAMES: Final = Path("/dev/serial/by-id")
 _TTYS: Final = Path("/sys/class/tty")
 
 
 def source(url: Url) -> Source:
-    """Read the port where a meter speaks; none there raises OSError."""
+    """Return a source that reads the port of the meter; it raises OSError if there is no port."""
     if url.host or (url.path and (not url.path.startswith("/") or not url.path.strip("/"))):
         raise UsageError(f"source {url.text!r}: write auto:, or a pattern for the names of ports, auto:/dev/ttyUSB*")
     ports = _Ports(url)
@@ -42,12 +42,12 @@ def source(url: Url) -> Source:
         ports.names()
     except ValueError as error:
         raise UsageError(f"source {url.text!r}: {error}") from None
-    Plan(url._replace(path="/dev/null"))  # the options are wrong now or never
+    Plan(url._replace(path="/dev/null"))  # only to check the options
     return partial(_Listening, ports)
 
 
 class _Ports:
-    """The ports that may be taken; what was found out about each, and what was said, outlives a connection."""
+    """The ports that may be used. What is known about each, and what was logged, is kept when a connection is lost."""
 
     def __init__(self, url: Url) -> None:
         self._url = url
@@ -56,27 +56,27 @@ class _Ports:
         self.taken = ""
 
     def names(self) -> list[str]:
-        """Give the names of those that are there."""
+        """Return the names of the ports that exist."""
         if not self._url.path:
             return cables()
         return sorted(str(name) for name in Path("/").glob(self._url.path.lstrip("/")))
 
     def plan(self, name: str) -> Plan:
-        """Give what is known of a port."""
+        """Return what is known of a port."""
         if name not in self._plans:
             self._plans[name] = Plan(self._url._replace(path=name))
         return self._plans[name]
 
     def missing(self) -> str:
-        """Say what is waited for, when none is there."""
+        """Return the message for the case that there is no port."""
         which = f"no port matches {self._url.path}" if self._url.path else "no serial port found"
         return f"{which}: plug the cable in"
 
 
 def cables() -> list[str]:
-    """Give the serial ports that may have a cable, by the names that stay the same where there are such.
+    """Return the serial ports that may have a cable, by the names that do not change if there are such.
 
-    `check` looks at these, too.
+    `check` uses this, too.
     """
     from serial.tools import list_ports
 
@@ -86,7 +86,7 @@ def cables() -> list[str]:
 
 
 def _may_be_a_cable(name: str) -> bool:
-    """Whether it is none of the ports that have no plug: without hardware, of Bluetooth, of the system's console."""
+    """Whether a port may have a plug: not one without hardware, of Bluetooth, or of the system's console."""
     try:
         consoles = (_TTYS / "console" / "active").read_text("ascii").split()
     except OSError:
@@ -99,7 +99,7 @@ def _may_be_a_cable(name: str) -> bool:
 
 
 class _Candidate:
-    """A port that is listened to: what it said so far that may be text, and when it was last heard (s)."""
+    """A port that is being read: what it has sent that may be text, and when it last sent something (monotonic, s)."""
 
     def __init__(self, port: Port, now: float) -> None:
         self.port = port
@@ -109,13 +109,13 @@ class _Candidate:
         self.has_spoken = False
 
     def hear(self, now: float) -> bool:
-        """Read what is there; give whether a telegram is in what it said so far."""
+        """Read what has arrived; return whether it contains a telegram by now."""
         self._heard_at, self._is_quiet, self.has_spoken = now, False, True
         self._keep(self.port.take())
         return self._has_meter()
 
     def wait(self, now: float) -> None:
-        """Tell the port when it is quiet."""
+        """Tell the port when it has been silent for PAUSE_S."""
         if now - self._heard_at >= events.PAUSE_S and not self._is_quiet:
             self._is_quiet = True
             self._keep(self.port.quiet(Pause(events.PAUSE_S)))
@@ -134,7 +134,7 @@ class _Candidate:
 
 
 class _Listening(Connection):
-    """All ports at once until one is taken, and then that one."""
+    """All ports at once until one is chosen, and then only that one."""
 
     def __init__(self, ports: _Ports) -> None:
         self._ports = ports
@@ -144,11 +144,11 @@ class _Listening(Connection):
         self._looked_at = -_LOOK_AROUND_S
         self._patience_s = _ENOUGH_S
         self._began_at = time.monotonic()
-        self._refused: dict[str, tuple[float, str]] = {}  # when (s) and why these could not be opened
+        self._refused: dict[str, tuple[float, str]] = {}  # port → when (monotonic, s) and why it could not be opened
         self._first = self._open_new(time.monotonic())
 
     def read(self) -> list[Event]:
-        """Wait for what there is to tell; see `Connection`."""
+        """Wait for events; see `Connection`."""
         found, self._first = self._first, []
         while not found:
             found = self._read_on(self._taken) if self._taken else self._listen()
@@ -170,7 +170,7 @@ class _Listening(Connection):
                     candidate.wait(now)
                 elif candidate.hear(now):
                     return self._take(name)
-            except OSError:  # it was pulled out
+            except OSError:  # it was unplugged
                 self._drop(name)
         found = self._open_new(now) if now - self._looked_at >= _LOOK_AROUND_S else []
         if now - self._began_at >= self._patience_s:
@@ -179,7 +179,7 @@ class _Listening(Connection):
         return found
 
     def _open_new(self, now: float) -> list[Event]:
-        """Listen to the ports that are there now; give what there is to say, or raise OSError when there is none."""
+        """Open the ports that are new; return what there is to report, or raise OSError if no port can be read."""
         self._looked_at = now
         names = self._ports.names()
         self._refused = {
@@ -216,7 +216,7 @@ class _Listening(Connection):
         self._candidates.pop(name).port.close()
 
     def _complaint(self) -> list[Event]:
-        """Say that no port has a telegram, and give what the one has said that said most, for the diagnosis."""
+        """Report that no port has a telegram; add the data of the port that sent the most, for the diagnosis."""
         loudest = max(self._candidates.values(), key=lambda candidate: len(candidate.data))
         heard = ", ".join(
             f"{name} ({'data, no telegram' if candidate.has_spoken else 'no data'})"
@@ -229,13 +229,13 @@ class _Listening(Connection):
         return found
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
-        """Pass it on; until a port is taken each meter is asked."""
+        """Pass it on to the chosen port; until there is one, each meter is asked for telegrams."""
         self._is_wanted = is_wanted
         if self._taken:
             self._taken.want(is_wanted)
 
     def close(self) -> None:
-        """Let go of all ports."""
+        """Close all ports."""
         for name in list(self._candidates):
             self._drop(name)
         if self._taken:

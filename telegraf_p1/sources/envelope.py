@@ -1,16 +1,17 @@
-r"""What devices put into an MQTT message or an HTTP answer: a telegram, whole or in pieces.
+r"""Extracts a telegram, whole or in pieces, from an MQTT message or an HTTP answer of a device.
 
-It is taken out in steps, and each leaves alone what it does not know:
+This is done in steps, each of which leaves unchanged what it does not recognize:
 
 1. gzip.
-2. JSON, with or without a byte order mark: the member, at any depth, that holds a telegram as a text, as an array
-   of its lines or as an array of its bytes (Node-RED's Buffer). Tasmota's `{"SerialReceived":"…"}` holds pieces of
-   one, with line ends that JSON does not allow.
+2. JSON, with or without a byte order mark: the member, at any depth, that contains a telegram as a text, as an array of
+   its lines or as an array of its bytes (Node-RED's Buffer). Tasmota's `{"SerialReceived":"…"}` contains pieces of one,
+   with line ends that JSON does not allow.
 3. Hex digits; base64; line ends written as `\r\n`, four characters.
 4. The end of a message: that of a telegram, perhaps without its last line end, or that of a line.
 
-What is left are the bytes of the meter; they may be encrypted. Seen: DSMR-reader, Tasmota, ESPHome, HomeWizard, AMS
-bridges, Node-RED. A message is foreign: whatever it holds, nothing is raised, and time grows no faster than length.
+The result is the bytes of the meter; they may be encrypted. Seen: DSMR-reader, Tasmota, ESPHome, HomeWizard, AMS
+bridges, Node-RED. Messages are not trusted: whatever they contain, nothing is raised, and the time is proportional to
+their length.
 """
 
 import base64
@@ -22,17 +23,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-# No telegram is longer, with all that devices put around it: a longer message is left as it is, packed or not.
+# No message with a telegram is longer. A longer one is left unchanged, compressed or not.
 LARGEST: Final = 256 * 1024
 
-_SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # what 64 bits hold in ns
+_SECONDS: Final = re.compile(r"[1-8]\d{8,9}(?:\.\d{1,9})?")  # in ns it fits into 64 bits
 _GZIP: Final = b"\x1f\x8b\x08"
 _GZIP_HEAD: Final = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TASMOTA: Final = {"SerialReceived", "SSerialReceived"}
 _TASMOTA_BEGINS: Final = re.compile(rb'\{\s*+"S?SerialReceived"\s*+:\s*+"')
 _ENCRYPTED: Final = b"\xdb\x08"
-# Behind a line end: an object, the end mark, or an encrypted block (Poland). The path of a file or a topic has none.
+# After a line end: an object, the end mark, or an encrypted block (Poland). The path of a file or a topic has none.
 _INSIDE: Final = re.compile(rb"[\r\n](?:\d[^\r\n(]{0,20}\(|!|\0\x82)")
 # The line with the end mark is the last one.
 _END: Final = re.compile(rb"(?:\A|[\r\n)])![0-9A-Fa-f]{0,4}[\s\0\xff]*+\Z")
@@ -56,10 +57,10 @@ class Payload(NamedTuple):
 
 
 def unwrap(message: bytes, member: str = "") -> Payload:
-    """Take the meter's bytes out of a message; `member` names the JSON member that holds them."""
+    """Extract the meter's bytes from a message; `member` names the JSON member that contains them."""
     if len(message) > LARGEST:
         return Payload(message, ends_telegram=False)
-    # Nothing else begins and ends so, and most messages do: a short cut.
+    # A short cut for most messages: nothing else begins and ends like this.
     if message.startswith(b"/"):
         crc = len(message) - _LENGTH_OF_CRC
         if _CRC.fullmatch(message, crc - _LINE_END) or _CRC.fullmatch(message, crc):
@@ -75,17 +76,17 @@ def unwrap(message: bytes, member: str = "") -> Payload:
     data = found.pop()
     if _END.search(data):
         return Payload(data, ends_telegram=True)
-    # A line a message: its line end was the end of the message.
+    # One line per message: the end of the message replaces the line end.
     return Payload(data + b"\r\n" if _LINE.fullmatch(data) else data, ends_telegram=False)
 
 
 def sent_ns(seconds: str) -> int | None:
-    """Read when a message was sent, as its sender says beside it: UTC in ns since 1970, None for what is no time."""
+    """Read when a message was sent, as its sender says: UTC in ns since 1970, None if the text is not a time."""
     return int(Decimal(seconds) * 10**9) if _SECONDS.fullmatch(seconds) else None
 
 
 def unpacked(data: bytes) -> bytes:
-    """Give what gzip has packed; `data` itself when that is none, damaged, or of more than LARGEST bytes."""
+    """Decompress gzip; return `data` itself if it is not gzip, damaged, or would have more than LARGEST bytes."""
     if not data.startswith(_GZIP):
         return data
     unpacking = zlib.decompressobj(_GZIP_HEAD)
@@ -97,14 +98,14 @@ def unpacked(data: bytes) -> bytes:
 
 
 def _in_json(message: bytes, member: str) -> set[bytes] | None:
-    """Give what a JSON message holds of a telegram: nothing, one thing, or several; None for no JSON."""
+    """Return what a JSON message contains of a telegram: nothing, one thing, or several; None if it is not JSON."""
     text = message.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if not text.startswith((b"{", b"[", b'"')):
         return None
     try:
         value = json.loads(
             text.decode("utf-8", "surrogateescape"),
-            strict=False,  # Tasmota sends line ends as they are
+            strict=False,  # Tasmota does not escape line ends
             parse_int=_octet,
             parse_float=_no_octet,
         )
@@ -118,7 +119,7 @@ def _in_json(message: bytes, member: str) -> set[bytes] | None:
 
 
 def _in_broken(text: bytes) -> set[bytes] | None:
-    """Give what Tasmota sends that is no JSON: it is cut off, or has a backslash that was not escaped."""
+    """Return the data of a Tasmota message that is not valid JSON: cut off, or with an unescaped backslash."""
     begins = _TASMOTA_BEGINS.match(text)
     if begins is None:
         return None
@@ -128,16 +129,16 @@ def _in_broken(text: bytes) -> set[bytes] | None:
 
 
 def _octet(digits: str) -> int:
-    """Read an integer of JSON: what has more than four characters is no octet, and may have a million."""
+    """Read an integer of JSON, at most four characters: a longer one is not an octet, and may have a million digits."""
     return int(digits[:4])
 
 
 def _no_octet(_digits: str) -> None:
-    """Leave a number with a point alone."""
+    """Ignore a number with a point."""
 
 
 def _members(value: object) -> Iterator[tuple[str, bytes]]:
-    """Give all that may be bytes of a meter in a JSON value, with the name of the member."""
+    """Yield everything in a JSON value that may be bytes of a meter, with the name of the member."""
     waiting = [("", value)]  # no recursion: JSON may be deep
     while waiting:
         name, value = waiting.pop()
@@ -156,7 +157,7 @@ def _members(value: object) -> Iterator[tuple[str, bytes]]:
 
 
 def _joined(items: list[object]) -> bytes | None:
-    """Give the bytes of an array of octets or of lines, None for any other."""
+    """Return the bytes of an array of octets or of lines, None for any other."""
     lines = [item for item in items if isinstance(item, str)]
     octets = [item for item in items if isinstance(item, int)]
     if len(lines) == len(items):
@@ -167,17 +168,17 @@ def _joined(items: list[object]) -> bytes | None:
 
 
 def _bytes(text: str) -> bytes:
-    """Give the bytes of the meter: JSON knows characters only, and most devices take them as Latin-1."""
+    """Return the bytes of the meter: JSON has characters only, and most devices convert bytes to them as Latin-1."""
     for coding, errors in (("latin-1", "strict"), ("utf-8", "surrogateescape")):
         with contextlib.suppress(UnicodeEncodeError):
             return text.encode(coding, errors)
-    return b""  # half a character, which JSON can write and a meter does not send
+    return b""  # half a character, which JSON may contain and a meter does not send
 
 
 def _decoded(data: bytes) -> bytes:
-    """Undo hex digits, base64, or written line ends, if that is what it is."""
+    """Decode hex digits, base64, or escaped line ends, if the data is one of these."""
     plain = _from_hex(data)
-    # A piece of a telegram may be all digits, and is no hex then.
+    # A piece of a telegram may consist of digits only, which are not hex then.
     if _begins(plain) or b"\n" in plain:
         return plain
     plain = _from_base64(data)
@@ -189,7 +190,7 @@ def _decoded(data: bytes) -> bytes:
 
 def _from_hex(data: bytes) -> bytes:
     try:
-        return bytes.fromhex(data.decode("ascii"))  # with white space between them
+        return bytes.fromhex(data.decode("ascii"))  # which ignores white space
     except ValueError:
         return b""
 
@@ -205,10 +206,10 @@ def _from_base64(data: bytes) -> bytes:
 
 
 def _begins(data: bytes) -> bool:
-    """Whether data begin as a telegram, or its last line, does; a path does, too."""
+    """Whether data begins like a telegram or its last line; so does a path."""
     return data.lstrip().startswith((b"/", b"!", _ENCRYPTED))
 
 
 def _is_telegram(data: bytes) -> bool:
-    """Whether data that begin as a telegram go on as one."""
+    """Whether data that begins like a telegram continues like one."""
     return data.startswith(_ENCRYPTED) or _INSIDE.search(data) is not None

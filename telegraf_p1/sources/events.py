@@ -1,13 +1,13 @@
-"""What a source tells, each a type of its own.
+"""The events that a source returns, each with a type of its own.
 
-A source gives `Data` when bytes came, and the others when something else is to be known. `Lost`
-comes from `reconnect.py` alone: a source raises OSError instead.
+A source returns `Data` when bytes were received, and the others when there is something else to report. `Lost` comes
+only from `reconnect.py`: a source raises OSError instead.
 """
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-PAUSE_S: Final = 2.0  # between two telegrams of meters that send each 10 s
+PAUSE_S: Final = 2.0  # shorter than the gap between telegrams of meters that send every 10 s
 SILENCE_S: Final = 15.0  # longer than the interval of any meter
 
 
@@ -21,11 +21,10 @@ DEVICE: Final = f"the device is available, but has no telegram: check its connec
 class Data(NamedTuple):
     """Bytes of a stream, cut anywhere.
 
-    `origin` keeps streams apart: an MQTT topic, empty for a cable. `ends_message` says that a
-    message ends with these bytes, and so does what was begun in it. `is_late`: the bytes were sent
-    at another time than they came, and if their sender says when, `sent_ns` is that (UTC in ns since 1970). `medium` is
-    what an optical port's meter measures, if the user says so: `heat`. `tags` are those of this origin's records;
-    None: it is a topic.
+    `origin` distinguishes streams: an MQTT topic, empty for a cable. `ends_message`: a message ends with these bytes,
+    and so does any telegram in it. `is_late`: the bytes were not sent when they were received. `sent_ns` is when they
+    were sent, if their sender says so (UTC in ns since 1970). `medium` is what an optical port's meter measures, if the
+    user says so: `heat`. `tags` are those of this origin's records; None: the origin is a topic.
     """
 
     data: bytes
@@ -38,13 +37,13 @@ class Data(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """No byte came for PAUSE_S: a telegram is over, even without an end mark."""
+    """No data came for PAUSE_S: a telegram is over, even without an end mark."""
 
     seconds: float
 
 
 class Silence(NamedTuple):
-    """No byte came for SILENCE_S or longer: something may be wrong; `advice` says where to look."""
+    """No data came for SILENCE_S or longer: something may be wrong; `advice` says where to look."""
 
     seconds: float
     advice: str = PORT
@@ -53,32 +52,32 @@ class Silence(NamedTuple):
 class Unchanged(NamedTuple):
     """A device that is asked for its last telegram has answered with the same bytes for SILENCE_S or longer.
 
-    Whether that is the same telegram or another one with the same readings, its time says, if it has one.
+    Only a time in the telegram tells whether it is the same one, or another one with the same readings.
     """
 
     seconds: float
 
 
 class Trouble(NamedTuple):
-    """A trouble that does not end the connection; the text says what to do."""
+    """A problem that does not end the connection; the text says what to do."""
 
     text: str
 
 
 class Notice(NamedTuple):
-    """What is good to know, and no trouble: a choice that the source made."""
+    """Information about a choice that the source made; not a problem."""
 
     text: str
 
 
 class Dropped(NamedTuple):
-    """A message that nobody can read, and that must not come again; the text says why."""
+    """A message that cannot be read, and must not be sent again; the text says why."""
 
     text: str
 
 
 class Lost(NamedTuple):
-    """The connection is over: what was begun on it does not go on."""
+    """The connection is over: an unfinished telegram does not continue."""
 
 
 Event = Data | Pause | Silence | Unchanged | Trouble | Notice | Dropped | Lost

@@ -14,7 +14,7 @@ _PIECE: Final = 64 * 1024
 
 
 def source(url: Url) -> Source:
-    """Read a file to its end, which ends the last telegram."""
+    """Return a source that reads a file to its end, which also ends the last telegram."""
     options(url)
     if not url.path or url.host:
         raise UsageError(f"source {url.text!r}: write file:capture.txt, or file:///with/three/slashes")
@@ -22,22 +22,22 @@ def source(url: Url) -> Source:
 
 
 class Recording(Connection):
-    """A file by its name, or an open one by its descriptor; what it answers becomes UsageError."""
+    """A file by its name, or an open one by its descriptor; its errors become UsageError."""
 
     keeps = True
 
     def __init__(self, path: str | int, count: Callable[[int], None] = lambda _bytes: None) -> None:
-        """Open it; `count` is told how many bytes were read, each time."""
+        """Open the file; `count` is called with the number of bytes of each read."""
         self._path, self._count = path, count
         with self._advice():
             self._file = io.FileIO(path, closefd=isinstance(path, str))
 
     def read(self) -> list[Event]:
-        """Give the next piece."""
+        """Return the next piece."""
         return [Data(data)] if (data := self._next()) else []
 
     def pieces(self) -> Iterator[bytes]:
-        """Give all of it, for who needs no events."""
+        """Yield all of it, for callers that need no events."""
         while data := self._next():
             yield data
 
@@ -48,12 +48,12 @@ class Recording(Connection):
         return data
 
     def close(self) -> None:
-        """Close it, unless it was opened by somebody else."""
+        """Close the file, unless it was given as a descriptor."""
         self._file.close()
 
     @contextmanager
     def _advice(self) -> Iterator[None]:
-        """Turn what a file answers into advice: trying again would not help."""
+        """Turn errors of the file into UsageError: trying again would not help."""
         try:
             yield
         except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""A question over HTTP and its answer, in a bounded time: how `http_get.py` asks its device.
+"""A request over HTTP and its answer, in bounded time: how `http_get.py` asks its device.
 
-http.client understands the answer. The connection is ours, since one deadline is for all of it: to connect, for TLS,
-the question, and each byte of the answer. It is kept open for the next question.
+http.client parses the answer. The connection is opened here, since one deadline covers all of it: to connect, TLS, the
+request, and each byte of the answer. It is kept open for the next request.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _PORTS: Final = {"http": 80, "https": 443}
 
-# What the libraries raise for what a device says.
+# What the libraries raise for the answers of a device.
 _RAISED: Final = (OSError, http.client.HTTPException, ValueError, ArithmeticError)
-# How a connection fails that was kept open and that the device has closed meanwhile, plain and with TLS.
+# How a connection fails that was kept open, but was closed by the device meanwhile, without and with TLS.
 _STALE: Final = (ConnectionError, ssl.SSLError, http.client.BadStatusLine)
 
 
 class Answer(NamedTuple):
-    """An answer with any status: its body, and where it says to go."""
+    """An answer with any status: its body, and the address of a redirect."""
 
     status: int
     body: bytes
@@ -42,7 +42,7 @@ class Device:
     def __init__(
         self, host: str, port: int | None, trust: Trust | None, timeout: float, headers: Mapping[str, str]
     ) -> None:
-        """Without `trust` the connection is plain; `timeout` is for one question and its whole answer, in s."""
+        """Without `trust` there is no TLS; `timeout` is for one request and its whole answer, in s."""
         self._trust = trust
         self._address = (host, port or _PORTS["https" if trust else "http"])
         self._timeout = timeout
@@ -52,13 +52,13 @@ class Device:
         self._has_answered = False
 
     def close(self) -> None:
-        """Close the connection; the next question opens another one."""
+        """Close the connection; the next request opens another one."""
         if self._socket:
             self._socket.close()
         self._socket = None
 
     def get(self, path: str) -> Answer:
-        """Ask for a path, which is ASCII; raise OSError, with the reason as the user should read it."""
+        """Request a path, which is ASCII; raise OSError, with the reason as the user should read it."""
         end = time.monotonic() + self._timeout
         was_kept = self._socket is not None
         try:
@@ -90,7 +90,7 @@ class Device:
         return Answer(answer.status, body, answer.getheader("Location") or "")
 
     def _reason(self, error: Exception) -> OSError:
-        """Turn what a library raised into what to do."""
+        """Return the error that says what to do about an exception of a library."""
         number = errno.EPROTO
         match error:
             case TimeoutError():
@@ -116,7 +116,7 @@ class Device:
 
 
 def _body(answer: http.client.HTTPResponse) -> bytes:
-    """Give what came of a body, perhaps not all: a telegram says itself whether it is whole."""
+    """Return what was received of a body, perhaps not all: the telegram itself shows whether it is complete."""
     try:
         body = answer.read(LARGEST)
     except http.client.IncompleteRead as cut:

@@ -1,11 +1,11 @@
 """A device that answers with its last telegram: `http://192.168.1.20/api/v1/telegram`, `https://…`.
 
-HomeWizard P1 (API 1 and 2), P1 Dongle Pro, DSMRloggerAPI. Asked as often as `--every` says, over one connection;
-the same telegram seen again is not given again. P1_HTTP_TOKEN is sent as bearer token, or as password
-of `http://user@…`.
+HomeWizard P1 (API 1 and 2), P1 Dongle Pro, DSMRloggerAPI. The device is asked as often as `--every` says, over one
+connection; an answer that is the same as the one before is skipped. P1_HTTP_TOKEN is sent as a bearer token, or as the
+password of `http://user@…`.
 
-Options: `every`, `timeout` (for one whole answer), `member` of JSON that holds the telegram, `ca` (a file) or
-`pin` (SHA-256 of the certificate, in hex) for https; all other options are the device's.
+Options: `every`, `timeout` (for one whole answer), `member` (of JSON, with the telegram), `ca` (a file) or `pin`
+(SHA-256 of the certificate, in hex) for https; all other options are sent to the device.
 """
 
 import base64
@@ -25,16 +25,16 @@ from telegraf_p1.sources.http_exchange import Answer, Device
 from telegraf_p1.tls import trust
 from telegraf_p1.url import Url, UsageError, duration
 
-TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
+TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  the name of the variable
 
-# A device may wait for the next telegram of its meter before it answers, and meters speak once in 10 s at least.
+# A device may wait for the next telegram of its meter before it answers, and meters send at least once in 10 s.
 _TIMEOUT: Final = "15s"
-# A HomeWizard's answer while its local API is switched off.
+# The answer of a HomeWizard while its local API is switched off.
 _SWITCHED_OFF: Final = b"API not enabled"
 
 
 def source(url: Url) -> Source:
-    """Poll an HTTP address; a device that is away or refuses raises OSError."""
+    """Return a source that polls an HTTP address; it raises OSError if the device is unavailable or refuses."""
     if not url.host:
         raise UsageError(f"source {url.text!r}: write the address, for example http://192.168.1.20/api/v1/telegram")
     query = dict(url.query)
@@ -49,7 +49,7 @@ def source(url: Url) -> Source:
 
 
 def _authorization(user: str) -> dict[str, str]:
-    """Give the header that the token in the environment makes, if there is one."""
+    """Return the header with the token in the environment, if there is one."""
     token = credentials.read(os.environ, TOKEN)
     if not token:
         return {}
@@ -64,7 +64,7 @@ class _Polling(Connection):
     def __init__(self, device: Device, path: str, member: str, every: float) -> None:
         self._device, self._path, self._member, self._every = device, path, member, every
         self._before = b""
-        # When there was an answer, and a new one; infinite once it was said that there is none.
+        # When there was an answer, and a new one (monotonic, s); infinite once it was reported that there is none.
         self._answered_at = self._new_at = self._next_at = time.monotonic()
 
     def read(self) -> list[Event]:
@@ -77,7 +77,7 @@ class _Polling(Connection):
                 return found
 
     def _events(self, body: bytes, now: float) -> list[Event]:
-        """Say what an answer tells, empty for none; the same one again tells nothing, until that has lasted."""
+        """Return the events of an answer; an empty or repeated one has none until that has lasted for SILENCE_S."""
         if body:
             self._answered_at = now
         if body and body != self._before:
@@ -98,7 +98,7 @@ class _Polling(Connection):
 
 
 def _telegram(answer: Answer) -> bytes:
-    """Give what was answered, empty for nothing yet; raise OSError, with what to do, for all that is no telegram."""
+    """Return the body, empty if there is none yet; raise OSError that says what to do for any other status."""
     status = answer.status
     if status == HTTPStatus.OK:
         return answer.body
@@ -108,7 +108,7 @@ def _telegram(answer: Answer) -> bytes:
         text = (
             f"the device's local API is switched off ({status}): switch it on in its app (HomeWizard: Settings, Meters)"
         )
-        raise OSError(errno.EPROTO, text)  # nobody is refused: it may be asked often, and is heard as soon as it is on
+        raise OSError(errno.EPROTO, text)  # not EACCES: so it is tried often, and works as soon as it is on
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise OSError(errno.EACCES, f"the device refuses access ({status}): check {TOKEN}")
     if status == HTTPStatus.BAD_REQUEST and b"HTTPS" in answer.body:
@@ -118,7 +118,7 @@ def _telegram(answer: Answer) -> bytes:
 
 
 def _phrase(status: int) -> str:
-    """Give the usual words for a status, since the device's could hold anything."""
+    """Return the usual words for a status: the device's own could contain anything."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,16 +1,16 @@
-"""Telegrams that are posted to us: `http-listen://127.0.0.1:8080`, or `http-listen://0.0.0.0:8080/path`.
+"""Receives telegrams by HTTP: `http-listen://127.0.0.1:8080`, or `http-listen://0.0.0.0:8080/path`.
 
-What DSMR-reader's remote datalogger sends, and the many scripts and devices that do as it does: POST with the
-telegram in the form field `telegram`, in JSON, or as it is; a token in the header `Authorization: Token …` or
-`X-AUTHKEY`; and 201 as the answer, once the record is written.
+DSMR-reader's remote datalogger sends them, and so do many scripts and devices. The telegram is in the form field
+`telegram`, in JSON, or the whole body; the token in the header `Authorization: Token …` or `X-AUTHKEY`. The answer is
+201, once the record is written.
 
-Most of them send a telegram once, and the next one not before this one is answered. So nobody waits while Telegraf
-stands still: the record goes into memory, as with a cable, and the answer is 202 at once. 503 says that a telegram was
-not taken, since too many came at the same time: then it has to be sent again.
+Most clients send a telegram once, and the next one only after the answer. So nobody waits while Telegraf is stalled:
+the record is kept in memory, as with a cable, and the answer is 202 at once. 503 means that a telegram was not
+accepted, since too many came at the same time: it has to be sent again.
 
-Each path is a stream of its own, as a topic of MQTT is, and becomes the record's tag; with a path in the source
-only that one is listened to, and there is no tag. P1_HTTP_TOKEN is the token; without one only this computer may post.
-Options: `member` of JSON that holds the telegram.
+Each path is a stream of its own, as an MQTT topic is, and becomes a tag of the record. With a path in the source only
+that one is accepted, and there is no tag. P1_HTTP_TOKEN is the token; without one only this computer may post. Options:
+`member` (of JSON, with the telegram).
 """
 
 import contextlib
@@ -32,13 +32,13 @@ from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Tro
 from telegraf_p1.sources.http_server import Answer, Refused, Request, Server
 from telegraf_p1.url import Url, UsageError, host_and_port, options
 
-TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  its name
+TOKEN: Final = "P1_HTTP_TOKEN"  # noqa: S105  the name of the variable
 
 _MOST_WAITING: Final = 64
 _LONGEST_PATH: Final = 200
 _MOST_FIELDS: Final = 100
-_SILENCE_S: Final = 60.0  # once in half a minute is slow, and no trouble
-_GRACE_S: Final = 0.1  # for what is written in a moment: a long record, or one that met a pipe that was full just now
+_SILENCE_S: Final = 60.0  # one telegram in half a minute is normal for some devices
+_GRACE_S: Final = 0.1  # for records that are written in a moment: a long one, or one for a pipe that was full just now
 _WRITTEN: Final = Answer(HTTPStatus.CREATED, "")
 _KEPT: Final = Answer(HTTPStatus.ACCEPTED, "kept in memory, and written when Telegraf reads again")
 _NOT_TAKEN: Final = Answer(
@@ -50,7 +50,7 @@ _JSON_BEGINS: Final = (b"{", b"[", b'"')
 
 
 def source(url: Url) -> Source:
-    """Listen for telegrams; an address that cannot be listened on raises OSError."""
+    """Return a source that receives telegrams by POST; it raises OSError if it cannot listen on the address."""
     (member,) = options(url, member="")
     address = host_and_port(url)
     rules = _Rules(_token(), url.path.strip("/"), member)
@@ -77,14 +77,14 @@ def _is_this_computer(host: str) -> bool:
 
 
 class _Rules(NamedTuple):
-    """What a request has to show and to hold; an empty `path` stands for all, an empty `token` for none."""
+    """What a request must contain; an empty `path` allows all paths, an empty `token` requires none."""
 
     token: bytes
     path: str
     member: str
 
     def data(self, request: Request) -> Data:
-        """Give the telegram of a request; raise Refused."""
+        """Return the telegram of a request; raise Refused."""
         self._check_sender(request.headers)
         path = request.path.strip("/")
         if self.path and path != self.path:
@@ -92,18 +92,18 @@ class _Rules(NamedTuple):
         if len(path) > _LONGEST_PATH or not path.isascii():
             raise Refused(HTTPStatus.NOT_FOUND, "the path is too long, or not ASCII")
         telegram = self._telegram(request.body)
-        # It may have to wait, when the one before is not written yet.
+        # The time is set now: the telegram may have to wait until the one before is written.
         return Data(telegram, "" if self.path else path, ends_message=True, sent_ns=time.time_ns())
 
     def _check_sender(self, headers: Mapping[str, str]) -> None:
-        if headers.get("Origin"):  # which browsers send, and nobody else: any page could post through one
+        if headers.get("Origin"):  # only browsers send it: any web page could post through one
             raise Refused(HTTPStatus.FORBIDDEN, "web pages are not allowed to post here")
         shown = headers.get("X-AUTHKEY") or headers.get("Authorization", "").rpartition(" ")[2]
         if self.token and not hmac.compare_digest(shown.strip().encode("latin-1", "replace"), self.token):
             raise Refused(HTTPStatus.FORBIDDEN, f"the request has no token, or another one than {TOKEN}")
 
     def _telegram(self, body: bytes) -> bytes:
-        """Give what a body holds, whatever it says to be, since many say nothing or something else."""
+        """Return the telegram in a body, whatever its content type: many clients send none or a wrong one."""
         if not body.lstrip().startswith(_TELEGRAM_BEGINS + _JSON_BEGINS):
             body = _form_field(body) or body
         payload = unwrap(body, self.member)
@@ -114,7 +114,7 @@ class _Rules(NamedTuple):
 
 
 def _form_field(body: bytes) -> bytes:
-    """Give the field `telegram` of a form, byte for byte; empty when there is none."""
+    """Return the field `telegram` of a form, byte for byte; empty if there is none."""
     try:
         form = parse_qs(body.decode("latin-1"), encoding="latin-1", max_num_fields=_MOST_FIELDS)
     except ValueError:
@@ -123,7 +123,7 @@ def _form_field(body: bytes) -> bytes:
 
 
 class _Post:
-    """A telegram that came, and what its client is told."""
+    """A telegram that was posted, and the answer to its client."""
 
     def __init__(self, event: Data) -> None:
         self.event = event
@@ -135,21 +135,21 @@ class _Post:
         self._is_over.set()
 
     def answer(self) -> Answer:
-        """Wait until there is one."""
+        """Wait for the answer and return it."""
         self._is_over.wait()
         return self._answer
 
 
 class _Receiver(Connection):
-    acknowledges = True  # most clients keep nothing: they are read on while Telegraf stands still
+    acknowledges = True  # most clients keep nothing, so reading goes on while Telegraf is stalled
 
     def __init__(self, address: tuple[str, int], rules: _Rules) -> None:
         self._address, self._rules = address, rules
         self._waiting: queue.Queue[_Post | Trouble | Dropped] = queue.Queue(_MOST_WAITING)
-        self._lock = threading.Lock()  # nobody comes to wait once it is closed
+        self._lock = threading.Lock()  # so that nothing is put into the queue once it is closed
         self._is_open = True
-        self._taken: list[_Post] = []  # handed on, and not answered yet
-        self._stands_still = False  # what was handed on last was not written in time
+        self._taken: list[_Post] = []  # returned by `read`, and not answered yet
+        self._stands_still = False  # the last ones returned were not written in time
         self._patience: float | None = _SILENCE_S
         self._broken: OSError | None = None
         self._server = Server(address, self._take, self._fail)
@@ -165,7 +165,7 @@ class _Receiver(Connection):
         try:
             found = [self._waiting.get(timeout=self._patience), *self._what_waits()]
         except queue.Empty:
-            self._patience = None  # said once
+            self._patience = None  # reported once
             return [Silence(_SILENCE_S, f"check that the device posts to {self._own_url()}")]
         if posts := [one for one in found if isinstance(one, _Post)]:
             self._patience = _SILENCE_S
@@ -202,7 +202,7 @@ class _Receiver(Connection):
         posts.clear()
 
     def _take(self, request: Request) -> Answer:
-        """Take a request, in its own thread, until it is known what becomes of it; or raise Refused."""
+        """Put a request into the queue and wait for its answer, in its client's thread; raise Refused."""
         try:
             post = _Post(self._rules.data(request))
         except Refused as refused:
@@ -213,7 +213,7 @@ class _Receiver(Connection):
         return post.answer() if self._put(post) else _NOT_TAKEN
 
     def _put(self, one: _Post | Trouble | Dropped) -> bool:
-        """Whether there is room for it, and somebody to come for it."""
+        """Put something into the queue; return whether there was room and the source is open."""
         with self._lock, contextlib.suppress(queue.Full):
             if self._is_open:
                 self._waiting.put_nowait(one)
@@ -223,7 +223,7 @@ class _Receiver(Connection):
     def _fail(self, error: Exception) -> None:
         if isinstance(error, OSError):
             self._broken = error
-            self._put(Trouble(str(error)))  # wakes up who waits
+            self._put(Trouble(str(error)))  # wakes up `read`
         else:
             name = type(error).__name__
             self._put(Trouble(f"a request could not be answered; this is a bug, please report it: {name}"))

@@ -1,8 +1,8 @@
-"""A web server for few and small requests that nobody outside can stop, for `http_listen.py`.
+"""A web server for few and small requests that no client can block, for `http_listen.py`.
 
-Each client has a thread, one request and one deadline for all of it, however slowly it drips; when too many are
-heard at the same time, or do not go once they are answered, the one that has dawdled longest is hung up on.
-Python's http.server understands the requests.
+Each client has a thread, one request and one deadline for all of it, however slow it is. If too many clients are
+sending, or do not close the connection after the answer, the one that has taken longest is disconnected. Python's
+http.server parses the requests.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _LARGEST_HEAD: Final = 16 * 1024
 _DEADLINE_S: Final = 10.0
-# For a client to take our answer to what it still sends, before the connection is closed.
+# For a client that is still sending to read our answer, before the connection is closed.
 _LINGER_S: Final = 1.0
 _MOST_DAWDLERS: Final = 32
-_QUEUE: Final = 128  # of those that the kernel lets wait
+_QUEUE: Final = 128  # connections that may wait in the kernel
 
 
 class Request(NamedTuple):
-    """A whole POST."""
+    """A complete POST request."""
 
     path: str
     headers: Mapping[str, str]
@@ -38,14 +38,14 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a client is told: a status, and a text for people."""
+    """What a client receives: a status, and a text for people."""
 
     status: HTTPStatus
     text: str
 
 
 class Refused(Exception):
-    """The answer to a request that is not taken."""
+    """A request is not accepted; `answer` is what its client receives."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -53,38 +53,38 @@ class Refused(Exception):
 
 
 class Server:
-    """Lets clients in until it is closed.
+    """Accepts clients until it is closed.
 
-    `take` is called with each request in a thread of its client, and gives the answer; it may raise Refused. `fail` is
-    called, in any thread, with what nobody can do anything about here: an OSError once no client can be let in any
-    more, any other exception for a bug, which costs its request alone.
+    `take` is called with each request in its client's thread, and returns the answer; it may raise Refused. `fail` is
+    called, in any thread, with errors that cannot be handled here. An OSError means that no client can be accepted any
+    more. Any other exception is a bug, which costs only its request.
     """
 
     def __init__(
         self, address: tuple[str, int], take: Callable[[Request], Answer], fail: Callable[[Exception], None]
     ) -> None:
-        """Raise OSError for an address that cannot be listened on."""
+        """Raise OSError if it cannot listen on the address."""
         self.take = take
         self._fail = fail
         self._lock = threading.Lock()
-        self._dawdlers: dict[socket.socket, None] = {}  # who waits for nothing from us, the oldest first
+        self._dawdlers: dict[socket.socket, None] = {}  # clients that do not wait for an answer, the oldest first
         self._is_open = True
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._door = socket.create_server(address, family=family, backlog=_QUEUE)
         threading.Thread(target=self._let_in, name="http-listen", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more, and hang up on who waits for no answer."""
+        """Stop listening, and disconnect the clients that do not wait for an answer."""
         with self._lock:
             self._is_open = False
             while self._dawdlers:
                 self._hang_up_on_the_oldest()
         with contextlib.suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for clients
+            self._door.shutdown(socket.SHUT_RDWR)  # wakes up the thread that waits for clients
         self._door.close()
 
     def was_heard(self, client: socket.socket) -> None:
-        """Say that a client does not dawdle: it has said all, and waits for its answer."""
+        """Note that a client has sent all, so that it is not disconnected before it has its answer."""
         with self._lock:
             self._dawdlers.pop(client, None)
 
@@ -100,7 +100,7 @@ class Server:
                 client, address = self._door.accept()
                 self._dawdles(client)
                 self._start(client, address)
-        except (OSError, RuntimeError) as error:  # there are no descriptors or no threads any more
+        except (OSError, RuntimeError) as error:  # no more file descriptors or threads are available
             if self._is_open:
                 self._fail(OSError(f"cannot accept connections: {error}"))
 
@@ -114,16 +114,16 @@ class Server:
     def _hang_up_on_the_oldest(self) -> None:
         client = next(iter(self._dawdlers))
         del self._dawdlers[client]
-        with contextlib.suppress(OSError):  # it went by itself
+        with contextlib.suppress(OSError):  # it has disconnected itself
             client.shutdown(socket.SHUT_RDWR)
 
     def _hear(self, client: socket.socket, address: object) -> None:
         try:
-            with client, contextlib.suppress(OSError):  # it went away, or dawdled
+            with client, contextlib.suppress(OSError):  # it has disconnected, or was too slow
                 _Handler(client, address, cast("BaseServer", self))
                 client.shutdown(socket.SHUT_WR)
                 self._dawdles(client)
-                # Closed with something unread the connection would be reset, and our answer perhaps lost.
+                # If unread data is left, closing resets the connection, and our answer may be lost.
                 rest = Incoming(client, LARGEST, time.monotonic() + _LINGER_S)
                 while rest.read(64 * 1024):
                     pass
@@ -134,7 +134,7 @@ class Server:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # so that a client who asks whether to go on is answered
+    protocol_version = "HTTP/1.1"  # so that `Expect: 100-continue` is answered
     server_version, sys_version = "telegraf_p1", ""
 
     def setup(self) -> None:
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse_method(self) -> None:
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "POST a telegram here")
 
-    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815  as http.server asks
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815  http.server's names
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
@@ -180,10 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Allow", "POST")
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")  # which http.server then does
+        self.send_header("Connection", "close")  # http.server then closes it
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: who has sent it is answered."""
+        """Log nothing: the client has its answer."""

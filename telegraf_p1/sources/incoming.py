@@ -1,4 +1,4 @@
-"""What comes over a socket within a time and a size, however slowly it drips; for both sides of HTTP."""
+"""Reads from a socket with limits on time and size, however slowly data comes; for both sides of HTTP."""
 
 import errno
 import io
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Incoming(io.RawIOBase):
-    """The bytes that come: `room` of them at most, until `end` (of the monotonic clock, s)."""
+    """The bytes that are received: `room` of them at most, until `end` (of the monotonic clock, s)."""
 
     def __init__(self, opened: socket.socket, room: int, end: float) -> None:
         self._socket, self._room, self._end = opened, room, end
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Wait for some bytes; raise TimeoutError when the time, another OSError when the room is used up."""
+        """Wait for some bytes; raise TimeoutError after `end`, and another OSError when the room is used up."""
         if self._room <= 0:
             raise OSError(errno.EMSGSIZE, "the data is too long to be a telegram: check the address")
         self._socket.settimeout(left(self._end))
@@ -31,5 +31,5 @@ class Incoming(io.RawIOBase):
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Stand for the socket, as http.client wants it."""
+        """Take the place of the socket, as http.client uses it."""
         return io.BufferedReader(self)

@@ -1,16 +1,16 @@
 """Telegrams from Kafka: `kafka://user@host:9092/topic?group=readers`, `kafkas://…` with TLS.
 
-The members of a group share the partitions of a topic; when one is gone the others take over its part. An offset is
-committed only when the records before it were written. What comes twice has the same time and tags. A group that is
-new begins with the oldest message. The password comes from P1_KAFKA_PASSWORD.
+The members of a group share the partitions of a topic; if one leaves, the others take over its part. An offset is
+committed only when the records before it are written. A message that is read twice has the same time and tags. A new
+group begins with the oldest message. The password comes from P1_KAFKA_PASSWORD.
 
-The key of a message is its meter. Its header `time`, if it has one, says when it was sent: seconds since 1970, UTC;
-without one the time that Kafka keeps of it says so, once it is older than a few seconds.
+The key of a message is its meter. Its header `time`, if it has one, says when it was sent: seconds since 1970, UTC.
+Without one it is the time that Kafka stores with the message, if that is more than a few seconds ago.
 
-Options: `group` (without one, this computer has a group of its own), `begin` (where one that is new does: `oldest` or
-`newest`), `brokers` (more of them to ask, such as host2:9092,host3:9092), `member` of JSON that holds the telegram,
-`client` (the client id, for the broker's log), `sasl` (SCRAM-SHA-512, SCRAM-SHA-256, PLAIN), `ca`, `cert` and `key`
-(files, for TLS). A topic that begins with ^ is a pattern.
+Options: `group` (without one, this computer has a group of its own), `begin` (where a new one begins: `oldest` or
+`newest`), `brokers` (more of them, such as host2:9092,host3:9092), `member` (of JSON, with the telegram), `client` (the
+client id, for the broker's log), `sasl` (SCRAM-SHA-512, SCRAM-SHA-256, PLAIN), `ca`, `cert` and `key` (files, for TLS).
+A topic that begins with ^ is a pattern.
 """
 
 import errno
@@ -30,11 +30,11 @@ from telegraf_p1.sources.events import Data, Dropped, Event, Pause, Silence, Tro
 from telegraf_p1.url import Url, UsageError, options
 
 _TOGETHER: Final = 200  # messages that are written and acknowledged at once
-_MOST_TAKEN: Final = 1000  # and that may wait for it while Telegraf stands still
+_MOST_TAKEN: Final = 1000  # that may wait for it while Telegraf is stalled
 _MOST_BYTES: Final = 1024 * 1024
 _LATE_MS: Final = 5_000
 _LULL_S: Final = 0.3
-_LOOK_S: Final = 0.05  # Python hears of a signal in between, and we are to leave within 0.1 s
+_LOOK_S: Final = 0.05  # Python handles signals in between, and the program must end within 0.1 s
 _SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
 _CLOSING_S: Final = 2.0
 _LEAVING_S: Final = 0.1
@@ -42,25 +42,25 @@ _LONGEST_KEY: Final = 1024
 _NO_TOPIC: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION)
 _BEGIN: Final = ("oldest", "newest")
 _SETTINGS: Final = {
-    # librdkafka commits twice a second, and when it gives a partition away, what `done` has told it and nothing else.
+    # librdkafka commits twice a second, and when it gives a partition away: only what `done` has stored.
     "enable.auto.offset.store": False,
     "auto.commit.interval.ms": 500,
     "partition.assignment.strategy": "cooperative-sticky",
-    # A member that died is missed after 6 s; one whose Telegraf stands still gives its part away after a minute.
+    # A member that died is noticed after 6 s; one whose Telegraf is stalled gives its part away after a minute.
     "session.timeout.ms": 6_000,
     "heartbeat.interval.ms": 1_500,
     "max.poll.interval.ms": 60_000,
-    # What is fetched and waits in memory, and how soon more is fetched once there is room.
+    # How much is fetched and waits in memory, and how soon more is fetched once there is room.
     "queued.max.messages.kbytes": 1024,
     "queued.min.messages": 1000,
-    "fetch.message.max.bytes": LARGEST,  # of each partition, and a longer message by itself
+    "fetch.message.max.bytes": LARGEST,  # of each partition; a longer message is fetched alone
     "fetch.max.bytes": 16 * LARGEST,
     "fetch.queue.backoff.ms": 20,
 }
 
 
 def source(url: Url) -> Source:
-    """Read a topic of Kafka; when no broker is left, OSError is raised."""
+    """Return a source that reads a topic of Kafka; it raises OSError if no broker is available."""
     group, begin, member, *reach = options(url, group="", begin=_BEGIN[0], member="", **OPTIONS)
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
@@ -89,9 +89,9 @@ class _Membership(Connection):
     def __init__(self, brokers: Brokers, topic: str, group: str, member: str) -> None:
         self._topic, self._group, self._member = topic, group, member
         self._voice = Voice(brokers)
-        self._done: dict[tuple[str, int], int] = {}  # topic, partition → the offset behind the last one that was read
+        self._done: dict[tuple[str, int], int] = {}  # topic, partition → the offset after the last one that was read
         self._taken = self._bytes = 0  # since `done`
-        self._has_part: bool | None = None  # some of the partitions; None until we are told
+        self._has_part: bool | None = None  # whether we have partitions; None: not known yet
         self._silent_at = time.monotonic() + _SILENCE_S
         try:
             self._consumer = Consumer(
@@ -111,7 +111,7 @@ class _Membership(Connection):
                 raise trouble
             now = time.monotonic()
             if now > self._silent_at:
-                self._silent_at = math.inf  # said once
+                self._silent_at = math.inf  # reported once
                 return [Silence(_SILENCE_S, self._advice())]
             if self._taken and now > lull_at:
                 return [Pause(_LULL_S)]  # perhaps they can be acknowledged now
@@ -119,14 +119,14 @@ class _Membership(Connection):
         return [self._event(message) for message in messages]
 
     def _messages(self) -> list[Message]:
-        """Give the messages that are there, after a moment none; raise OSError where it is refused to give any."""
+        """Return the messages that have arrived; empty if there is none for a moment."""
         first = self._consumer.poll(_LOOK_S)
         if first is None:
             return []
         return [first, *self._consumer.consume(_TOGETHER - 1, 0)]
 
     def _event(self, message: Message) -> Event:
-        """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
+        """Return what a message contains; one that cannot be read is dropped, as it would come again forever."""
         if error := message.error():
             return self._trouble(error)
         value = message.value() or b""
@@ -143,13 +143,13 @@ class _Membership(Connection):
             is_late = time.time() * 1000 - sent_ms > _LATE_MS
             at = _said_ns(message) or (sent_ms * 1_000_000 if is_late and sent_ms > 0 else None)
             return Data(data, _origin(message), is_whole, is_late, at)
-        except Exception as error:  # noqa: BLE001  whatever somebody sends
+        except Exception as error:  # noqa: BLE001  messages may contain anything
             return Dropped(
                 f"a message cannot be read ({type(error).__name__}): check that the names of its headers are UTF-8"
             )
 
     def _trouble(self, error: KafkaError) -> Event:
-        """Give what librdkafka says in place of a message; raise OSError for what ends the connection."""
+        """Return the event for an error in place of a message; raise OSError if it ends the connection."""
         if error.code() in _NO_TOPIC:
             raise no_topic(self._topic)
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
@@ -182,7 +182,7 @@ class _Membership(Connection):
         self._has_part = bool(more or consumer.assignment())
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Leave what was read of them, and is not done, to those who have them now."""
+        """Forget what was read of these partitions and is not done: other members will read it."""
         for one in partitions:
             self._done.pop((one.topic, one.partition), None)
         self._has_part = len(consumer.assignment()) > len(partitions)
@@ -192,7 +192,7 @@ class _Membership(Connection):
         self._done.clear()
         self._taken = self._bytes = 0
         if offsets:
-            with suppress(KafkaException):  # of partitions that others have now
+            with suppress(KafkaException):  # these partitions have other members now
                 self._consumer.store_offsets(offsets=offsets)
 
     def close(self) -> None:
@@ -202,14 +202,14 @@ class _Membership(Connection):
         self._close(_LEAVING_S)
 
     def _close(self, seconds: float) -> None:
-        """Leave the group, and what was done to it; who does not answer is not waited for."""
+        """Leave the group, which commits what is done; wait at most `seconds` for the broker."""
         closing = threading.Thread(target=self._consumer.close, name="closing", daemon=True)
         closing.start()
         closing.join(seconds)
 
 
 def _said_ns(message: Message) -> int | None:
-    """Give when its sender says that a message was sent: UTC in ns since 1970, None when it does not."""
+    """Return when its sender says that a message was sent: UTC in ns since 1970, None if it does not say."""
     headers = message.headers()
     for name, value in headers if isinstance(headers, list) else ():
         if name == "time" and isinstance(value, bytes) and (found := sent_ns(value.decode("ascii", "replace"))):
@@ -218,7 +218,7 @@ def _said_ns(message: Message) -> int | None:
 
 
 def _origin(message: Message) -> str:
-    """Give the key, or without one the topic; a key that is no text in hex."""
+    """Return the key, or without one the topic; a key that is not text is given in hex."""
     key = message.key()
     if not key:
         return message.topic() or ""

@@ -1,7 +1,7 @@
-"""Which speed and format a serial line has, from what is heard with others.
+"""Finds the speed and format of a serial line by reading it with trial settings.
 
-Text at the wrong speed is noise. At the right one 7E1 that is read as 8N1 is text with a parity bit, since both are ten
-bits a character: so the format is told without trying it, and no byte is lost. Silence proves nothing.
+Text at the wrong speed is noise. At the right one, 7E1 that is read as 8N1 is text with a parity bit, since both have
+ten bits per character. So the format is found without trying it, and no byte is lost. Silence proves nothing.
 """
 
 import re
@@ -12,55 +12,55 @@ from telegraf_p1.sources.serial_settings import SEVEN_BITS
 
 _TEXT: Final = bytes([*range(0x20, 0x7F), *b"\t\r\n"])
 _EVEN: Final = bytes(byte for byte in range(256) if byte.bit_count() % 2 == 0)
-# So many in a row chance does not make, out of any noise.
+# Noise does not contain this many in a row by chance.
 _TEXT_RUN: Final = re.compile(rb"[\t\r\n -~]{64,}+")
 _WITH_PARITY: Final = bytes(byte for byte in _EVEN if byte & 0x7F in _TEXT)
 _PARITY_RUN: Final = re.compile(rb"[%b]{64,}+" % re.escape(_WITH_PARITY))
-# What is no text, and still no noise: the head of an encrypted telegram, and of a frame in DLMS, SML and M-Bus, which
-# others say more of.
+# What is neither text nor noise: the header of an encrypted telegram, and of a frame in DLMS, SML and M-Bus, which
+# `diagnosis.py` explains.
 _ENCRYPTED: Final = re.compile(rb"\xdb\x08.{8}(?:[\x18-\x7f]|\x81.|\x82..)\x30|\n\x00\x82..\x30", re.DOTALL)
 _OTHER_FRAME: Final = re.compile(
     rb"\x7e[\xa0-\xaf].{4,12}?\xe6\xe7\x00|\x1b{4}\x01{4}|\x68(.)\1\x68[\x08\x53\x73]", re.DOTALL
 )
-# Bytes without text that are noise: more than an encrypted telegram, in the middle of which we may have begun.
+# This many bytes without text are noise: more than an encrypted telegram has, in the middle of which we may have begun.
 _MOST: Final = 1536
-# The same for a burst that was heard from its first byte on: a telegram of 115200 baud is that short at 9600.
+# The same for a burst that was received from its first byte on: a telegram at 115200 baud is this short at 9600.
 _FEW: Final = 32
-# What a line that is not inverted makes of a character: see `diagnosis.py`.
+# What a line without an inverter makes of a character: see `diagnosis.py`.
 _REVERSED: Final = bytes((~byte >> 1) & 0x7F for byte in range(256))
 _DIGITS_AND_MARKS: Final = b"0123456789.:-*()\r\n"
 
 
 class LineSearch:
-    """The settings of one line: `baudrate` and `format` as they are tried, and once it `is_over` as they are."""
+    """The settings of one line: `baudrate` and `format` are being tried, and once it `is_over` they are known."""
 
     def __init__(self, baudrates: Sequence[str], line_format: str = "") -> None:
-        """Begin with the first speed. Without a format, 8N1 and 7E1 are told apart."""
+        """Begin with the first speed. Without a format, 8N1 and 7E1 are distinguished."""
         self._baudrates = list(baudrates)
         self._is_format_known = bool(line_format)
         self.baudrate = self._baudrates[0]
         self.format = line_format or "8N1"
         self.is_over = False
         self._first = self.baudrate, self.format
-        self._noise: list[bytes] = []  # what was heard at the speeds of this round
+        self._noise: list[bytes] = []  # what was received at each speed of this round
         self.begin()
 
     @property
     def has_moved(self) -> bool:
-        """Whether these are other settings than those it began with."""
+        """Whether the settings differ from the first ones."""
         return (self.baudrate, self.format) != self._first
 
     def begin(self) -> None:
-        """Forget what was heard, since the line was opened anew or has another speed now."""
+        """Forget what was received, since the line was reopened or has another speed now."""
         self._heard = bytearray()
-        self._given = 0  # how much of that was given
+        self._given = 0  # how much of that was returned
         self._is_whole = False  # whether it began with the first byte of a burst
 
     def heard(self, data: bytes) -> bytes:
-        """Take what was heard; give the bytes to go on with, as a reader with the right settings would have them.
+        """Take what was received; return the bytes to use, as a reader with the right settings would have them.
 
-        What may be noise is held back, until it is known or there is too much of it; text is given at once. When no
-        speed gave text, what looked most like some is given: others may know what it is.
+        Text is returned at once. What may be noise is held back, until that is known or there is too much of it. If no
+        speed gave text, the bytes most like text are returned, for a diagnosis.
         """
         held = len(self._heard) - self._given
         self._heard += data
@@ -73,9 +73,9 @@ class LineSearch:
         return given + self._move_on() if len(self._heard) >= _MOST else given
 
     def paused(self, *, is_long: bool = False) -> bytes:
-        """Take that nothing came for a while; give the bytes to go on with, as `heard` does.
+        """Note that nothing came for a while; return the bytes to use, as `heard` does.
 
-        `is_long`: it counts as silence, before which a few bytes may have come that prove nothing, and are given.
+        `is_long`: it counts as silence. The few bytes before it prove nothing, and are returned.
         """
         given = b""
         held = self._heard[self._given :]
@@ -88,9 +88,9 @@ class LineSearch:
         return given
 
     def _found(self) -> str:
-        """Give the format of the line; empty when it is not known."""
+        """Return the format of the line; empty if it is not known."""
         data = bytes(self._heard)
-        # Zeros in a row, for example, have an even parity with and without a bit for it.
+        # A run of zeros, for example, has even parity with and without a parity bit.
         if any(run.translate(None, _EVEN) for run in _TEXT_RUN.findall(data)):
             return self.format
         if _ENCRYPTED.search(data) or _OTHER_FRAME.search(data):
@@ -100,7 +100,7 @@ class LineSearch:
         return ""
 
     def _move_on(self) -> bytes:
-        """Try the next speed; give what to go on with at the end of a round."""
+        """Try the next speed; at the end of a round, return the bytes to use."""
         self._noise.append(bytes(self._heard[self._given :]))
         self.baudrate = self._baudrates[(self._baudrates.index(self.baudrate) + 1) % len(self._baudrates)]
         self.begin()
@@ -112,11 +112,11 @@ class LineSearch:
 
 
 def holds_encrypted(data: bytes) -> bool:
-    """Whether the head of an encrypted telegram is in it."""
+    """Whether there is the header of an encrypted telegram in it."""
     return _ENCRYPTED.search(data) is not None
 
 
 def _likeness(data: bytes) -> float:
-    """Give how much of it is like a telegram with another parity, or on a line that is not inverted."""
+    """Return how much of it is like a telegram with another parity, or on a line without an inverter."""
     read = (data.translate(SEVEN_BITS), data.translate(_REVERSED))
     return max(len(one) - len(one.translate(None, _DIGITS_AND_MARKS)) for one in read) / max(1, len(data))

@@ -1,15 +1,15 @@
 """Telegrams from an MQTT broker: `mqtt://user@host:1883/p1/+/raw`, `mqtts://…` with TLS, `mqtt+ws://…` in a WebSocket.
 
-The broker keeps what it may not deliver: QoS 1, a fixed client id, a session that outlives the
-connection, and a message acknowledged only when its record was written. What comes twice has the
-same time and tags. The password comes from P1_MQTT_PASSWORD.
+The broker keeps what is not yet processed: QoS 1, a fixed client id, and a session that outlives the connection. A
+message is acknowledged only when its record is written. A message that is read twice has the same time and tags. The
+password comes from P1_MQTT_PASSWORD.
 
-A message that waited at the broker was not sent when it came. Its user property `time`, if it has one, says when it
-was: seconds since 1970, UTC.
+A message that waited at the broker was not sent when it was received. Its user property `time`, if it has one, says
+when it was sent: seconds since 1970, UTC.
 
-Options: `member` of JSON that holds the telegram, `share` (a group that shares the messages), `client` (the client id),
-`keep` (how long the broker keeps messages for us while we are away; 0: not at all), `ca`, `cert`, `key` (files) and
-`pin` (for TLS), `path` (of the WebSocket).
+Options: `member` (of JSON, with the telegram), `share` (a group that shares the messages), `client` (the client id),
+`keep` (how long the broker keeps messages for us while we are disconnected; 0: not at all), `ca`, `cert`, `key` (files)
+and `pin` (for TLS), `path` (of the WebSocket).
 """
 
 import errno
@@ -38,18 +38,18 @@ from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, duration, options
 
 _SESSION_S: Final = 7 * 24 * 3600
-# Few, so that little comes twice after a crash; enough to drain a full queue at full speed.
+# Few, so that little is read twice after a crash, but enough to drain a full queue at full speed.
 _IN_FLIGHT: Final = 100
-# Some brokers send more than they may (mosquitto 2.0.11, after 1000 that waited): that has to stay in the connection,
-# or stdout would drop it while Telegraf stands still.
+# Some brokers send more than they may (mosquitto 2.0.11, after 1000 waiting messages). These have to stay in the
+# connection, since stdout would drop them while Telegraf is stalled.
 _MOST_TAKEN: Final = 10 * _IN_FLIGHT
-# What waited comes in a burst, after a connection with a session and after a time in which nobody looked.
-_LULL_S: Final = 0.3  # without a message ends it,
+# Waiting messages come in a burst: after a connection with a session, and after a time in which nothing was read.
+_LULL_S: Final = 0.3  # without a message ends the burst,
 _BURST_S: Final = 10.0  # and so does this time, since thousands of meters leave no lull
 _INATTENTION_S: Final = 2.0
 _SILENCE_S: Final = 60.0  # longer than from one message to the next, with most devices
-_LONGEST_HEAD: Final = 16 * 1024  # bytes of what stands before a payload, but for its topic
-# Stand for a payload, so that they are compared with `is`.
+_LONGEST_HEAD: Final = 16 * 1024  # bytes of what precedes a payload, except its topic
+# Replace a payload, and are compared with `is`.
 _UNREADABLE: Final = b"unreadable"
 _TOO_LONG: Final = b"too long"
 _QUICK_S: Final = 0.5
@@ -58,7 +58,7 @@ _TIME_ALONE: Final = re.compile(rb"\x26\0\x04time(\0.)([0-9.]{1,40})", re.DOTALL
 
 
 def source(url: Url) -> Source:
-    """Read an MQTT topic; a lost broker raises OSError."""
+    """Return a source that reads an MQTT topic; it raises OSError when the broker is lost."""
     websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
     member, share, name, keep, ca, pin, cert, key, *path = options(
         url, member="", share="", client="", keep=_SESSION_S, ca="", pin="", cert="", key="", **websocket
@@ -93,11 +93,11 @@ def source(url: Url) -> Source:
 
 
 class _Subscription(Connection):
-    acknowledges = True  # what was published with QoS 0 nobody keeps
+    acknowledges = True  # nobody keeps messages with QoS 0, so reading goes on
 
     def __init__(self, broker: "_Broker", member: str) -> None:
         self._broker, self._member = broker, member
-        self._taken: list[int] = []  # the numbers of what is not acknowledged yet
+        self._taken: list[int] = []  # the ids of messages that are not acknowledged yet
         self._silent_at = time.monotonic() + _SILENCE_S
         self._looked_at = time.monotonic()
         broker.client.most = 1
@@ -106,7 +106,7 @@ class _Subscription(Connection):
     def read(self) -> list[Event]:
         now = time.monotonic()
         client = self._broker.client
-        # As many messages at once as are dealt with quickly, so that the broker hears from us.
+        # Only as many messages at once as are processed quickly, so that the broker hears from us in time.
         client.most = min(2 * client.most, _IN_FLIGHT) if now - self._looked_at < _QUICK_S else 1
         if now - self._looked_at > _INATTENTION_S:
             self._behind_until, self._silent_at = now + _BURST_S, now + _SILENCE_S
@@ -118,10 +118,10 @@ class _Subscription(Connection):
         if len(self._taken) >= _MOST_TAKEN:
             time.sleep(_LULL_S)
             return [Pause(_LULL_S)]
-        while not self._broker.messages:  # what the broker held may have come already
+        while not self._broker.messages:  # messages of the session may have come already
             left = self._silent_at - time.monotonic()
             if left < 0:
-                self._silent_at = math.inf  # said once
+                self._silent_at = math.inf  # reported once
                 return [Silence(_SILENCE_S, _advice(self._broker.topic))]
             if self._behind_until:
                 self._broker.wait(_LULL_S)
@@ -139,21 +139,21 @@ class _Subscription(Connection):
         return [self._event(message) for message in messages]
 
     def _wait(self, seconds: float) -> None:
-        """Wait, and notice when the whole program has stood still: what comes then has waited, too."""
+        """Wait; if the whole program was stalled meanwhile, what comes then has waited, too."""
         end = time.monotonic() + seconds + _INATTENTION_S
         self._broker.wait(seconds)
         if time.monotonic() > end:
             self._behind_until = time.monotonic() + _BURST_S
 
     def _take_what_is_there(self) -> None:
-        """Take the messages that have come meanwhile: each look at the connection takes a piece of what came."""
+        """Read the messages that have come meanwhile: each look at the connection reads only a piece of them."""
         before = 0
         while before < len(self._broker.messages) and not self._broker.client.is_full():
             before = len(self._broker.messages)
             self._broker.wait(0.0)
 
     def _event(self, message: mqtt.MQTTMessage) -> Event:
-        """Give what a message holds; one that cannot be read is dropped, as it would come again for ever."""
+        """Return what a message contains; one that cannot be read is dropped, as it would come again forever."""
         if message.payload is _UNREADABLE:
             return Dropped(
                 "a message has an invalid header, or one longer than 16 KiB, and is dropped: its publisher is faulty"
@@ -166,7 +166,7 @@ class _Subscription(Connection):
                 return Dropped(trouble)
             is_late = message.retain or message.dup or time.monotonic() < self._behind_until
             return Data(data, message.topic, is_whole, is_late, _sent_ns(message))
-        except Exception as error:  # noqa: BLE001  whatever somebody sends
+        except Exception as error:  # noqa: BLE001  messages may contain anything
             return Dropped(f"a message cannot be read ({type(error).__name__}): check that its topic is UTF-8")
 
     def done(self) -> None:
@@ -178,7 +178,7 @@ class _Subscription(Connection):
 
 
 def _sent_ns(message: mqtt.MQTTMessage) -> int | None:
-    """Give when its publisher says that a message was sent: UTC in ns since 1970, None when it does not."""
+    """Return when its publisher says that a message was sent: UTC in ns since 1970, None if it does not say."""
     for name, value in getattr(message.properties, "UserProperty", ()):
         if name == "time" and (found := sent_ns(value)):
             return found
@@ -186,7 +186,7 @@ def _sent_ns(message: mqtt.MQTTMessage) -> int | None:
 
 
 def _time_alone(properties: bytearray) -> Any:
-    """Give properties that are the user property `time` and nothing else, as paho would; None for others."""
+    """Return properties that are the user property `time` and nothing else, as paho would; None for others."""
     found = _TIME_ALONE.fullmatch(properties)
     if not found or len(found[2]) != int.from_bytes(found[1], "big"):
         return None
@@ -209,8 +209,8 @@ def _is_filter(topic: str) -> bool:
 class _Client(Client):
     """Keeps the messages that have come, until they are taken.
 
-    paho would hang up on one that it cannot take apart, which the broker sends again for ever: here that is given as it
-    is, without a payload.
+    On a message that it cannot parse, paho would disconnect, and the broker would send it again forever. Here such a
+    message is kept without its payload.
     """
 
     packets: ClassVar = {**Client.packets, MessageType.SUBACK: _LONGEST_HEAD, MessageType.PUBLISH: 2 * LARGEST}
@@ -218,21 +218,21 @@ class _Client(Client):
     def __init__(self, whom: Trust | None, path: str, **options: Any) -> None:
         super().__init__(whom, path, **options)
         self.messages: list[mqtt.MQTTMessage] = []
-        self.most = _IN_FLIGHT  # of them that are kept
+        self.most = _IN_FLIGHT  # that are kept, at most
         self._room = LARGEST  # bytes
 
     def is_full(self) -> bool:
-        """Whether no more messages have to be looked for before these are taken."""
+        """Whether these messages have to be taken before more are read."""
         return len(self.messages) >= self.most or self._room <= 0
 
     def take(self) -> list[mqtt.MQTTMessage]:
-        """Give the messages that have come."""
+        """Return the messages that have come, which are then no longer kept."""
         taken, self.messages, self._room = self.messages, [], LARGEST
         return taken
 
     def _handle_publish(self) -> MQTTErrorCode:
         qos, packet = self._in_packet["command"] >> 1 & 3, self._in_packet["packet"]
-        if qos > 1:  # paho would keep it until the broker says that it is sent, perhaps never
+        if qos > 1:  # paho would keep it until the broker releases it, perhaps never
             raise ProtocolError(
                 "the broker sends a message with QoS 2 instead of 1: check that no other program uses "
                 "this client id, ?client=NAME"
@@ -251,7 +251,8 @@ class _Client(Client):
     def _handle_publish_5(self, qos: int, packet: bytearray) -> MQTTErrorCode:
         """Leave properties to paho, and raise ValueError for too many: its time grows with the square of their number.
 
-        Most messages have none, or the one of `telegraf-p1 forward`; even so paho takes longer than all the rest.
+        Most messages have none, or that of `telegraf-p1 forward`. These are read here, since paho takes longer for them
+        than everything else does.
         """
         number_at = 2 + int.from_bytes(packet[:2], "big")
         at = number_at + (2 if qos else 0)
@@ -296,12 +297,12 @@ class _Broker(Broker):
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        super().__init__(client, language, user, may_be_tls=not whom and not path)  # a WebSocket has said so before
+        super().__init__(client, language, user, may_be_tls=not whom and not path)  # a WebSocket's handshake tells it
         client.on_subscribe = self._on_subscribe
 
     @property
     def messages(self) -> list[mqtt.MQTTMessage]:
-        """What has come and was not taken."""
+        """The messages that have come and were not taken."""
         return self.client.messages
 
     def connect(self, address: tuple[str, int], topic: str) -> None:
@@ -317,10 +318,10 @@ class _Broker(Broker):
         self.open(address, **session)
 
     def wait(self, seconds: float) -> None:
-        """Wait for messages, keep the connection alive; raise OSError when it is lost, and no message is left."""
+        """Wait for messages, keep the connection alive; raise OSError when it is lost and no message is left."""
         try:
             self.look(seconds)
-        except OSError:  # the next look will say it; what came is written first
+        except OSError:  # the messages are written first; the next `look` raises it again
             if not self.is_ready or not self.messages:
                 raise
         if self.client.is_behind():

@@ -1,8 +1,8 @@
 """An optical port: `p0:///dev/ttyUSB0`, `p0+rfc2217://host:port`, or with a fixed speed `p0+tcp://host:port`.
 
-The meter is asked each `?every=`; in between the port is closed, and its meter sleeps. What is said to it and when
-stands in `p0_protocol.py`. `?medium=heat`: a heat meter, which is woken first (`?wakeup=2.2s`) and asked once an hour:
-each readout costs its battery.
+The meter is read at intervals of `?every=`; in between the port is closed, and the meter sleeps. `p0_protocol.py` has
+the protocol. `?medium=heat`: a heat meter, which is woken up first (`?wakeup=2.2s`) and read once an hour, since each
+readout costs its battery.
 """
 
 import errno
@@ -36,8 +36,8 @@ from telegraf_p1.sources.serial_settings import Line
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, number, options
 
 _CONNECT_S: Final = 10.0
-_LOOK_S: Final = 1.0  # how often is looked whether a readout is wanted meanwhile
-_FIRST_WAIT_S: Final = 60.0  # after one that failed
+_LOOK_S: Final = 1.0  # how often it is checked whether a readout is wanted
+_FIRST_WAIT_S: Final = 60.0  # after a readout that failed
 _CHARACTER_BITS: Final = 10  # start, 7, parity, stop
 
 
@@ -47,20 +47,20 @@ class _Head(Protocol):
     has_fixed_speed: bool
 
     def send(self, data: bytes) -> None:
-        """Send bytes; they may still be on their way."""
+        """Send bytes; some may still be in a buffer afterwards."""
 
     def set_speed(self, baud: int) -> None:
         """Change the speed."""
 
     def received(self, seconds: float) -> bytes:
-        """Wait so long for bytes; empty when none came. Raise OSError when the port is lost."""
+        """Wait at most so many s for bytes; empty if none came. Raise OSError when the port is lost."""
 
     def close(self) -> None:
         """Close the port."""
 
 
 def source(url: Url) -> Source:
-    """Read a meter through its optical port, each `every`."""
+    """Return a source that reads a meter through its optical port, at intervals of `every`."""
     medium = url.query.get("medium", "")
     is_heat = medium == "heat"
     defaults = Settings()
@@ -111,7 +111,7 @@ def _speed(url: Url, text: str) -> int:
 
 
 def _head(url: Url, line: Line) -> Callable[[], _Head]:
-    """Give what opens the port that a URL names."""
+    """Return a function that opens the port of a URL."""
     if url.scheme == "p0":
         if url.host or not url.path.startswith("/"):
             raise UsageError(f"source {url.text!r}: write the device with three slashes, p0:///dev/ttyUSB0")
@@ -121,7 +121,7 @@ def _head(url: Url, line: Line) -> Callable[[], _Head]:
 
 
 class _Schedule:
-    """When the meter is asked next, be its port opened anew or not. Times are s of the monotonic clock."""
+    """When the meter is read next, also after its port was reopened. Times are s of the monotonic clock."""
 
     def __init__(self, every: float) -> None:
         self._every = every
@@ -129,12 +129,12 @@ class _Schedule:
         self.due = time.monotonic()
 
     def read(self) -> None:
-        """Say that the meter was read."""
+        """Note that the meter was read."""
         self._failed = 0
         self.due = max(self.due + self._every, time.monotonic())
 
     def failed(self) -> float:
-        """Say that it was not, and give the s after which it is asked again: soon at first, then less often."""
+        """Note that it was not read; return the s until the next attempt: soon at first, then less often."""
         wait = min(_FIRST_WAIT_S * 2.0**self._failed, self._every)
         self._failed = min(self._failed + 1, 10)
         self.due = time.monotonic() + wait
@@ -142,12 +142,12 @@ class _Schedule:
 
 
 class _Asking(Connection):
-    keeps = True  # it speaks when it is asked
+    keeps = True  # the meter sends only when it is asked
 
     def __init__(self, opened: Callable[[], _Head], settings: Settings, schedule: _Schedule, medium: str) -> None:
         self._opened, self._settings, self._schedule, self._medium = opened, settings, schedule, medium
         self._is_wanted = True
-        self._head: _Head | None = opened()  # so that one that is not there is named at once
+        self._head: _Head | None = opened()  # so that a missing port is reported at once
 
     def read(self) -> list[Event]:
         while not self._is_wanted or (wait := self._schedule.due - time.monotonic()) > 0:
@@ -173,18 +173,18 @@ class _Asking(Connection):
 
 
 def _carried_out(exchange: Exchange, head: _Head) -> bytes:
-    """Do what the protocol says until it gives the readout; raise NoReadout, or OSError when the port is lost."""
+    """Carry out the steps of the protocol and return the readout; raise NoReadout, or OSError when the port is lost."""
     bit_s = 1 / START_BAUD
     step = next(exchange)
     while True:
         data = b""
         match step:
             case Send(to_send):
-                while head.received(0):  # noise, and rests of what the meter said before
+                while head.received(0):  # noise, and the rest of what the meter sent before
                     pass
                 begun = time.monotonic()
                 head.send(to_send)
-                # Adapters and bridges say too early that they are done: a change of the speed would garble the rest.
+                # Adapters and bridges report too early that all is sent: a change of the speed would garble the rest.
                 on_the_line = _CHARACTER_BITS * len(to_send) * bit_s
                 time.sleep(max(0.0, on_the_line - (time.monotonic() - begun)))
             case Speed(baud):
@@ -211,7 +211,8 @@ class _SerialHead:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            # A pty, as of a simulated meter, has no parity and refuses it. Of each character 7 bits are taken anyway.
+            # A pty, such as that of a simulated meter, does not support parity. Only 7 bits of each character are used
+            # anyway.
             self._port = opened(path, plain)
 
     def send(self, data: bytes) -> None:
@@ -230,7 +231,7 @@ class _SerialHead:
             ) from None
 
     def set_speed(self, baud: int) -> None:
-        # Not by pyserial, which sets the format anew, too: a pty has none, and refuses it.
+        # Not by pyserial, which sets the format again, too: a pty does not support it.
         try:
             attributes = termios.tcgetattr(self._port.fileno())
             attributes[4:6] = [getattr(termios, f"B{baud}")] * 2
@@ -261,7 +262,7 @@ class _TcpHead:
         self._socket.sendall(data)
 
     def set_speed(self, baud: int) -> None:
-        """Leave it: the bridge has its own."""
+        """Do nothing: the bridge has its own speed."""
 
     def received(self, seconds: float) -> bytes:
         if not select.select([self._socket], [], [], seconds)[0]:
@@ -283,7 +284,7 @@ class _FarHead:
 
         self._translated = rfc2217.translated
         with rfc2217.translated():
-            # Modem lines are of no use to a head, and not all servers answer to them.
+            # An optical head needs no modem lines, and not all servers answer to them.
             self._port = rfc2217.Port(f"rfc2217://{address[0]}:{address[1]}?ign_set_control", **line.settings)  # type: ignore[arg-type]
 
     def send(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-r"""How a meter is read through its optical port (P0): the protocol of IEC 62056-21, without a port and without a clock.
+r"""The protocol for reading a meter through its optical port (P0, IEC 62056-21), without a port and without a clock.
 
     reader                       meter
     /?!                     →                      sign-on, at 300 baud
@@ -6,11 +6,11 @@ r"""How a meter is read through its optical port (P0): the protocol of IEC 62056
     ACK 0 4 0               →                      mode C only; then both change their speed
                             ←    STX 1.8.0(…) … ! ETX BCC
 
-`readout` is a generator: it yields what is to be done (`Send`, `Speed`, `Rest`, `Listen`), is sent a `Heard` for each,
-and returns the identification and the readout as they came.
+`readout` is a generator. It yields what has to be done (`Send`, `Speed`, `Rest`, `Listen`) and is sent a `Heard` for
+each. It returns the identification and the readout as they were received.
 
 The text of the standard was not at hand: the layout is from IEC 62056-61, annex A, and lvzon's notes on IEC 62056-21
-(doc/IEC-62056-21-notes.md in dsmr-p1-parser); the times are what people's readers use, and settings therefore.
+(doc/IEC-62056-21-notes.md in dsmr-p1-parser). The times are those of other readers, so they can be changed.
 """
 
 import re
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from telegraf_p1.crc import bcc
 from telegraf_p1.sources.serial_settings import SEVEN_BITS
 
-START_BAUD: Final = 300  # each sign-on but that of a push (mode D)
+START_BAUD: Final = 300  # of every sign-on, except in mode D (push)
 _STX, _ETX, _ACK = b"\x02", b"\x03", b"\x06"
 # The baud character. Notes disagree on mode B: one has A = 300; a log of a meter has C = 2400, which fits A = 600.
 _MODE_C: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
@@ -28,7 +28,7 @@ _MODE_B: Final = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 192
 _CHARACTERS: Final = {speed: character for character, speed in _MODE_C.items()}
 SPEEDS: Final = tuple(_CHARACTERS)
 MODES: Final = ("auto", "A", "B", "C")
-# Not `/?`: that is the echo of the request, which many heads give back. Noise may stand before it.
+# Not `/?`: that is the echo of the request, which many heads return. There may be noise before it.
 _IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}([\x20-\x7e])[^/\r\n]{0,64}\r?\n")
 _SETS: Final = re.compile(rb"[\r\n]*[0-9CFLP][0-9A-Z.:*&-]*\([^\x00-\x09]*![\r\n]*")
 _MOST: Final = 16 * 1024  # bytes of a readout, as of a telegram
@@ -38,9 +38,10 @@ _WAKE_REST_S: Final = 1.6  # after the wake-up; heat meters want 1.5 to 1.7
 class Settings(NamedTuple):
     """What the user may set. Times are s, speeds baud.
 
-    `mode` is one of MODES; `speed` that of the readout, 0 for what the meter offers. `wakeup_s`: for how long NUL bytes
-    are sent first, 0 for meters without a battery. `answer_s` is the longest wait for the first character of an
-    answer, `gap_s` that between two, `whole_s` for a whole readout; `reaction_s` is what the meter needs to turn round.
+    `mode` is one of MODES; `speed` is that of the readout, 0 for what the meter offers. `wakeup_s`: for how long NUL
+    bytes are sent first, 0 for meters without a battery. `answer_s` is the longest wait for the first character of an
+    answer, `gap_s` for the next one, `whole_s` for a whole readout. `reaction_s` is the time that the meter needs to
+    change from sending to receiving.
     """
 
     address: str = ""
@@ -55,7 +56,7 @@ class Settings(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send bytes, and wait until the last bit of them has left."""
+    """Send bytes, and wait until their last bit is sent."""
 
     data: bytes
 
@@ -67,33 +68,33 @@ class Speed(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """Do nothing for so many s."""
+    """Do nothing for `seconds`."""
 
     seconds: float
 
 
 class Listen(NamedTuple):
-    """Wait for bytes, for so many s at most."""
+    """Wait for bytes, for `seconds` at most."""
 
     seconds: float
 
 
 class Heard(NamedTuple):
-    """The time when something was done (s, of any clock), and what was heard: nothing when the time was over."""
+    """The time when something was done (s, of any clock), and the bytes received: empty if none came in time."""
 
     now: float
     data: bytes = b""
 
 
 class NoReadout(Exception):
-    """The meter could not be read; the text says what happened, and what to look at."""
+    """The meter could not be read; the text says what happened, and what to check."""
 
 
 class _Failed(Exception):
-    """An attempt failed. `data` is a whole readout with a wrong BCC.
+    """An attempt failed. `data` is a complete readout with a wrong BCC.
 
-    `is_garbled`: nothing was understood after the change of the speed. A meter that got no acknowledgement stays at
-    300 baud, so the next attempt asks it for that.
+    `is_garbled`: nothing was understood after the change of the speed. The next attempt then asks for a readout at 300
+    baud: a meter that did not receive the acknowledgement stays at that speed.
     """
 
     def __init__(self, text: str, *, is_garbled: bool = False, data: bytes = b"") -> None:
@@ -105,10 +106,10 @@ Exchange = Generator[Send | Speed | Rest | Listen, Heard, bytes]
 
 
 def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
-    """Sign on and give the identification and the readout, in as many attempts as are set; raise NoReadout.
+    """Sign on; return the identification and the readout, in as many attempts as are set; raise NoReadout.
 
-    `has_fixed_speed`: the port stays at the speed of the sign-on. When a readout has come whole and its BCC never
-    fitted, the last one is given: whoever reads it says so.
+    `has_fixed_speed`: the port stays at the speed of the sign-on. If readouts were complete but their BCC never
+    matched, the last one is returned: whoever parses it reports that.
     """
     stays = has_fixed_speed
     for number in range(settings.attempts):
@@ -125,7 +126,7 @@ def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
 
 
 def _quiet(settings: Settings) -> Generator[Speed | Listen, Heard, None]:
-    """Wait until the meter is silent: it says to its end what was not understood, and then is at 300 baud again."""
+    """Wait until the meter is silent: it sends all of what was not understood, and then is at 300 baud again."""
     begun = now = (yield Speed(START_BAUD)).now
     while now - begun < settings.whole_s:
         heard = yield Listen(settings.gap_s)
@@ -137,7 +138,7 @@ def _quiet(settings: Settings) -> Generator[Speed | Listen, Heard, None]:
 def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Exchange:
     yield Speed(START_BAUD)
     if settings.wakeup_s:
-        yield Send(bytes(round(settings.wakeup_s * START_BAUD / 10)))  # 10 bits a character, and no gap
+        yield Send(bytes(round(settings.wakeup_s * START_BAUD / 10)))  # 10 bits per character, and no gap
         yield Rest(_WAKE_REST_S)
     request = f"/?{settings.address}!\r\n".encode("ascii")
     yield Send(request)
@@ -165,7 +166,7 @@ def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Excha
 
 
 def chosen(settings: Settings, character: str) -> tuple[str, int]:
-    """Give the mode and the speed (baud) of the readout that a baud character offers, unless the user knows better."""
+    """Return mode and speed (baud) of the readout that a baud character offers, unless the user has set them."""
     offered = "C" if character in _MODE_C else "B" if character in _MODE_B else "A"
     mode = offered if settings.mode == "auto" else settings.mode
     speed = {"A": {}, "B": _MODE_B, "C": _MODE_C}[mode].get(character, START_BAUD)
@@ -175,14 +176,14 @@ def chosen(settings: Settings, character: str) -> tuple[str, int]:
 
 
 def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str, bytes]]:
-    """Wait for the identification; give it, its baud character, and what came behind it already."""
+    """Wait for the identification; return it, its baud character, and what was received after it."""
     heard = yield Listen(settings.answer_s)
     begun, data = heard.now, b""
     while heard.data and len(data) < _MOST:
         data += heard.data.translate(SEVEN_BITS)
         if match := _IDENTIFICATION.search(data):
             return match[0], match[1].decode("ascii"), data[match.end() :]
-        left = begun + settings.answer_s + settings.gap_s - heard.now  # noise may come for ever
+        left = begun + settings.answer_s + settings.gap_s - heard.now  # noise may never end
         if left <= 0:
             break
         heard = yield Listen(min(left, settings.gap_s))
@@ -196,7 +197,7 @@ def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str
 
 
 def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Heard, bytes]:
-    """Wait for the readout, from its STX to its BCC, or without both to its `!`."""
+    """Wait for the readout: from its STX to its BCC, or without both up to its `!`."""
     begun: float | None = None
     while len(data) < _MOST:
         start = data.find(_STX)

@@ -1,7 +1,7 @@
-"""A serial port behind a network server that sets it up for us: `rfc2217://host:port`.
+"""A serial port on a network server that can change its settings: `rfc2217://host:port`.
 
-Options as for a serial port, `timeout` as for TCP, and pyserial's `ign_set_control` for
-servers that do not answer to modem lines (ser2net on a pty). `request` is as for a serial port, too.
+The options are those of a serial port, `timeout` as for TCP, and pyserial's `ign_set_control` for servers that do not
+answer to modem lines (ser2net on a pty).
 """
 
 import errno
@@ -20,11 +20,11 @@ from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.sources.serial_settings import Line, request_line
 from telegraf_p1.url import Url, duration, host_and_port, options
 
-_MOST_COMMANDS: Final = 64 * 1024  # bytes of them, between two of the meter
+_MOST_COMMANDS: Final = 64 * 1024  # bytes of commands between two bytes of the meter
 
 
 def source(url: Url) -> Source:
-    """Read a port by RFC 2217; a closed or a silent one raises OSError."""
+    """Return a source that reads a port by RFC 2217; it raises OSError when it is closed or silent."""
     host, port_number = host_and_port(url)
     baudrate, line_format, timeout, request, ignore = options(
         url, baudrate=115200, format="8N1", timeout=30, request="always", ign_set_control="no"
@@ -52,13 +52,13 @@ class _FarPort(Connection):
             if data:
                 self._patience.renew()
                 return [Data(self._line.characters(data))]
-            self._patience = Patience(self._timeout)  # `want` has woken us up
+            self._patience = Patience(self._timeout)  # woken up by `want`
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
         if not self._request or is_wanted == self._is_wanted:
             return
         self._is_wanted = is_wanted
-        with suppress(OSError, ValueError):  # when the server is gone, `read` says so
+        with suppress(OSError, ValueError):  # if the server is gone, `read` reports it
             setattr(self._port, self._request, is_wanted)
         self._port.wake_up()
 
@@ -69,7 +69,7 @@ class _FarPort(Connection):
 class _Received(queue.Queue[bytes | None]):
     """The bytes of the meter, put here by pyserial's thread, and None at the end."""
 
-    commands = 0  # bytes that came since then, in which there was none of the meter
+    commands = 0  # bytes of commands since the last byte of the meter
 
     def put(self, item: bytes | None, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
         self.commands = 0
@@ -77,7 +77,7 @@ class _Received(queue.Queue[bytes | None]):
 
 
 class _Bounded:
-    """A socket for pyserial, which would keep in memory whatever a server says in a command that does not end."""
+    """A socket for pyserial that limits commands: pyserial would keep in memory a command that does not end."""
 
     def __init__(self, opened: socket.socket, received: _Received) -> None:
         self._opened, self._received = opened, received
@@ -98,13 +98,13 @@ class _Bounded:
 
 
 class Port(rfc2217.Serial):
-    """pyserial's port. What ends its thread is raised here, once all that came before is read."""
+    """pyserial's port. What ends its thread is raised by `received`, once everything before it is read."""
 
     _socket: Any
     _trouble: OSError | None = None
 
     def open(self) -> None:
-        """Open it; what ended its thread meanwhile is the reason why not."""
+        """Open the port; if its thread has failed meanwhile, raise the reason."""
         try:
             super().open()
         except Exception:
@@ -123,11 +123,11 @@ class Port(rfc2217.Serial):
         self._read_buffer.put(None)
 
     def wake_up(self) -> None:
-        """Let `received` end now."""
+        """Make `received` return now."""
         self._read_buffer.put(b"")
 
     def received(self, seconds: float | None) -> bytes | None:
-        """Wait so long for bytes (None: for ever), and give what is there; None when nothing came.
+        """Wait at most so many s (None: without limit) and return what was received; None if nothing came.
 
         It is empty after `wake_up`. Raise OSError at the end.
         """
@@ -145,7 +145,7 @@ class Port(rfc2217.Serial):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what pyserial raises into OSError, whatever the server has answered."""
+    """Turn all that pyserial raises into OSError, whatever the server has answered."""
     try:
         yield
     except serial.SerialException as error:
@@ -160,12 +160,12 @@ def translated() -> Iterator[None]:
         raise
     except ValueError as error:
         raise OSError(errno.EPROTO, _advice(str(error))) from None
-    except Exception:  # noqa: BLE001  whatever it makes of answers that nobody expects
+    except Exception:  # noqa: BLE001  whatever it raises for unexpected answers
         raise OSError(errno.EPROTO, _advice("")) from None
 
 
 def _advice(text: str) -> str:
-    """Turn what pyserial says into what to do."""
+    """Turn pyserial's message into advice."""
     if "not seem to support" in text:
         return "the server does not support RFC 2217: use tcp://host:port"
     if "rejected value" in text and "control" not in text:

@@ -1,13 +1,12 @@
 """A cable: `/dev/ttyUSB0`, or `serial:///dev/ttyUSB0?baudrate=9600&format=7E1`.
 
-Without a speed or a format both are found by what is heard (line_search.py), 115200 8N1 first (DSMR 4.0 and later).
-What is given stays as it is.
-pyserial opens and sets up the port; reading is select and os.read, which lose nothing.
-Once a telegram has begun the port rests until it can be complete (rhythm.py).
+Speed and format are detected unless they are given (line_search.py), beginning with 115200 8N1 (DSMR 4.0 and later).
+pyserial opens and sets up the port; it is read by select and os.read, which lose nothing. Once a telegram has begun,
+reading pauses until it can be complete (rhythm.py).
 
-`?timeout=60s`: the time without a byte after which the port is opened anew, since adapters get stuck.
-`?request=rts` or `dtr`: the line that asks the meter for telegrams, raised only while one is wanted; without it
-(`always`) both are raised all the time.
+`?timeout=60s`: the time without data after which the port is reopened, since adapters get stuck. `?request=rts` or
+`dtr`: the line that asks the meter for telegrams, raised only while one is wanted; without it (`always`) both are
+raised all the time.
 """
 
 import contextlib
@@ -31,7 +30,7 @@ from telegraf_p1.url import Url, UsageError, duration, options
 if TYPE_CHECKING:
     from telegraf_p1.sources.line_search import LineSearch
 
-# Bytes that may come while nobody looks: half of what Linux keeps.
+# Bytes that may come while nothing is read: half of what Linux keeps.
 _FILL: Final = 2048
 
 _ADVICE: dict[object, str] = {
@@ -52,15 +51,15 @@ _ADVICE[errno.EBUSY] = _ADVICE[errno.EAGAIN]
 
 
 def source(url: Url) -> Source:
-    """Read a serial port, which is opened for us alone."""
+    """Return a source that reads a serial port, which is opened exclusively."""
     return partial(Port, Plan(url))
 
 
 class Plan:
-    """What the user wants of a port, and what is found out about its line, which outlives a connection."""
+    """The user's settings for a port, and what was detected on its line; it is kept when a connection is lost."""
 
     def __init__(self, url: Url) -> None:
-        """Raise UsageError for what cannot be."""
+        """Raise UsageError for options that are not valid."""
         baudrate, line_format, timeout, request = options(url, baudrate="", format="", timeout=60, request="always")
         if url.host or not url.path.startswith("/"):
             raise UsageError(f"source {url.text!r}: write the device with three slashes, serial:///dev/ttyUSB0")
@@ -70,18 +69,18 @@ class Plan:
         self.request = request_line(url, request)
         self.baudrate, self.format = baudrate or SPEEDS[0], line_format or "8N1"
         self.line()
-        self.search: LineSearch | None = None  # as long as something is searched
+        self.search: LineSearch | None = None  # None once the settings are known
         if not (baudrate and line_format):
-            from telegraf_p1.sources import line_search  # a ms that others do not need
+            from telegraf_p1.sources import line_search  # imported here: 1 ms that others do not need
 
             self.search = line_search.LineSearch([baudrate] if baudrate else SPEEDS, line_format)
 
     def line(self) -> Line:
-        """Give the settings as far as they are known."""
+        """Return the settings as far as they are known."""
         return Line(self._url, self.baudrate, self.format)
 
     def follow(self, search: "LineSearch") -> str:
-        """Take the settings of a search; give what there is to say of them at its end."""
+        """Take over the settings of a search; return the message for its end, else an empty text."""
         self.baudrate, self.format = search.baudrate, search.format
         if not search.is_over:
             return ""
@@ -93,10 +92,10 @@ class Plan:
 
 
 class Port(Connection):
-    """A port that is open. `take` and `quiet` are for who reads several at once."""
+    """A port that is open. `take` and `quiet` are for callers that read several at once."""
 
     def __init__(self, plan: Plan) -> None:
-        """Open it; raise OSError when that may help later."""
+        """Open the port; raise OSError if trying again may help."""
         self._plan = plan
         if plan.search:
             plan.search.begin()
@@ -107,20 +106,20 @@ class Port(Connection):
         self._rhythm = Rhythm()
         self._is_wanted = True
         self._trouble: list[Event] = []
-        # What wakes `read` up when a telegram is wanted again, or no more.
+        # A pipe that wakes up `read` when a telegram is wanted again, or no more.
         self._wake_up: list[IO[bytes]] = []
         if plan.request:
             self._prepare_request()
 
     def read(self) -> list[Event]:
-        """Wait for what there is to tell; see `Connection`."""
+        """Wait for events; see `Connection`."""
         while not (found := self._trouble or self._next()):
             pass
         self._trouble = []
         return found
 
     def _next(self) -> list[Event]:
-        """Wait for what comes next; it may be nothing to tell of."""
+        """Wait once and return the events, of which there may be none."""
         patience_s = self._patience.wait() if self._is_wanted else None
         rest = min(self._rhythm.rest(time.monotonic()), _FILL * self._line.byte_s)
         if rest:
@@ -138,11 +137,11 @@ class Port(Connection):
         return self.take(rest, begun)
 
     def take(self, rested: float = 0.0, begun: float = 0.0) -> list[Event]:
-        """Read what is there, after we `rested` (s) and waited since `begun`; it may be nothing to tell of."""
+        """Read what has arrived, after sleeping for `rested` s and waiting since `begun`; there may be no events."""
         now = time.monotonic()
         try:
             data = os.read(self._fd, 4096)
-        except BlockingIOError:  # it has set the port up for itself, too
+        except BlockingIOError:  # another program has changed the settings of the port
             data = b""
         if not data:
             check_device(self._fd)
@@ -154,27 +153,26 @@ class Port(Connection):
         return self._searched(search, search.heard(data)) if search else [Data(data)]
 
     def quiet(self, event: Event) -> list[Event]:
-        """Tell that nothing came for as long as `event` says."""
+        """Return the events for a pause or silence, which is the last of them."""
         search = self._plan.search
         return (
             [*self._searched(search, search.paused(is_long=isinstance(event, Silence))), event] if search else [event]
         )
 
     def _searched(self, search: "LineSearch", given: bytes) -> list[Event]:
-        """Follow the search, and tell of the bytes that it gives, and of its end."""
+        """Take over the settings of the search; return its bytes and its result as events."""
         found: list[Event] = [Data(given)] if given else []
         text = self._plan.follow(search)
         before, self._line = self._line, self._plan.line()
         if self._line.speed != before.speed:
             self._set_speed()
-        # The format stays 8N1 on the line until the port is opened anew: nothing is lost by that, and a change may cost
-        # a character.
+        # The port stays at 8N1 until it is reopened: nothing is lost by that, and a change may cost a character.
         return [Notice(text), *found] if text else found
 
     def _set_speed(self) -> None:
         try:
             self._port.baudrate = self._line.speed
-            self._port.reset_input_buffer()  # it was heard at the other speed
+            self._port.reset_input_buffer()  # it was received at the other speed
         except termios.error as error:
             raise OSError(*error.args) from None
         self._rhythm = Rhythm()
@@ -191,29 +189,29 @@ class Port(Connection):
             ]
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
-        """Raise the line that asks for telegrams, or lower it, from any thread."""
+        """Raise or lower the line that asks for telegrams; any thread may call it."""
         if not self._wake_up or is_wanted == self._is_wanted:
             return
         self._is_wanted = is_wanted
-        # When the device is gone, or is being closed, `read` says so.
+        # If the device is gone, or is being closed, `read` reports it.
         with contextlib.suppress(OSError, ValueError):
             setattr(self._port, self._plan.request, is_wanted)
         with contextlib.suppress(OSError, ValueError):
             self._wake_up[1].write(b".")
 
     def fileno(self) -> int:
-        """Give the descriptor, for select."""
+        """Return the descriptor, for select."""
         return self._fd
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Close the port."""
         self._port.close()
         for end in self._wake_up:
             end.close()
 
 
 def check_device(fd: int) -> None:
-    """Raise OSError when the device is gone; if not, somebody else has read what was there."""
+    """Raise OSError if the device is gone; if not, another program has read what was there."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
@@ -228,7 +226,7 @@ def _user() -> str:
 
 
 def opened(path: str, line: Line) -> serial.Serial:
-    """Open a port for us alone; raise OSError that says what to do, and UsageError for what is none."""
+    """Open a port exclusively; raise OSError that says what to do, or UsageError if it is not a port."""
     try:
         return serial.Serial(path, exclusive=True, timeout=0, **line.settings)  # type: ignore[arg-type]
     except (OSError, termios.error) as error:

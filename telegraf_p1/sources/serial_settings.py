@@ -1,15 +1,15 @@
-"""The settings of a serial line, for those that set one up."""
+"""The settings of a serial line, for sources that set one up."""
 
 from typing import Final
 
 from telegraf_p1.url import Url, UsageError, number
 
-# Speed and format of P1 ports, the most usual ones first: DSMR 4 and later; DSMR 2.2 and 3.0; and what few meters have.
+# Speed and format of P1 ports, the most usual first: DSMR 4 and later; DSMR 2.2 and 3.0; those of few meters.
 USUAL: Final = (("115200", "8N1"), ("9600", "7E1"), ("115200", "7E1"), ("9600", "8N1"))
 
 SPEEDS: Final = tuple(dict.fromkeys(speed for speed, _ in USUAL))
 
-# Takes the parity bit off each character: `data.translate(SEVEN_BITS)`.
+# Removes the parity bit from each character: `data.translate(SEVEN_BITS)`.
 SEVEN_BITS: Final = bytes(byte & 0x7F for byte in range(256))
 
 
@@ -17,7 +17,7 @@ class Line:
     """A speed and a format such as `8N1`: data bits, parity, stop bits."""
 
     def __init__(self, url: Url, baudrate: str, line_format: str) -> None:
-        """Raise UsageError for what is no speed or no format."""
+        """Raise UsageError for a speed or a format that is not valid."""
         data_bits, parity, stop_bits = line_format[:1], line_format[1:2].upper(), line_format[2:]
         if not (data_bits in ("7", "8") and parity in ("N", "E", "O") and stop_bits in ("1", "2")):
             raise UsageError(f"source {url.text!r}: format={line_format!r} must be 8N1, 7E1 or the like")
@@ -33,12 +33,12 @@ class Line:
         }
 
     def characters(self, data: bytes) -> bytes:
-        """Give the characters of what came: not every driver strips the parity bit."""
+        """Return the characters of received bytes: not every driver removes the parity bit."""
         return data.translate(SEVEN_BITS) if self._has_seven_bits else data
 
 
 def request_line(url: Url, value: str) -> str:
-    """Give the line that asks the meter for telegrams, `rts` or `dtr`; empty when all are raised all the time."""
+    """Return the line that asks the meter for telegrams, `rts` or `dtr`; empty if both are raised all the time."""
     if value not in ("always", "rts", "dtr"):
         raise UsageError(f"source {url.text!r}: request={value!r} must be always, rts or dtr")
     return "" if value == "always" else value

@@ -1,7 +1,7 @@
-"""A meter that is not there: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
+"""A simulated meter: `sim:`, or `sim:?form=be&interval=10s&count=3&seed=7`.
 
-`count=0` never ends; `interval=0` gives all at once. `since=31d` begins with the past 31 days.
-`encrypted=yes`: with the keys in the environment.
+`count=0` never ends; `interval=0` does not wait. `since=31d` begins with the past 31 days. `encrypted=yes`: with the
+keys in the environment.
 """
 
 import time
@@ -18,14 +18,15 @@ from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, UsageError, duration, number, options
 
-# How long ago a recent time is, and from one telegram to the next: graphs of a day join points a minute apart.
+# Which part of the past counts as recent, and the time between telegrams: graphs of a day connect points a minute
+# apart.
 _RECENT_S: Final = 2 * 86400
 _STEP_S: Final = 300
 _RECENT_STEP_S: Final = 60
 
 
 def source(url: Url) -> Source:
-    """Give telegrams of a simulated meter, in step with the clock."""
+    """Return a source with the telegrams of a simulated meter, in step with the clock."""
     if url.path or url.host:
         raise UsageError(f"source {url.text!r}: write the options after a ?, for example sim:?form=be")
     form, interval, count, seed, since, encrypted = options(
@@ -46,7 +47,7 @@ def source(url: Url) -> Source:
 
 
 class _Simulated(Connection):
-    keeps = True  # it speaks when it is asked
+    keeps = True  # a telegram is made when it is read
 
     def __init__(self, meter: Meter, interval: float, telegrams: int, past: float) -> None:
         self._meter, self._interval = meter, interval
@@ -54,13 +55,13 @@ class _Simulated(Connection):
         self._dues = islice(self._clock(int(past)), telegrams or None)
 
     def _clock(self, past: int) -> Iterator[tuple[float, float]]:
-        """Give when telegrams are due, and what the meter's clock shows then."""
+        """Yield when telegrams are due, and what the meter's clock shows then (both UTC, s since 1970)."""
         ago = past
         while ago > 0:
             yield self._start, self._start - ago
             ago -= _RECENT_STEP_S if ago <= _RECENT_S else _STEP_S
         for nth in endless():
-            # Without an interval the meter's clock runs on by a second a telegram.
+            # Without an interval the meter's clock advances by a second per telegram.
             yield self._start + nth * self._interval, self._start + nth * (self._interval or 1)
 
     def read(self) -> list[Event]:

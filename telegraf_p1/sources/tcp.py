@@ -1,7 +1,7 @@
 """A TCP bridge: `tcp://host:port`, as ser2net or a Wi-Fi dongle offers it.
 
-`?timeout=30s`: the time without a byte after which the connection counts as dead. A peer that loses
-its power says nothing, so silence is the only sign.
+`?timeout=30s`: the time without data after which the connection counts as lost. A peer without power sends nothing
+more, so silence is the only sign.
 """
 
 import errno
@@ -15,12 +15,12 @@ from telegraf_p1.url import Url, duration, host_and_port, options
 
 _CONNECT_S = 10.0
 _LAST_WORDS = 200  # bytes, fewer than a telegram
-# TCP's own look after a silent peer; socket option → value in s, or a count.
+# How TCP itself checks a silent peer: socket option → value in s, or a count.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 def source(url: Url) -> Source:
-    """Read a TCP connection; a closed or a silent one raises OSError."""
+    """Return a source that reads a TCP connection; it raises OSError when it is closed or silent."""
     address = host_and_port(url)
     (timeout,) = options(url, timeout=30)
     patience_s = duration(url, "timeout", timeout, 1)
@@ -31,7 +31,7 @@ class _Bridge(Connection):
     def __init__(self, opened: socket.socket, timeout: float) -> None:
         self._socket = opened
         self._patience = Patience(timeout)
-        self._first = b""  # what came first: a bridge says why it hangs up
+        self._first = b""  # the first bytes: a bridge may send why it closes the connection
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE.items():
             if hasattr(socket, name):
@@ -54,7 +54,7 @@ class _Bridge(Connection):
 
 
 def _last_words(first: bytes) -> str:
-    """Quote what came on this connection, if it was no telegram: `Port already in use` (ser2net)."""
+    """Return what was received on this connection, if it was not a telegram: `Port already in use` (ser2net)."""
     if not first or len(first) == _LAST_WORDS or first.startswith(b"/") or b"(" in first:
         return ""
     advice = "; in ser2net, max-connections allows more than one client" if b"in use" in first else ""

@@ -1,9 +1,10 @@
-"""A device that sends what its meter says over a WebSocket: `ws://192.168.1.20/ws`, `wss://…` with TLS.
+"""A device that sends the data of its meter over a WebSocket: `ws://192.168.1.20/ws`, `wss://…` with TLS.
 
-The Homey Energy Dongle. A message is a piece of the stream, cut anywhere, or wraps a telegram (JSON, hex).
+For example the Homey Energy Dongle. A message is a piece of the stream, cut anywhere, or contains a telegram (in JSON,
+hex).
 
-Options: `timeout`, the time without a message after which the connection counts as dead (30s); `member` of JSON
-that holds the telegram; `ca` (a file) or `pin` (SHA-256 of the certificate, in hex) for wss.
+Options: `timeout`, the time without a message after which the connection counts as lost (30s); `member` (of JSON, with
+the telegram); `ca` (a file) or `pin` (SHA-256 of the certificate, in hex) for wss.
 """
 
 import contextlib
@@ -28,16 +29,16 @@ from telegraf_p1.tls import connected, trust, wants_tls
 from telegraf_p1.url import Url, UsageError, duration, host_and_port, options
 
 _PORTS: Final = {"ws": 80, "wss": 443}
-# For the connection with its handshakes, and for what we send.
+# For the connection with its handshakes, and for sending.
 _CONNECT_S: Final = 10.0
 _POLICY_VIOLATION: Final = 1008
 _BEGINNING: Final = 8  # bytes
-# What the library would tell stderr stands in our errors.
+# Our errors contain what the library would write to stderr.
 logging.getLogger("websockets").addHandler(logging.NullHandler())
 
 
 def source(url: Url) -> Source:
-    """Read a WebSocket; a closed or a silent one raises OSError."""
+    """Return a source that reads a WebSocket; it raises OSError when it is closed or silent."""
     timeout, member, ca, pin = options(url, timeout=30, member="", ca="", pin="")
     if not url.host:
         raise UsageError(f"source {url.text!r}: write the address, for example ws://192.168.1.20/ws")
@@ -71,7 +72,7 @@ class _Stream(Connection):
         messages = self._peer.messages_until(time.monotonic() + (self._patience.wait() or 0.0))
         if not messages:
             event = self._patience.event()
-            self._peer.ping()  # what is gone says so, and what is in between sees that we are there
+            self._peer.ping()  # so that a lost connection is noticed, and routers in between keep it open
             return [event]
         self._patience.renew()
         return [_data(message, self._member) for message in messages]
@@ -81,29 +82,29 @@ class _Stream(Connection):
 
 
 def _data(message: bytes, member: str) -> Event:
-    """Give what a message holds: the meter's bytes as they are, or what was wrapped around a telegram."""
+    """Return what a message contains: the meter's bytes as they are, or extracted from an envelope."""
     data, is_whole, trouble = unwrap(message, member)
     if trouble:
         return Dropped(trouble)
     if data.removesuffix(b"\r\n") == message.removesuffix(b"\r\n"):
-        return Data(message)  # its end says nothing: it may stand in the middle of a line, or of the CRC
+        return Data(message)  # its end means nothing: it may be in a line, or in the CRC
     return Data(data, ends_message=is_whole)
 
 
 class _Peer:
-    """The other side, seen through the library's protocol, which does no I/O itself."""
+    """The other side, by the library's protocol, which does no I/O itself."""
 
     def __init__(self, opened: socket.socket, uri: WebSocketURI) -> None:
         self._socket = opened
         self._protocol = ClientProtocol(uri, max_size=LARGEST)
-        self._begun = bytearray()  # of a message in several frames
+        self._begun = bytearray()  # the beginning of a message in several frames
         self._messages: list[bytes] = []
         self._over: OSError | None = None
         self._is_plain = not uri.secure
-        self._answer = b""  # how it begins: a port for TLS gives itself away
+        self._answer = b""  # its first bytes, by which a port for TLS is recognized
 
     def shake_hands(self, end: float) -> None:
-        """Ask for a WebSocket until `end` (monotonic, s); raise OSError, with the answer of a server that has none."""
+        """Make the handshake before `end` (monotonic, s); raise OSError with the answer if it is not a WebSocket's."""
         request = self._protocol.connect()
         request.headers["User-Agent"] = f"telegraf_p1/{__version__}"
         self._protocol.send_request(request)
@@ -116,7 +117,7 @@ class _Peer:
                 raise OSError(errno.EPROTO, words or _refusal(error))
 
     def messages_until(self, end: float) -> list[bytes]:
-        """Give what has come, empty at `end` (monotonic, s); raise OSError once the connection is over."""
+        """Return what has come, empty at `end` (monotonic, s); raise OSError once the connection is over."""
         while not self._messages:
             if self._over:
                 raise self._over
@@ -127,12 +128,12 @@ class _Peer:
         return found
 
     def ping(self) -> None:
-        """Make the other side answer."""
+        """Send a ping, which the other side has to answer."""
         self._protocol.send_ping(b"")
         self._send()
 
     def close(self) -> None:
-        """Say goodbye, so that the device serves another one at once."""
+        """Close the WebSocket properly, so that the device serves another client at once."""
         with contextlib.suppress(OSError):
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(1000)
@@ -140,7 +141,7 @@ class _Peer:
         self._socket.close()
 
     def _receive(self, end: float) -> bool:
-        """Take what comes, in messages or not; False when nothing did until `end`."""
+        """Receive once, which may complete messages or not; return False if nothing came until `end`."""
         left = end - time.monotonic()
         if left <= 0:
             return False
@@ -167,19 +168,19 @@ class _Peer:
     def _take(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._begun += frame.data
-            if frame.fin and self._begun:  # an empty one is no sign of the meter
+            if frame.fin and self._begun:  # an empty one is no data of the meter
                 self._messages.append(bytes(self._begun))
                 self._begun.clear()
         elif frame.opcode is Opcode.CLOSE:
             self._over = _closed(Close.parse(frame.data))
 
     def _send(self) -> None:
-        """Send what the protocol wants to be sent: a pong, the echo of a close."""
+        """Send what the protocol has to send: a pong, the echo of a close."""
         self._socket.settimeout(_CONNECT_S)
         try:
             self._socket.sendall(b"".join(self._protocol.data_to_send()))
         except OSError as error:
-            # What came before is read first, and perhaps the reason.
+            # What was received before is read first, and perhaps the reason.
             self._over = self._over or OSError(
                 errno.ECONNRESET, f"connection to the device lost: {error.strerror or error}"
             )
