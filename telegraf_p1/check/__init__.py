@@ -1,10 +1,10 @@
-"""`telegraf-p1 check`: which meter speaks where, or why none does, and the configuration that reads it.
+"""`telegraf-p1 check`: finds meters, or the reason why there is none, and writes the configuration for them.
 
-`ports.py` and `listen.py` hear what there is, `meter.py`, `form.py` and `causes.py` say what it means, `block.py`
-writes the configuration, `report.py` and `screen.py` show all of it.
+`ports.py` and `listen.py` receive what there is; `meter.py`, `form.py` and `causes.py` interpret it; `block.py` writes
+the configuration; `report.py` and `screen.py` show the result.
 """
 
 
 def shown(text: str) -> str:
-    """Give a foreign text as it may be shown."""
+    """Return a text from outside that is safe to print: unprintable characters become `?`."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -17,18 +17,18 @@ from telegraf_p1.url import UsageError
 
 _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
-_START_S: Final = 60  # of Telegraf, at most
+_START_S: Final = 60  # for Telegraf's own start and stop, at most
 _LONGEST_TRY_S: Final = 60.0
 _LEAST_TRY_S: Final = 5.0
 _NUMBER: Final = re.compile(r"(?<=[ ,])(?:energy_import|power_import|power_net|heat|gas|water)_\w+=[0-9.]+")
 _SHOWN: Final = 4
-_LOST_S: Final = 86400  # no time zone makes a clock so wrong
+_LOST_S: Final = 86400  # a clock that is off by more is wrong, whatever the time zone
 
 
 def options(meter: Meter, way: Iterable[str], *, is_simulated: bool) -> list[str]:
-    """Give the options of `run` that a meter needs; `way` are those that its telegrams need to be read.
+    """Return the options of `run` that a meter needs; `way` are those with which its telegrams are accepted.
 
-    A simulated one may begin in the past, and a month of it would be of now.
+    A simulated meter may start in the past: `--time host` would give all its records the current time.
     """
     is_lost = not is_simulated and abs(meter.clock_s or 0) > _LOST_S
     return [
@@ -39,7 +39,7 @@ def options(meter: Meter, way: Iterable[str], *, is_simulated: bool) -> list[str
 
 
 def text(source: str, options: Sequence[str], *, needs_tag: bool) -> str:
-    """Give the block, ready to paste; `needs_tag`: the meter does not say which one it is."""
+    """Return the block, ready to paste; `needs_tag`: the meter sends no identifier, so the block sets the tag."""
     command = ", ".join(_quoted(word) for word in (*_program(), "run", source, *options))
     lines = [
         f"{_OURS}; `telegraf-p1 run --help` explains the options.",
@@ -55,20 +55,20 @@ def text(source: str, options: Sequence[str], *, needs_tag: bool) -> str:
 
 
 def _program() -> list[str]:
-    """Give what starts this program, with its full path."""
+    """Return the command that starts this program, with its full path."""
     started = shutil.which(sys.argv[0])
     if started and Path(started).name == "telegraf-p1":
-        return [os.path.abspath(started)]  # noqa: PTH100  a link stays what it is
+        return [os.path.abspath(started)]  # noqa: PTH100  resolve() would follow links
     return [sys.executable, "-m", "telegraf_p1"]
 
 
 def _quoted(word: str) -> str:
-    """Write a string of TOML, which takes what JSON's may hold."""
+    """Write a TOML string: a JSON string is a valid one."""
     return json.dumps(word, ensure_ascii=False)
 
 
 def check_file(name: str, *, is_forced: bool) -> None:
-    """Raise UsageError for a file that cannot be written, or that holds what somebody else wrote there."""
+    """Raise UsageError for a file that cannot be written, or that `check` did not write (unless `is_forced`)."""
     path = Path(name)
     try:
         if path.is_dir():
@@ -84,7 +84,7 @@ def check_file(name: str, *, is_forced: bool) -> None:
 
 
 def write(name: str, block: str) -> None:
-    """Write the file at once: nobody sees half of it; raise UsageError when that cannot be."""
+    """Write the file atomically, so that nobody sees half of it; raise UsageError if it cannot be written."""
     path = Path(name)
     part = ""
     try:
@@ -101,34 +101,34 @@ def write(name: str, block: str) -> None:
 
 
 class Tried(NamedTuple):
-    """What Telegraf made of a file: readings of the first record, or what it said in place of one."""
+    """The result of a trial: readings of the first record, or Telegraf's errors and warnings if there was none."""
 
     is_good: bool
     text: str
 
 
 def telegraf() -> str | None:
-    """Give the path of Telegraf, if it is on this computer."""
+    """Return the path of Telegraf (P1_TELEGRAF or from PATH), or None if it is not installed."""
     return os.environ.get("P1_TELEGRAF") or shutil.which("telegraf")
 
 
 def trial_s(interval_s: float) -> float:
-    """Give for how long Telegraf waits in a trial (s), for telegrams that come at an interval (s)."""
+    """Return how long Telegraf waits in a trial (s), for telegrams that come every `interval_s`."""
     return min(max(_LEAST_TRY_S, 2.5 * interval_s), _LONGEST_TRY_S)
 
 
 def try_it(telegraf: str, name: str, seconds: float) -> Tried:
-    """Let a Telegraf read the meter with this file, for a time."""
+    """Let Telegraf read the meter with this file for so many seconds, and return the result."""
     wait = f"{seconds:.0f}"
     command = [telegraf, "--config", name, "--test", "--test-wait", wait]
     try:
-        done = subprocess.run(  # noqa: S603  the program that reads this file later
+        done = subprocess.run(  # noqa: S603  the program that will read this file anyway
             command, capture_output=True, timeout=_START_S + seconds, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Tried(is_good=False, text=f"{telegraf}: {type(error).__name__}")
     record = next((line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("> ")), "")
-    if record:  # its texts may name the meter
+    if record:  # only numbers, since its texts may identify the meter
         return Tried(is_good=True, text=", ".join(_NUMBER.findall(record)[:_SHOWN]))
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if " E! " in line or " W! " in line]
     return Tried(is_good=False, text="\n".join(said[:3]) or f"no record within {wait} s")

@@ -1,4 +1,4 @@
-"""Why no meter is heard, in words, and what the bytes look like until that is known."""
+"""Why no meter was found, in words; and until that is known, what the bytes look like."""
 
 from typing import Final, NamedTuple
 
@@ -8,7 +8,7 @@ from telegraf_p1.telegram import holds_objects
 
 
 class Cause(NamedTuple):
-    """A word for it, what is wrong and what to do, and the command that does that, if one does."""
+    """Why no meter was found: a word for programs, what is wrong and what to do, and a command for that, if any."""
 
     word: str
     text: str
@@ -19,7 +19,7 @@ ENDED: Final = Cause("no-telegram", "the source ended without a telegram")
 OTHER_SETTINGS: Final = Cause("format", "no telegram with these settings")
 SKIPPED: Final = Cause("not-finished", "listening stopped early: a meter was found on another port")
 
-# What the causes of `diagnosis.py` and of `telegram.py` are in a word or two.
+# The causes of `diagnosis.py` and `telegram.py`, in a word or two.
 _LOOKS: Final = {
     "inverted": "not inverted",
     "speed": "garbage",
@@ -27,14 +27,14 @@ _LOOKS: Final = {
     "protocol": "another protocol",
     "gzip": "compressed",
 }
-# Causes that another speed or format cannot cure, the surest first; all the others it may.
+# Causes that no other speed or format can fix, the most certain first.
 SURE: Final = ("protocol", "gzip", "inverted")
-# Why complete telegrams are not believed: then the settings are right.
+# Causes for which complete telegrams are rejected: the port's settings are right then.
 ENCRYPTED: Final = ("encrypted", "key", "authentication-key", "encrypted-changed", "plain", "title")
 
 
 def looks(data: bytes) -> str:
-    """Say in a few words what bytes look like that gave no telegram."""
+    """Describe bytes that contain no telegram, in a few words."""
     if not data:
         return "no data"
     if diagnosis := diagnose(data):
@@ -43,7 +43,7 @@ def looks(data: bytes) -> str:
 
 
 def of_bytes(data: bytes, advice: Advice) -> Cause:
-    """Say why bytes gave no telegram."""
+    """Return why bytes contain no telegram, and what to do."""
     diagnosis = diagnose(data) or no_telegram(data)
     return Cause(_word(diagnosis), diagnosis.text + advice[diagnosis.fault])
 

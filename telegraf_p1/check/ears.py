@@ -1,4 +1,4 @@
-"""What is heard of a source: its bytes, and the telegrams among them, read in the way that its meter needs."""
+"""What is received from a source: its bytes, and the telegrams in them, read with the options that its meter needs."""
 
 import os
 from collections import Counter
@@ -14,23 +14,23 @@ from telegraf_p1.telegram import CrcMode, Telegram
 from telegraf_p1.timestamp import Zone
 from telegraf_p1.url import UsageError
 
-_WINDOW: Final = 4096  # bytes that are looked at for what is wrong
-_MOST_KEPT: Final = 64 * 1024  # bytes that may have to be read in another way
+_WINDOW: Final = 4096  # last bytes, kept to find out what is wrong
+_MOST_KEPT: Final = 64 * 1024  # bytes that may have to be read again with other options
 _MOST_HEARD: Final = 1000  # telegrams
 
 
 class Way(NamedTuple):
-    """How telegrams have to be read: two options of `run`."""
+    """The two options of `run` that decide which telegrams are accepted."""
 
     crc: CrcMode = "auto"
     plain: bool = False
 
     def options(self) -> list[str]:
-        """Give them as they stand on the command line."""
+        """Return them as they are written on the command line."""
         return [*(["--crc", self.crc] if self.crc != "auto" else []), *(["--plain"] if self.plain else [])]
 
 
-# What the way cures, by the cause for which telegrams are rejected, and how many of these it takes.
+# By the cause for which telegrams are rejected: how many it takes, and the options that help.
 _CURES: Final = {
     "other-crc": (1, Way("x25")),
     "crc-0000": (1, Way("off")),
@@ -41,7 +41,7 @@ _CURES: Final = {
 
 
 class Heard(NamedTuple):
-    """A telegram that is believed, and when it came (UTC, ns since 1970); None for one that waited somewhere."""
+    """An accepted telegram, and when it was received (UTC, ns since 1970; None if it was stored on its way)."""
 
     telegram: Telegram
     record: Record
@@ -49,10 +49,10 @@ class Heard(NamedTuple):
 
 
 class Ears:
-    """Hears the events of one source, and finds out how its telegrams have to be read."""
+    """Takes the events of one source, and finds out with which options its telegrams are accepted."""
 
     def __init__(self, source: str, advice: Advice) -> None:
-        """Raise UsageError for a key in the environment that is none."""
+        """Raise UsageError for an invalid key in the environment."""
         self._source, self._advice = source, advice
         self.bytes = 0
         self.window = bytearray()  # the last bytes
@@ -66,21 +66,21 @@ class Ears:
         self._read_in(Way())
 
     def _read_in(self, way: Way) -> None:
-        """Begin to read in this way."""
+        """Start again, with these options."""
         self.way = way
         self.heard: list[Heard] = []
-        self.said: list[str] = []  # what the interpreter said
+        self.said: list[str] = []  # the interpreter's messages
         self._at_ns: int | None = None
         settings = Settings(way.crc, Zone(), host_time=False, keys=self._keys, plain=way.plain, show=self._show)
         self._interpreter = Interpreter(settings, Log(self._say), self._source, self._advice)
 
     @property
     def rejected(self) -> Counter[str]:
-        """The telegrams that were rejected, by the word for their cause."""
+        """How many telegrams were rejected, by cause."""
         return self._interpreter.rejected_by_cause
 
     def hear(self, event: Event, now_ns: int) -> None:
-        """Take what a source tells; `now_ns` is UTC in ns since 1970."""
+        """Take an event of the source; `now_ns` is UTC in ns since 1970."""
         if isinstance(event, Data):
             self.bytes += len(event.data)
             self.window = (self.window + event.data)[-_WINDOW:]
@@ -91,7 +91,7 @@ class Ears:
             self._try_another_way()
 
     def finish(self) -> None:
-        """Say that the source is at its end."""
+        """Finish what is left, since the source has ended."""
         self._at_ns = None
         self._interpreter.finish()
 
@@ -107,10 +107,10 @@ class Ears:
         is_first, said = not self.heard, len(self.said)
         self._interpreter.records(event, now_ns)
         if is_first and self.heard:
-            del self.said[:said]  # what came before the first telegram does not matter any more
+            del self.said[:said]  # messages from before the first telegram no longer matter
 
     def _try_another_way(self) -> None:
-        """Read all so far once more, in the way that would cure what is wrong; stay with it if it gives a telegram."""
+        """Read all kept events again with options that may help; keep these options if that gives a telegram."""
         for cause, (count, way) in _CURES.items():
             if self.rejected[cause] < count or way in self._tried:
                 continue

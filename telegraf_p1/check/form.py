@@ -1,4 +1,4 @@
-"""Which country's form a telegram has, who made its meter, and in which time zone its clock is at home."""
+"""The national form of a telegram, the maker of its meter, and the time zone of the meter's clock."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -8,9 +8,9 @@ from telegraf_p1.telegram import Telegram
 from telegraf_p1.timestamp import DEFAULT_ZONE
 
 _ZONES: Final = {country.name: country.zone for country in COUNTRIES}
-_OFF_S: Final = 600  # by which a meter's clock may be off
+_OFF_S: Final = 600  # how much a meter's clock may differ, if the time zone is right
 
-# FLAG letters, in capitals, of makers that P1 meters were seen of; a few are those of a grid company.
+# Makers of P1 meters by their FLAG letters, in capitals; a few letters belong to a grid company.
 _MAKERS: Final = {
     "ADN": "Aidon",
     "AUX": "Sanxing (AUX)",
@@ -33,24 +33,24 @@ _MAKERS: Final = {
 
 
 class Form(NamedTuple):
-    """The countries whose telegrams look so, none when it is not known, and the standard that it names."""
+    """The countries with such telegrams (none if unknown), and the standard that the telegram follows, if known."""
 
     countries: tuple[str, ...] = ()
     standard: str = ""
 
 
 def maker(identification: str) -> str:
-    """Give the maker, by the three letters that an identification begins with; empty for an unknown one."""
+    """Return the maker, by the first three letters of the identification; empty if unknown."""
     return _MAKERS.get(identification[:3].upper(), "")
 
 
 def model(identification: str) -> str:
-    r"""Give what stands behind the letters and the digit for the speed: `2M550T-1012` of `ISK5\2M550T-1012`."""
+    r"""Return what follows the letters and the digit for the speed: `2M550T-1012` for `ISK5\2M550T-1012`."""
     return identification[4:].lstrip("\\ ") if identification[3:4].isdigit() else identification[3:].strip("- ")
 
 
 def form(telegram: Telegram) -> Form:
-    """Tell the form by the references in it: what only one country sends comes first."""
+    """Recognise the form by the references in a telegram; those that only one country sends are checked first."""
     sent = dict(telegram.objects)
     letters = telegram.identification[:3].upper()
 
@@ -79,20 +79,20 @@ def form(telegram: Telegram) -> Form:
 
 
 def _emucs(version: str) -> str:
-    """Write 50217, DSMR 5.0.2 and two digits for e-MUCS, as people do."""
+    """Write a version such as 50217 (DSMR 5.0.2, e-MUCS 1.7) in the usual way: `e-MUCS 1.7`."""
     return f"e-MUCS {version[3]}.{version[4]}" if version.isdecimal() and len(version) == 5 else "e-MUCS"
 
 
 def zones(countries: Iterable[str], of_this_computer: str) -> list[str]:
-    """Give the time zones that a meter's clock may be in, the likeliest first."""
+    """Return the time zones that a meter's clock may have, the most likely first."""
     known = [_ZONES[country] for country in countries]
     return list(dict.fromkeys(known or [DEFAULT_ZONE, of_this_computer, *_ZONES.values()]))
 
 
 def fitting(differences_s: dict[str, float]) -> str:
-    """Give the first zone in which a meter's clock is right; the first of all if none is.
+    """Return the first time zone in which a meter's clock is right, or the first one if there is none.
 
-    `differences_s` are what each zone makes of the clock, less this computer's, in s.
+    `differences_s`: by zone, the meter's clock minus this computer's, in s.
     """
     right = (zone for zone, difference in differences_s.items() if abs(difference) < _OFF_S)
     return next(right, next(iter(differences_s)))

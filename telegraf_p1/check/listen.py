@@ -1,4 +1,4 @@
-"""Listens to a source, in the usual settings of a port one after the other, until it is known what speaks there."""
+"""Listens to a source until it is known what it sends; tries the usual settings of a serial port one by one."""
 
 import contextlib
 import errno
@@ -20,19 +20,19 @@ from telegraf_p1.sources.serial_settings import USUAL
 from telegraf_p1.telegram import holds_objects
 from telegraf_p1.url import Url, UsageError, parse
 
-# Meters send each 10 s at least.
+# Meters send at least every 10 s.
 _ONE_TELEGRAM_S: Final = 12.0
-_LIMIT_S: Final = 30.0  # with bytes that could become a telegram
+_LIMIT_S: Final = 30.0  # if the bytes may become a telegram
 _GAP_S: Final = 0.25  # between two telegrams, and longer than any pause within one
-_SOON_S: Final = 0.3  # a burst that begins so soon may have begun before we listened
-_WHOLE: Final = 4096  # bytes in which a gap has to be
+_SOON_S: Final = 0.3  # a burst that begins this soon may have begun before we listened
+_WHOLE: Final = 4096  # bytes: a burst that is longer is judged before it ends
 _ENOUGH: Final = 3  # telegrams of one meter
 _MOST_REJECTED: Final = 3
-_TOPICS_S: Final = 3.0  # in which all that publish under a topic may speak
+_TOPICS_S: Final = 3.0  # for all meters under a topic to publish
 
 
 class Try(NamedTuple):
-    """What was heard in one setting: `115200 8N1`, or empty for a source without."""
+    """What was received with one setting such as `115200 8N1`, which is empty for a source without settings."""
 
     settings: str
     bytes: int
@@ -40,14 +40,14 @@ class Try(NamedTuple):
 
 
 class _Bursts:
-    """The bursts that telegrams come in: whether the last one is over, and was heard from its beginning on."""
+    """Telegrams come in bursts: knows whether the last one is over, and was received from its beginning."""
 
     def __init__(self, opened: float) -> None:
         self._opened = opened
         self._first = self._last = -1.0
 
     def heard(self, now: float) -> None:
-        """Say that bytes came."""
+        """Note that bytes came."""
         if self._last < 0 or self.is_over(now):
             self._first = now
         self._last = now
@@ -60,15 +60,15 @@ class _Bursts:
 
 
 class Listener:
-    """Listens to one source; another thread may look at it meanwhile.
+    """Listens to one source; another thread may read its attributes meanwhile.
 
-    `cause` says why no telegram was heard, and counts once `run` is over and `ears.heard` is empty. `settings` are
-    those of the port that are tried now, or were found. `is_found` is set when a telegram was heard; who hears nothing
-    gives up then.
+    `cause` says why there is no telegram; it is valid if `ears.heard` is empty once `run` has ended. `settings` are the
+    port's settings that are being tried, or were found. All listeners share `is_found`: one that has received a
+    telegram sets it, and those that have received nothing give up.
     """
 
     def __init__(self, source: str, is_found: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raise UsageError for what is no source."""
+        """Raise UsageError for an invalid source."""
         self.source, self._is_found, self._clock = source, is_found, clock
         self._url = parse(source)
         self._advice = advice(source)
@@ -83,7 +83,7 @@ class Listener:
 
     @property
     def is_port(self) -> bool:
-        """Whether the source is a port of this computer."""
+        """Whether the source is a serial port of this computer."""
         return self._url.scheme == "serial"
 
     @property
@@ -91,18 +91,18 @@ class Listener:
         return self._url.scheme.startswith("p0")
 
     def found_source(self) -> str:
-        """Give the source with the settings that were found, where the usual ones would not do."""
+        """Return the source, with the settings that were found unless they are the default ones."""
         if not self.settings or self.settings == " ".join(USUAL[0]):
             return self.source
         speed, form = self.settings.split(" ")
         return f"{self.source}{'&' if '?' in self.source else '?'}baudrate={speed}&format={form}"
 
     def found_settings(self) -> dict[str, str]:
-        """Give the speed and the format that were found, as options of the source; none where they were given."""
+        """Return the speed and format that were found, as options of the source; empty if none had to be tried."""
         return dict(zip(("baudrate", "format"), self.settings.split(), strict=False))
 
     def run(self) -> None:
-        """Listen until it is known."""
+        """Listen until a meter is found, or the cause why there is none."""
         try:
             self._listen()
         except UsageError as error:
@@ -134,11 +134,11 @@ class Listener:
         return causes.looks(bytes(self.ears.window))
 
     def looks(self) -> str:
-        """Say in a few words what the bytes so far look like; a telegram by its number."""
+        """Describe the bytes so far in a few words, or count the telegrams."""
         return self._looks() if self.ears.bytes else "listening"
 
     def _hear_in(self, settings: dict[str, str]) -> Cause | None:
-        """Listen in these settings; give why no telegram can come, None once one was heard."""
+        """Listen with these settings; return why no telegram can come, or None if one came."""
         connection = None
         try:
             connection = self.source_to_hear(settings)()
@@ -154,7 +154,7 @@ class Listener:
                     connection.close()
 
     def source_to_hear(self, settings: dict[str, str] | None = None) -> Source:
-        """Give the source as it is listened to: a broker keeps nothing for us, and takes nothing from others."""
+        """Return the source to listen to; brokers store nothing for us, and no other client loses a message."""
         more = dict(settings or {})
         if self._url.scheme.startswith("mqtt"):
             more |= {"client": f"p1-check-{os.urandom(6).hex()}", "keep": "0", "share": ""}
@@ -185,7 +185,7 @@ class Listener:
         return causes.ENDED
 
     def _is_enough(self, events: list[Event], seconds: float) -> bool:
-        """Whether so many telegrams were heard, for so long, that all is known."""
+        """Whether enough telegrams came, for long enough, to know all that is wanted."""
         most = max(Counter(one.record.tags.get("topic", "") for one in self.ears.heard).values())
         has_topics = any("topic" in one.record.tags for one in self.ears.heard)
         return (
@@ -196,7 +196,7 @@ class Listener:
         )
 
     def _verdict_on_burst(self, bursts: _Bursts, now: float) -> Cause | None:
-        """Say why the bytes of a burst that is over, or has no end, are no telegram; None where that is not known."""
+        """Return why a burst that is over, or does not end, contains no telegram; None if that is not known."""
         is_long = self.ears.bytes > _WHOLE
         if not bursts.is_over(now) and not is_long:
             return None
@@ -204,7 +204,7 @@ class Listener:
         return self._sure() or (causes.OTHER_SETTINGS if is_all and self._is_hopeless() else None)
 
     def _no_readout(self, events: list[Event]) -> Cause | None:
-        """Say why an optical port gave none, or one that is not believed: its meter is asked again later."""
+        """Return why an optical port gave no valid readout; there is no time to wait for the next one."""
         trouble = next((event for event in events if isinstance(event, Trouble)), None)
         if not self._is_optical:
             return None
@@ -213,7 +213,7 @@ class Listener:
         return Cause("no-readout", trouble.text.partition(" (next attempt in")[0])
 
     def _verdict(self, events: list[Event], seconds: float) -> Cause | None:
-        """Say why no telegram can come, or None for not yet."""
+        """Return why no telegram can come; None if that is not known yet."""
         silence = next((event for event in events if isinstance(event, Silence)), None)
         is_long = seconds > _LIMIT_S or silence is not None
         if not self.ears.bytes:
@@ -229,7 +229,7 @@ class Listener:
         return None
 
     def _of_rejected(self, *, is_long: bool) -> Cause | None:
-        """Say why telegrams are not believed; None where there are none, or too few."""
+        """Return why telegrams are rejected; None if there are none, or too few to tell."""
         rejected = self.ears.rejected
         if any(rejected[cause] for cause in causes.ENCRYPTED):
             word = "encrypted"
@@ -250,34 +250,34 @@ class Listener:
         return Cause("silent", f"no data for {silence.seconds:g} s: {silence.advice}")
 
     def _sure(self) -> Cause | None:
-        """Say what no other settings would cure."""
+        """Return the cause that no other settings can fix, if there is one."""
         diagnosis = diagnose(bytes(self.ears.window))
         if diagnosis and diagnosis.cause in causes.SURE:
             return causes.of_bytes(bytes(self.ears.window), self._advice)
         return None
 
     def _is_text(self) -> bool:
-        """Whether what came could be telegrams: what is rejected of noise says nothing."""
+        """Whether the bytes may be telegrams: rejections tell nothing if they are noise."""
         window = bytes(self.ears.window)
         return holds_objects(window) or diagnose(window) is None
 
     def _is_hopeless(self) -> bool:
-        """Whether what came cannot become a telegram in these settings."""
+        """Whether the bytes cannot become a telegram with these settings."""
         return len(self._settings) > 1 and not self._is_text()
 
     def _is_late(self, seconds: float) -> bool:
-        """Whether it is time for other settings."""
+        """Whether it is time to try other settings."""
         limit = _LIMIT_S if holds_objects(bytes(self.ears.window)) else _ONE_TELEGRAM_S
         return len(self._settings) > 1 and seconds > limit
 
 
 def _settings_to_try(url: Url) -> tuple[tuple[str, ...], ...]:
-    """Give the speeds and formats to listen in: those of the user, if there are any, stay as they are."""
+    """Return the speeds and formats to try: a single empty one if the source has none, or the user has set them."""
     is_serial = url.scheme in ("serial", "rfc2217")
     return USUAL if is_serial and not {"baudrate", "format"} & url.query.keys() else ((),)
 
 
 def _surest(found: list[Cause]) -> Cause:
-    """Give of what the bytes were in each setting what says most."""
+    """Return the most certain of the causes that were found with the different settings."""
     order = (*causes.SURE, "format", "garbage")
     return min(found, key=lambda cause: order.index(cause.word) if cause.word in order else len(order))

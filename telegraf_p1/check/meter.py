@@ -1,4 +1,4 @@
-"""What is known of a meter, from the telegrams that were heard of it."""
+"""What is known of a meter from its telegrams."""
 
 import re
 import statistics
@@ -25,7 +25,7 @@ _UNITS: Final = {"m3": "m3", "gj": "GJ", "kwh": "kWh"}
 
 
 class MbusMeter(NamedTuple):
-    """A meter behind the electricity meter: what it measures, its reading, and how old that is (s; None: unknown)."""
+    """A meter connected by M-Bus: what it measures, its reading, and the age of the reading (s; None: unknown)."""
 
     name: str
     identifier: str
@@ -35,11 +35,11 @@ class MbusMeter(NamedTuple):
 
 
 class Meter(NamedTuple):
-    """A meter that was heard.
+    """A meter that was found.
 
-    `clock_s` is its clock less this computer's, `interval_s` the time between two telegrams; None: not known. `crc`
-    is `fits`, `x25` (another one fits), `none` (the meter sends none) or `off` (what it sends is no CRC). `zone` is the
-    time zone of its clock. Identifiers are masked where that was asked for, but for `has_identifier`.
+    `clock_s` is its clock minus this computer's, `interval_s` the time between two telegrams (None: unknown). `crc` is
+    `fits`, `x25` (CRC-16/X-25 fits), `none` (the meter sends none) or `off` (what it sends is no CRC). `zone` is the
+    time zone of its clock. Identifiers may be masked; `has_identifier` says whether the meter sends one.
     """
 
     identification: str
@@ -62,7 +62,7 @@ class Meter(NamedTuple):
 
 
 def meters(ears: Ears, *, is_live: bool, are_masked: bool) -> list[Meter]:
-    """Give each meter that was heard, by its topic and identifier; `is_live`: they spoke just now."""
+    """Return each meter, told apart by topic and identifier; `is_live`: the telegrams were sent just now."""
     by_name: dict[tuple[str, str], list[Heard]] = {}
     for one in ears.heard:
         by_name.setdefault((one.record.tags.get("topic", ""), one.record.tags.get("meter", "")), []).append(one)
@@ -79,7 +79,7 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
     identification = telegram.identification
     if are_masked:
         record = identifiers.replacing(identifiers.masked)(record)
-        # With some makers the serial number stands in it.
+        # Some makers put the serial number into it.
         identification = _NUMBER.sub(lambda number: identifiers.masked(number[0]), identification)
         record = record._replace(fields=record.fields | {"identification": identification})
     return Meter(
@@ -104,19 +104,19 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
 
 
 def _unknown(telegram: Telegram) -> tuple[str, ...]:
-    """Give the references that no row knows; stored values of earlier periods (`*01`) are left out on purpose."""
+    """Return the references that the table does not have; stored values of earlier periods (`*01`) do not count."""
     references = (reference for reference, _ in telegram.objects if not set("*&") & set(reference))
     return tuple(dict.fromkeys(reference for reference in references if not DEFAULT.lookup(reference)))
 
 
 def _in_its_zone(one: Heard, form: forms.Form, *, is_live: bool) -> tuple[str, Record]:
-    """Give the time zone of a meter's clock, and the record in it."""
+    """Return the time zone of a meter's clock, and the record decoded with it."""
     found: dict[str, float] = {}
     records = {DEFAULT_ZONE: one.record}
     for zone in forms.zones(form.countries, _zone_of_this_computer()):
         try:
             records[zone] = decode(one.telegram, one.at_ns, Memory(Zone(zone)))
-        except Unreadable:  # no time-zone database knows it
+        except Unreadable:  # the time-zone database does not have it
             continue
         time_ns = records[zone].time_ns
         found[zone] = (time_ns - one.at_ns) / _NS if is_live and time_ns and one.at_ns else 0.0
@@ -148,7 +148,7 @@ def _interval_s(heard: Sequence[Heard], *, is_live: bool) -> float | None:
 
 
 def mbus_meters(record: Record, now_ns: int | None) -> list[MbusMeter]:
-    """Give the meters behind one, with the ages of their readings at `now_ns` (UTC, ns since 1970)."""
+    """Return the M-Bus meters in a record, with the ages of their readings at `now_ns` (UTC, ns since 1970)."""
     found = []
     for name, value in record.fields.items():
         if not (match := _MBUS.fullmatch(name)) or not isinstance(value, Decimal):

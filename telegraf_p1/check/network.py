@@ -1,7 +1,7 @@
-"""Finds the devices in the house that can give telegrams, by what they announce themselves: mDNS, with `zeroconf`.
+"""Finds devices on the local network that can send telegrams, by their mDNS announcements (with `zeroconf`).
 
-Nothing is sent to a device but the questions of mDNS. What is announced may be anybody's text: names are shown without
-control characters and cut off, addresses and ports are checked, and nothing else of an announcement gets into a source.
+Devices are sent nothing but mDNS queries. Anybody can announce anything: so names are shown shortened and without
+control characters, addresses and ports are checked, and nothing else of an announcement becomes part of a source.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
 
 NEEDS: Final = "zeroconf>=0.132"
-SECONDS: Final = 5.0  # devices answer within one; some of those that sleep in their Wi-Fi within three
+SECONDS: Final = 5.0  # devices answer within one; some whose Wi-Fi sleeps, within three
 NOTHING: Final = (
     "No device that reads a meter announced itself on this network. Check that the device is "
     "on this network and that its local API is on. If you know its address, run `telegraf-p1 "
     "check http://ADDRESS/...`"
 )
-_MOST: Final = 200  # announcements that are looked at
+_MOST: Final = 200  # announcements that are examined
 _LONGEST: Final = 60  # characters that are shown
-# What it would tell stderr is of no use to who looks for a meter.
+# Its messages on stderr do not help a user who looks for a meter.
 logging.getLogger("zeroconf").addHandler(logging.NullHandler())
 
 
 class Kind(NamedTuple):
-    """A kind of device: how it announces itself, what reads it, and what its owner has to do first.
+    """A kind of device: how it announces itself, the source that reads it, and what its owner has to do first.
 
-    `txt` are TXT records that have to be there, with what they begin with; `begins` are beginnings of its name, one of
-    which has to fit. In `source` and `advice` {address} stands for where it is, and {host} for that with its port.
+    `txt` are TXT records that it must have, with the beginning of their values; `begins` are beginnings of its name,
+    one of which must match. In `source` and `advice`, {address} stands for its address, {host} for address and port.
     """
 
     name: str
@@ -52,12 +52,12 @@ _ESPHOME: Final = (
     f"and `mqtt:`, to its YAML; then {_LISTEN}"
 )
 _BROKER: Final = "`telegraf-p1 check {source}` lists its topics with telegrams"
-# The first one that fits an announcement is taken; of one device that announces several, the one that is read without
-# further ado, else the first. A P1 Dongle Pro can announce that it is a HomeWizard, too, so it stands before that.
+# The first kind that matches an announcement is used. If one device announces several, one that needs no advice is
+# preferred, else the first. A P1 Dongle Pro may also announce itself as a HomeWizard, so it comes before that.
 KINDS: Final = (
     # github.com/mhendriks/P1-Dongel-ESP32: startMDNS in Network.ino, and Json.ino
     Kind("P1 Dongle Pro", "_p1dongle._tcp", "http://{host}/api/v2/sm/telegram"),
-    # github.com/homewizard/api-documentation, docs/discovery.mdx, docs/v1/telegram.mdx; other product types are no P1
+    # github.com/homewizard/api-documentation, docs/discovery.mdx, docs/v1/telegram.mdx; other product types are not P1
     # meters and have no telegram (HWE-SKT is a socket).
     Kind(
         "HomeWizard P1 meter",
@@ -82,7 +82,7 @@ KINDS: Final = (
         "the first attempt to read the device reports the ?pin= of its certificate",
         txt={"product_type": "HWE-P1"},
     ),
-    # github.com/athombv/node-dsmr-parser, examples/homey-energy-dongle-ws.js: no `p` while its local API is off
+    # github.com/athombv/node-dsmr-parser, examples/homey-energy-dongle-ws.js: no `p` means: local API off
     Kind("Homey Energy Dongle", "_energydongle._tcp", "ws://{host}/ws", txt={"p": ""}),
     Kind(
         "Homey Energy Dongle",
@@ -90,10 +90,10 @@ KINDS: Final = (
         "ws://{host}/ws",
         "switch on its local API in the Homey app, in the settings of the dongle",
     ),
-    # Sourceful's gateway, server/devices/p1meters/p1_scanner.py and P1Telnet.py: a telegram after the other on port 23
+    # Sourceful's gateway, server/devices/p1meters/p1_scanner.py and P1Telnet.py: port 23 sends each telegram
     Kind("Currently One", "_currently._tcp", "tcp://{address}:23"),
     # github.com/mrWheel/DSMRloggerAPI, networkStuff.h (_http._tcp under its host name, DSMR-API) and src/restAPI.cpp;
-    # github.com/mrWheel/DSMRlogger32, src/networkStuff.cpp and src/restAPI.cpp (version 2 alone)
+    # github.com/mrWheel/DSMRlogger32, src/networkStuff.cpp and src/restAPI.cpp (only version 2)
     Kind(
         "DSMRloggerAPI",
         "_http._tcp",
@@ -102,7 +102,7 @@ KINDS: Final = (
         begins=("dsmr-api", "dsmr-logger", "dsmrlogger"),
     ),
     # github.com/esphome/esphome, components/mdns/mdns_component.cpp; github.com/zuidwijk/dsmr, slimmelezer.yaml (its
-    # name, and no sensor for the telegram). Other readers with ESPHome are known by their names alone.
+    # name; it has no sensor for the telegram). Other ESPHome readers can only be recognised by their names.
     Kind("SlimmeLezer (ESPHome)", "_esphomelib._tcp", "", _ESPHOME, txt={"project_name": "zuidwijk.slimmelezer"}),
     Kind("SlimmeLezer (ESPHome)", "_esphomelib._tcp", "", _ESPHOME, begins=("slimmelezer",)),
     Kind(
@@ -112,7 +112,7 @@ KINDS: Final = (
         _ESPHOME,
         begins=("p1", "dsmr", "smartmeter", "smart-meter", "slimme-meter", "slimmemeter"),
     ),
-    # github.com/arendst/Tasmota, xdrv_50_discovery (devicetype). Its sockets announce the same: by the name alone.
+    # github.com/arendst/Tasmota, xdrv_50_discovery (devicetype). Its sockets announce the same: only the name differs.
     Kind(
         "P1 reader with Tasmota",
         "_http._tcp",
@@ -144,7 +144,7 @@ _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "mqtt": 1883, "mqtts": 8883
 
 
 class Announcement(NamedTuple):
-    """What was announced: the service, the name of who offers it, where, and its TXT records."""
+    """An announcement: the service, the name of the device, its addresses and port, and its TXT records."""
 
     service: str
     name: str
@@ -154,9 +154,9 @@ class Announcement(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device: `source` is what follows `run`, empty when it has none, and `advice` what to do first, if anything.
+    """A device: `source` is the SOURCE for `run` (empty if it has none), `advice` what to do first, if anything.
 
-    `identity` tells one device at an address from another.
+    `identity` distinguishes several devices at one address.
     """
 
     kind: Kind
@@ -171,7 +171,7 @@ class Device(NamedTuple):
         return bool(self.source) and not self.advice
 
     def text(self) -> str:
-        """Say it in lines for people."""
+        """Describe it in lines for people."""
         lines = [f"{self.kind.name} {self.name!r} at {self.address}"]
         if self.source:
             lines.append(f"  telegraf-p1 check {self.source}")
@@ -181,7 +181,7 @@ class Device(NamedTuple):
 
 
 class House:
-    """What was found so far; of one device that announces several services, what reads it best."""
+    """The devices found so far; if one announces several services, the one that reads it best."""
 
     def __init__(self, found: Callable[[Device], None]) -> None:
         self._found = found
@@ -189,14 +189,14 @@ class House:
         self._names: set[str] = set()
 
     def is_new(self, name: str) -> bool:
-        """Whether an announcement has to be looked at: one of this name was not before, and they are not too many."""
+        """Whether to examine an announcement: the first of this name, and not one too many. Remembers the name."""
         is_new = name not in self._names and len(self._names) < _MOST
         if is_new:
             self._names.add(name)
         return is_new
 
     def take(self, announcement: Announcement) -> None:
-        """Take what was announced, if a device of KINDS does."""
+        """Add the device of an announcement, if it is one of KINDS."""
         device = recognised(announcement)
         if not device:
             return
@@ -206,7 +206,7 @@ class House:
             self._found(device)
 
     def devices(self) -> list[Device]:
-        """Give what was found, in the order of KINDS."""
+        """Return the devices, in the order of KINDS."""
         return sorted(self._best.values(), key=lambda device: (KINDS.index(device.kind), device.name, device.address))
 
 
@@ -219,13 +219,13 @@ def devices(
     found: Callable[[Device], None] = lambda _device: None,
     interfaces: Sequence[str] = (),
 ) -> list[Device]:
-    """Look for devices for this time, in s; give them in the order of KINDS.
+    """Look for devices for so many seconds; return them in the order of KINDS.
 
-    `found` is told of each as soon as it is there. `interfaces` are the addresses of this computer on whose networks
-    they are looked for, by default all of them. Raise UsageError without `zeroconf`, OSError without a network.
+    `found` is called with each device as soon as it is found. `interfaces` are addresses of this computer: only their
+    networks are searched, by default all. Raise UsageError without `zeroconf`, OSError without a network.
     """
     try:
-        import zeroconf  # noqa: F401  whether it is there
+        import zeroconf  # noqa: F401  is it installed?
     except ImportError:
         cure = f"run {sys.executable} -m pip install '{NEEDS}'"
         raise UsageError(f"looking for devices needs a package that is not installed: {cure}") from None
@@ -259,7 +259,7 @@ async def _search(seconds: float, house: House, interfaces: Sequence[str]) -> No
 
 
 async def _asked(zeroconf: "Zeroconf", service_type: str, name: str) -> Announcement | None:
-    """Ask who has announced a name where it is; None for no answer, or one that breaks the rules."""
+    """Ask for the address, port and TXT records of an announced name; None without a valid answer."""
     from zeroconf import Error
     from zeroconf.asyncio import AsyncServiceInfo
 
@@ -285,7 +285,7 @@ def _announcement(info: "ServiceInfo") -> Announcement:
 
 
 def recognised(announcement: Announcement) -> Device | None:
-    """Say which device it is; None for one that is no reader of a meter, or is not to be reached as announced."""
+    """Return the announced device; None if it does not read meters, or cannot be reached as announced."""
     address = _address(announcement.addresses)
     kind = next((kind for kind in KINDS if _fits(kind, announcement)), None)
     if not (kind and address and 0 < announcement.port <= 0xFFFF):
@@ -316,7 +316,7 @@ def _fits(kind: Kind, announcement: Announcement) -> bool:
 
 
 def _address(addresses: list[str]) -> str:
-    """Give the first address that a source can have, one of IPv4 before those of IPv6; empty when there is none."""
+    """Return the first address that a source can use, IPv4 before IPv6; empty if there is none."""
     usable = []
     for text in addresses:
         with contextlib.suppress(ValueError):

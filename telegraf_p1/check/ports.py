@@ -19,7 +19,7 @@ _TELEGRAF: Final = "telegraf"
 
 
 class Process(NamedTuple):
-    """Who has a port open."""
+    """A process that has a port open."""
 
     pid: int
     name: str
@@ -31,13 +31,13 @@ def is_pattern(source: str) -> bool:
 
 
 def matching(pattern: str) -> list[str]:
-    """Give the ports that a pattern stands for, each with the options behind it."""
+    """Return the ports that match a pattern, each followed by the options of the pattern."""
     path, mark, options = pattern.partition("?")
     return [name + mark + options for name in sorted(map(str, Path("/").glob(path.lstrip("/"))))]
 
 
 def lasting_name(path: str) -> str:
-    """Give the name of a port that stays when it is plugged in elsewhere, or the one that it has."""
+    """Return the name of a port that stays the same when it is plugged in elsewhere, or `path` if it has none."""
     links = (
         str(link) for link in sorted(auto.STABLE_NAMES.glob("*")) if os.path.realpath(link) == os.path.realpath(path)
     )
@@ -45,7 +45,7 @@ def lasting_name(path: str) -> str:
 
 
 def holders(path: str) -> list[Process]:
-    """Give the other processes that have a port open: those that this user may see."""
+    """Return the other processes that have a port open, as far as this user may see them."""
     real = os.path.realpath(path)
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -57,7 +57,7 @@ def holders(path: str) -> list[Process]:
 
 
 def _name(process: Path) -> str:
-    """Give what a process was started as: `cat`, `dsmr_datalogger.py`, or `telegraf-p1 run`."""
+    """Return the name by which a process was started: `cat`, `dsmr_datalogger.py`, or `telegraf-p1 run`."""
     words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
     names = [word.rpartition("/")[2] for word in words[:4] if word and word[0] != "-" and word.isprintable()]
     if len(names) > 1 and names[0].startswith("python"):
@@ -68,7 +68,7 @@ def _name(process: Path) -> str:
 
 
 def why_not(path: str, error: OSError) -> Cause:
-    """Say why a port cannot be opened, and what to do."""
+    """Return why a port cannot be opened, and what to do."""
     if error.errno == errno.EACCES:
         return _forbidden(path)
     if error.errno in (errno.EAGAIN, errno.EBUSY):
@@ -112,7 +112,7 @@ def _busy(path: str) -> Cause:
 
 
 def right_for_telegraf(path: str) -> str:
-    """Give the command that lets Telegraf's service open a port; empty when it may, or there is no such user."""
+    """Return the command that lets Telegraf's service open a port; empty if it may already, or has no user."""
     try:
         pwd.getpwnam(_TELEGRAF)
         status = Path(path).stat()
@@ -140,7 +140,7 @@ def _group(number: int) -> str:
 
 
 def _members(group: str) -> Iterator[str]:
-    """Give those who are in a group after their next login."""
+    """Yield the users who are in a group after their next login."""
     with suppress(KeyError):
         entry = grp.getgrnam(group)
         yield from entry.gr_mem

@@ -1,4 +1,4 @@
-"""What was found, as people read it and as programs do: the facts of a meter, its readings in tables, and JSON."""
+"""What `check` found, for people and for programs: facts about a meter, its readings in tables, and JSON."""
 
 import os
 import re
@@ -28,9 +28,9 @@ _ELSEWHERE: Final = re.compile(
     r"(?:gas|water|heat|cooling|hot_water|sub|mbus_\d+)(?:_\d+)?_(?:m3|gj|kwh|timestamp)"
 )
 _KEYS: Final = (keys.KEY, keys.AUTHENTICATION_KEY, keys.SYSTEM_TITLE)
-# By how the scheme of a source begins.
+# By the beginning of a source's scheme.
 _SECRETS: Final = {"mqtt": PASSWORD, "kafka": "P1_KAFKA_PASSWORD", "http": "P1_HTTP_TOKEN"}
-_WRONG_S: Final = 60  # by which a meter's clock may be off
+_WRONG_S: Final = 60  # by which a meter's clock may be off without advice
 _CRCS: Final = {
     "fits": "correct",
     "x25": "CRC-16/X-25 matches, not the usual CRC",
@@ -40,7 +40,7 @@ _CRCS: Final = {
 
 
 class Looked(NamedTuple):
-    """What came of listening to a source: its meters and the block that reads them, or the cause why there are none."""
+    """The result of listening to a source: its meters and the block that reads them, or why there are none."""
 
     source: str
     settings: str
@@ -53,7 +53,7 @@ class Looked(NamedTuple):
 
 
 def looked(listener: Listener, *, are_masked: bool) -> Looked:
-    """Say what came of a source that was listened to."""
+    """Return the result of a listener."""
     ears = listener.ears
     rejected = dict(ears.rejected)
     if not ears.heard:
@@ -63,7 +63,7 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
     if listener.is_port:
         source = source.replace(url.path, ports.lasting_name(url.path), 1)
     elif url.scheme == "file" and not url.path.startswith("/"):
-        source = f"file://{os.path.abspath(url.path)}"  # noqa: PTH100  Telegraf runs elsewhere
+        source = f"file://{os.path.abspath(url.path)}"  # noqa: PTH100  Telegraf runs in another folder
     found = meters(ears, is_live=url.scheme != "file", are_masked=are_masked)
     meter = found[0]
     needs_tag = not meter.has_identifier and not meter.topic
@@ -75,7 +75,7 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
 
 
 def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:
-    """Say what is to be done, or to be known."""
+    """Yield what the user has to do or to know."""
     if is_port and (command := ports.right_for_telegraf(url.path)):
         yield f"Telegraf's user is not allowed to open the port yet: {command}"
     secrets = [*_KEYS, *(name for scheme, name in _SECRETS.items() if url.scheme.startswith(scheme))]
@@ -85,7 +85,7 @@ def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:
 
 
 def facts(meter: Meter, rejected: dict[str, int]) -> list[tuple[str, str]]:
-    """Give what is known of a meter, a label and a text each."""
+    """Return what is known of a meter, as pairs of label and text."""
     made = f"{meter.maker} {meter.model}".strip()
     form = " or ".join(meter.form.countries) or "unknown"
     zone = f", clock in {meter.zone}" if meter.zone != DEFAULT_ZONE else ""
@@ -116,7 +116,7 @@ def _seconds(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """Write a time in its largest unit: `5 min`."""
+    """Write a duration in its largest unit: `5 min`."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
@@ -131,7 +131,7 @@ class Table(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """The readings of a record: energy by tariff, what there is by phase, and the others as label and text."""
+    """The readings of a record: energy by tariff, values by phase, and the others as label and text."""
 
     energy: Table
     phases: Table
@@ -192,9 +192,9 @@ def _shown(name: str, value: Value) -> str:
 
 
 def as_json(everything: Sequence[Looked], written: str | None, tried: block.Tried | None) -> dict[str, Any]:
-    """Give one object with all that was found, the file that was written, and what Telegraf said.
+    """Return one object with all that was found, the file that was written, and the result of Telegraf's trial.
 
-    Its names stay the same.
+    Programs read it, so its names must stay the same.
     """
     return {
         "found": any(one.meters for one in everything),

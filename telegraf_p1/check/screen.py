@@ -1,4 +1,4 @@
-"""All that `check` shows, by rich: what it does, what it found, and the live view of a meter."""
+"""All that `check` shows, drawn with rich: its progress, what it found, and the live view of a meter."""
 
 import os
 import sys
@@ -27,8 +27,8 @@ _UNFOLDED: Final = 10_000  # columns: no line is longer
 _MOST_METERS: Final = 3  # that are shown with all that is known of them
 _SHORT: Final = 20  # characters of a reading that has another beside it
 _BAR: Final = 32  # characters
-_LEAST_KW: Final = Decimal("2.3")  # that a full bar stands for: 10 A
-_OLD_S: Final = 15  # no meter is silent for longer
+_LEAST_KW: Final = Decimal("2.3")  # least power of a full bar: 10 A
+_OLD_S: Final = 15  # longer than the interval of any meter
 _NS: Final = 1_000_000_000
 
 
@@ -55,13 +55,13 @@ def console(*, is_stderr: bool = False) -> Console:
 
 
 def working(what: str) -> AbstractContextManager[object]:
-    """Show on a terminal, as long as it lasts, what is being done."""
+    """Return a context that shows on a terminal what is being done."""
     terminal = console(is_stderr=True)
     return terminal.status(what) if terminal.is_terminal else nullcontext()
 
 
 def listen(listeners: Sequence[Listener]) -> None:
-    """Listen to all sources at once, and show it while it lasts; no silent one is waited for once a meter was found."""
+    """Listen to all sources at once and show the progress; once a meter is found, do not wait for silent sources."""
     for listener in listeners:
         threading.Thread(target=listener.run, daemon=True).start()
     terminal = console(is_stderr=True)
@@ -81,7 +81,7 @@ def _is_over(listeners: Sequence[Listener]) -> bool:
 def _listening(listeners: Sequence[Listener]) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, expand=True)
     table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
-    for width in (11, 12, 18):  # what stands there at most
+    for width in (11, 12, 18):  # of the longest text in each column
         table.add_column(no_wrap=True, min_width=width)
     for one in listeners:
         mark = Text(
@@ -94,7 +94,7 @@ def _listening(listeners: Sequence[Listener]) -> RenderableType:
 
 
 def show(everything: Sequence[Looked], source: str | None, out: Console, *, with_block: bool) -> None:
-    """Show what was found; where there is a meter, only a line for each of the sources without one."""
+    """Show what was found; if there is a meter, only a line for each source without one."""
     found = [one for one in everything if one.meters]
     for one in everything:
         if one not in found:
@@ -128,7 +128,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _indented(text: RenderableType) -> Table:
-    """Give what stands two columns further to the right, also where it goes on in the next line."""
+    """Indent a text by two columns, including its wrapped lines."""
     table = Table.grid(padding=0)
     table.add_row("  ", text)
     return table
@@ -206,7 +206,7 @@ def _table(shown: report.Table) -> Table:
 
 
 def show_file(name: str, trial_s: float | None, out: Console) -> None:
-    """Say that the file is written, and for how long Telegraf is going to try it; None: there is no Telegraf."""
+    """Say that the file is written, and how long Telegraf will test it; None: Telegraf is not installed."""
     out.print()
     out.print(Text.assemble(("+ ", "bold green"), "Written: ", (name, "bold")), soft_wrap=True)
     if trial_s is None:
@@ -216,7 +216,7 @@ def show_file(name: str, trial_s: float | None, out: Console) -> None:
 
 
 def show_trial(tried: Tried, out: Console) -> None:
-    """Say what Telegraf made of the file."""
+    """Show the result of Telegraf's test of the file."""
     if tried.is_good:
         out.print(Text.assemble(("+ ", "bold green"), "Telegraf reads the meter with it:"))
         out.print(_indented(Text(tried.text[:300] + "..." * (len(tried.text) > 300), "dim")))
@@ -227,7 +227,7 @@ def show_trial(tried: Tried, out: Console) -> None:
 
 
 class View:
-    """What a live view shows: the last record, and what was counted."""
+    """What a live view shows: the last record, and the counts."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -242,9 +242,9 @@ class View:
 
 
 def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Callable[[], bool]) -> None:
-    """Show a view while it goes on: on a terminal again and again, else a line for each record and each warning.
+    """Show a view while `goes_on`: redraw it on a terminal, else print a line for each record and each warning.
 
-    `is_new` waits for so many s, and says whether something has come.
+    `is_new` waits for at most so many s, and returns whether something has come.
     """
     if out.is_terminal:
         out.print()
@@ -270,7 +270,7 @@ def _line(view: View, record: Record) -> str:
 
 
 def _powers(record: Record) -> list[tuple[str, Decimal]]:
-    """Give the powers of a record, the sum and each phase: import less export, in kW."""
+    """Return the powers of a record, in total and per phase: import minus export, in kW."""
     found = []
     for label, place in (("total", ""), ("L1", "_l1"), ("L2", "_l2"), ("L3", "_l3")):
         values = [record.fields.get(f"power_{way}{place}_kw") for way in ("import", "export")]
@@ -310,7 +310,7 @@ def _watched(view: View, out: Console) -> RenderableType:
 
 
 def _bars(record: Record) -> Table:
-    """Draw the powers: what is taken from the grid, or in green what is given to it."""
+    """Draw the powers: import from the grid, or in green export to it."""
     powers = _powers(record)
     full = max([_LEAST_KW, *(abs(value) for _, value in powers)])
     table = Table.grid(padding=(0, 2, 0, 0))

@@ -1,8 +1,8 @@
 """Finds the topics of an MQTT broker that carry telegrams, by listening to all of them for a while.
 
-It only reads: QoS 0, a client id that no other client has, and a session that ends with the connection, so that nothing
-stays at the broker and nobody loses a message. What is published may be anybody's, and the broker too: time and memory
-are bounded, whatever comes.
+It only reads, with QoS 0, a unique client id, and a session that ends with the connection. So nothing stays at the
+broker, and no other client loses a message. Neither messages nor broker are trusted: time and memory are bounded,
+whatever comes.
 """
 
 import errno
@@ -33,24 +33,24 @@ from telegraf_p1.url import parse as parse_url
 
 SECONDS: Final = 15.0  # longer than the interval of any meter
 _CONNECT_S: Final = 10.0
-_LOOK_S: Final = 0.25  # from one word about the progress to the next
+_LOOK_S: Final = 0.25  # from one report of the progress to the next
 _KEEP_ALIVE_S: Final = 60
-_LONGEST_TOPIC: Final = 256  # bytes; who publishes telegrams has a shorter one
+_LONGEST_TOPIC: Final = 256  # bytes; topics with telegrams are shorter
 _ALL: Final = "#"
-_LEAST: Final = 512  # bytes that a message counts, however short it is: to look at it takes its time
+_LEAST: Final = 512  # bytes that even a short message counts as, since examining it takes time
 _LONGEST_SUBACK: Final = 1024
 _MOST_TOPICS: Final = 200  # with telegrams
-_MOST_OTHERS: Final = 10_000  # whose names are kept
-_MOST_BEGUN: Final = 100  # topics on which a telegram has begun and not ended, each of 16 KiB at most
-_MOST_LEVELS: Final = 16  # of topics that are read as one
-_MOST_METERS: Final = 10  # of a topic
+_MOST_OTHERS: Final = 10_000  # topics without telegrams, whose names are kept
+_MOST_BEGUN: Final = 100  # topics with an unfinished telegram, of 16 KiB each at most
+_MOST_LEVELS: Final = 16  # of topics that may be combined with a `+`
+_MOST_METERS: Final = 10  # per topic
 
 
 @dataclass
 class Topic:
-    """A topic with telegrams: how many are right, encrypted or not believed, and how many of all were retained.
+    """A topic with telegrams: how many are right, encrypted or rejected, and how many of all were retained.
 
-    `meters` are the identifiers of meters, `trouble` why the last one was not believed and what to do.
+    `meters` are the meters' identifiers, `trouble` is why the last telegram was rejected and what to do.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Topic:
     meters: set[str] = field(default_factory=set)
 
     def text(self) -> str:
-        """Say it in a line for people; of the meters the last digits only."""
+        """Describe it in a line for people; meters are shown by their last digits only."""
         parts = []
         if self.right:
             whose = (
@@ -81,14 +81,14 @@ class Topic:
         return f"{shown(self.name)}: {'; '.join(parts)}"
 
     def as_json(self) -> dict[str, Any]:
-        """Give it for programs; of the meters the last digits only."""
+        """Return it for programs; meters are shown by their last digits only."""
         return asdict(self) | {"meters": sorted(masked(shown(meter)) for meter in self.meters)}
 
 
 class Heard(NamedTuple):
-    """What came in `seconds`: the topics with telegrams, the sources that read them, and how much else there was.
+    """What came in `seconds`: topics with telegrams, the sources that read them, and the number of all messages.
 
-    `ended` says why it was over before its time, empty when it was not.
+    `ended` is why listening ended early, or empty.
     """
 
     topics: list[Topic]
@@ -98,7 +98,7 @@ class Heard(NamedTuple):
     ended: str = ""
 
     def text(self) -> str:
-        """Say it in lines for people."""
+        """Describe it in lines for people."""
         lines = [f"{_count(self.messages, 'message')} in {self.seconds:.0f} s; {_with_telegrams(len(self.topics))}"]
         lines += [self.ended] if self.ended else []
         lines += [topic.text() for topic in self.topics]
@@ -119,10 +119,10 @@ def is_broker(text: str) -> bool:
 def topics(
     broker: str, seconds: float = SECONDS, seen: Callable[[int, int], None] = lambda _messages, _topics: None
 ) -> Heard:
-    """Listen to all topics of a broker such as `mqtt://user@host` for this time, in s, once it has answered.
+    """Listen to all topics of a broker such as `mqtt://user@host`, for so many seconds once it has answered.
 
-    `seen` is told again and again how many messages have come, and how many topics with telegrams. Raise UsageError for
-    a URL that cannot be used, OSError when the broker is not reached or refuses, with what to do.
+    `seen` is called again and again with the number of messages, and of topics with telegrams. Raise UsageError for an
+    invalid URL; raise OSError, with what to do, if the broker cannot be reached or refuses.
     """
     url = parse_url(broker)
     ports = PORTS | WEBSOCKET_PORTS
@@ -143,7 +143,7 @@ def topics(
 
 
 def _listen(client: "_Client", survey: "Survey", end: float, seen: Callable[[int, int], None]) -> str:
-    """Listen until `end` (of the monotonic clock); give why it was over before, empty when it was not."""
+    """Listen until `end` (of the monotonic clock); return why listening ended early, or an empty text."""
     while (left := end - time.monotonic()) > 0:
         try:
             client.look(min(left, _LOOK_S))
@@ -154,7 +154,7 @@ def _listen(client: "_Client", survey: "Survey", end: float, seen: Callable[[int
 
 
 class Survey:
-    """What has come so far."""
+    """The messages so far, and the telegrams in them."""
 
     def __init__(self) -> None:
         self.messages = 0
@@ -163,9 +163,9 @@ class Survey:
         self._begun: dict[str, Framer] = {}
 
     def take(self, topic: bytes, payload: bytes, *, is_retained: bool) -> None:
-        """Look at a message."""
+        """Examine a message."""
         self.messages += 1
-        if len(topic) > _LONGEST_TOPIC or len(payload) > LARGEST or set(topic) & set(b"+#"):  # no topic has these
+        if len(topic) > _LONGEST_TOPIC or len(payload) > LARGEST or set(topic) & set(b"+#"):  # no topic contains these
             return
         name = topic.decode(errors="replace")
         data, ends_telegram, trouble = unwrap(payload)
@@ -185,11 +185,11 @@ class Survey:
             self.others.add(name)
 
     def found(self) -> list[Topic]:
-        """Give the topics with telegrams, by name."""
+        """Return the topics with telegrams, by name."""
         return [self.topics[name] for name in sorted(self.topics)]
 
     def _judge(self, name: str, frame: Frame, *, is_retained: bool) -> None:
-        """Count a frame; one that was cut off, since we came in the middle of it, says nothing."""
+        """Count a frame; ignore one that was cut off, since we may have subscribed in the middle of it."""
         if not frame.whole:
             return
         if is_encrypted(frame.data):
@@ -199,7 +199,7 @@ class Survey:
         try:
             telegram = parse(frame.data)
         except TelegramError as error:
-            if holds_objects(frame.data):  # a path and an exclamation mark are a frame, too
+            if holds_objects(frame.data):  # any text with a `/` and a `!` is a frame too
                 self._reject(name, error.text + DEVICE[error.fault], is_retained=is_retained)
             return
         if telegram.objects and (topic := self._topic(name, is_retained=is_retained)):
@@ -214,7 +214,7 @@ class Survey:
             topic.trouble = trouble
 
     def _topic(self, name: str, *, is_retained: bool) -> Topic | None:
-        """Give a topic with a telegram, None for one too many."""
+        """Return the topic of a telegram; None if there are too many."""
         if name not in self.topics:
             if len(self.topics) >= _MOST_TOPICS:
                 return None
@@ -225,7 +225,7 @@ class Survey:
 
 
 def sources(url: Url, survey: Survey) -> list[str]:
-    """Give what follows `run` to read these topics of the broker, with `+` for a level in which several differ."""
+    """Return the SOURCEs of `run` that read these topics, with `+` for a level in which several topics differ."""
     user = f"{quote(url.user)}@" if url.user else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
     port = f":{url.port}" if url.port else ""
@@ -247,9 +247,9 @@ def _is_source_of(source: str, topic: str) -> bool:
 
 
 def filters(found: list[Topic], others: Iterable[str]) -> list[str]:
-    """Give few topics, some with a `+`, that match those that were found and no others.
+    """Return few topic filters, some with a `+`, that match the topics that were found and no others.
 
-    Topics with telegrams of one meter, such as one that is retained and one that is not, are not read as one.
+    Topics with telegrams of the same meter, such as a retained one and another, are not combined.
     """
     groups: dict[str, list[Topic]] = {}
     for topic in found:
@@ -268,7 +268,7 @@ def filters(found: list[Topic], others: Iterable[str]) -> list[str]:
 
 
 def _widened(topic: str) -> Iterator[str]:
-    """Give a topic of several levels with a `+` for each of them in turn; nothing for one of very many."""
+    """Yield a topic with each of its levels in turn replaced by `+`; nothing if it has one level, or very many."""
     levels = topic.split("/")
     if 1 < len(levels) <= _MOST_LEVELS:
         for at in range(len(levels)):
@@ -276,22 +276,22 @@ def _widened(topic: str) -> Iterator[str]:
 
 
 class _Client(Client):
-    """Listens to topics with QoS 0 and hands on what comes."""
+    """Subscribes to all topics with QoS 0, and passes on what comes."""
 
     packets: ClassVar = {
         **Client.packets,
         MessageType.SUBACK: _LONGEST_SUBACK,
-        MessageType.PUBLISH: LARGEST + _LONGEST_TOPIC + 3,  # a byte more than is looked at
+        MessageType.PUBLISH: LARGEST + _LONGEST_TOPIC + 3,  # a byte more than is examined
     }
 
     def __init__(self, survey: Survey, user: str, whom: Trust | None, path: str) -> None:
-        """Take what the survey learns, a user or none, whom to trust (None: plain), and the path of a WebSocket."""
+        """Take the survey, a user name or an empty one, whom to trust (None: no TLS), and the path of a WebSocket."""
         super().__init__(
             whom,
             quote(path),
             client_id=f"p1-check-{secrets.token_hex(6)}",
             clean_session=True,
-            protocol=MQTTProtocolVersion.MQTTv311,  # which all brokers know
+            protocol=MQTTProtocolVersion.MQTTv311,  # which all brokers support
             reconnect_on_failure=False,
         )
         self._survey, self._user, self._is_plain = survey, user, not whom
@@ -315,7 +315,7 @@ class _Client(Client):
                 raise self._trouble
 
     def look(self, seconds: float) -> None:
-        """Take what comes in this time; raise OSError when the broker is gone or breaks the rules."""
+        """Take what comes in so many seconds; raise OSError if the broker is gone or violates the protocol."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._trouble:
@@ -323,7 +323,7 @@ class _Client(Client):
             self._take_what_comes(left)
 
     def _take_what_comes(self, seconds: float) -> None:
-        """Wait for something and let the survey have it; what is wrong with the broker stands in `_trouble` then."""
+        """Wait for messages and pass them to the survey; a failure of the broker is kept in `_trouble`."""
         try:
             if result := self.loop(seconds):
                 gone = OSError(errno.ECONNRESET, f"connection to the broker lost: {mqtt.error_string(result)}")
@@ -332,7 +332,7 @@ class _Client(Client):
             self._trouble = error
         except ProtocolError as error:
             self._trouble = OSError(errno.EPROTO, str(error))
-        except Exception as error:  # noqa: BLE001  whatever paho makes of bytes that are no MQTT
+        except Exception as error:  # noqa: BLE001  whatever paho raises for bytes that are not MQTT
             self._trouble = OSError(
                 errno.EPROTO, f"the server does not answer like an MQTT broker ({type(error).__name__})"
             )
@@ -344,11 +344,11 @@ class _Client(Client):
     def close(self) -> None:
         """Disconnect."""
         self.disconnect()
-        # They know this client and it knows them: without them its sockets are closed now, not at some later time.
+        # These methods and the client refer to each other. Without that cycle its sockets are closed at once.
         self.on_connect = self.on_subscribe = self.on_disconnect = None
 
     def is_full(self) -> bool:
-        """Whether what was read has to be looked at before more of it is."""
+        """Whether what was read has to be examined before more is read."""
         return self._room <= 0
 
     def _handle_publish(self) -> MQTTErrorCode:

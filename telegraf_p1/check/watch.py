@@ -1,4 +1,4 @@
-"""Reads a meter that was found until Ctrl-C, for the live view."""
+"""The live view: reads a meter that was found, until Ctrl-C."""
 
 import os
 import threading

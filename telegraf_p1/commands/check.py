@@ -1,4 +1,4 @@
-"""`telegraf-p1 check [SOURCE]`: which meter speaks where, or why none does, and the configuration for it."""
+"""`telegraf-p1 check [SOURCE]`: finds the meter, or why there is none, and writes the configuration for it."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ _NOT_FOUND: Final = 1
 
 
 class _Around(NamedTuple):
-    """What there is in the house, or at a broker: as text, as JSON, and the sources of it that are ready to be read."""
+    """What is on the network or at a broker: as text, as JSON, and the sources that can be read at once."""
 
     text: str
     as_json: dict[str, Any]
@@ -24,7 +24,7 @@ class _Around(NamedTuple):
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "check",
         help="find the meter and write Telegraf's configuration for it",
@@ -114,7 +114,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _trial(chosen: argparse.Namespace, interval_s: float, out: Any) -> "Tried | None":
-    """Let Telegraf try the file that is written, for telegrams at an interval; None without a Telegraf."""
+    """Let Telegraf test the file that was written, for telegrams every `interval_s`; None without Telegraf."""
     from telegraf_p1.check import block, screen
 
     telegraf, seconds = block.telegraf(), block.trial_s(interval_s)
@@ -129,7 +129,7 @@ def _trial(chosen: argparse.Namespace, interval_s: float, out: Any) -> "Tried | 
 
 
 def _devices(interface: str) -> _Around:
-    """Look for devices that announce themselves, on the network of an address of this computer, or on all."""
+    """Look for devices by mDNS, on the network of an address of this computer, or on all if that is empty."""
     from telegraf_p1.check import network, screen
 
     try:
@@ -143,7 +143,7 @@ def _devices(interface: str) -> _Around:
 
 
 def _topics(source: str) -> _Around | None:
-    """Listen to all topics, where a source is a broker without one; None where it is something else."""
+    """Listen to all topics if the source is a broker without a topic; None if it is something else."""
     if not source.startswith("mqtt"):
         return None
     from telegraf_p1.check import screen, topics
@@ -159,7 +159,7 @@ def _topics(source: str) -> _Around | None:
 
 
 def _sources(source: str | None) -> list[str]:
-    """Give the sources to listen to: that of the user, the ports that it stands for, or all ports."""
+    """Return the sources to listen to: the user's, the ports that match it, or all ports."""
     from telegraf_p1.check import ports
     from telegraf_p1.sources import auto
 

@@ -1,4 +1,4 @@
-"""`telegraf-p1 decode [FILE …]`: telegrams in files to lines."""
+"""`telegraf-p1 decode [FILE …]`: converts telegrams in files to lines."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "decode",
         help="convert telegrams in files to line protocol or JSON",
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Write the records of all files; one that cannot be read ends it."""
+    """Write the records of all files; stop at a file that cannot be read."""
     from telegraf_p1 import lineproto, loop
     from telegraf_p1.interpreter import Interpreter
     from telegraf_p1.outputs.stdout import lines
@@ -82,7 +82,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) -> int:
-    """Write all that is or was a telegram to stdout, without what identifies a meter."""
+    """Write all telegrams to stdout, damaged ones too, without what identifies a meter."""
     from telegraf_p1.decrypt import opened
     from telegraf_p1.scrub import Scrubber
     from telegraf_p1.sources.file import Recording
@@ -110,7 +110,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) 
 
 
 def _frames(recording: "Recording") -> "Iterator[Frame]":
-    """Give the frames of a recording, and close it."""
+    """Yield the frames of a recording, and close it."""
     from telegraf_p1.framer import Framer
 
     framer = Framer()

@@ -7,7 +7,7 @@ from telegraf_p1.commands import DOCS, OK
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "fields",
         help="list the fields of a record",
@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Print them."""
+    """Print the list."""
     from telegraf_p1.obis import listing
 
     print(listing.markdown() if chosen.markdown else listing.plain(), end="")

@@ -1,4 +1,4 @@
-"""`telegraf-p1 forward SOURCE TARGET`: a meter's telegrams to a broker, as they are, by way of the disk."""
+"""`telegraf-p1 forward SOURCE TARGET`: sends a meter's telegrams to a broker, unchanged, with a queue on disk."""
 
 import argparse
 import hashlib
@@ -26,11 +26,11 @@ _UNITS: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 _QUEUE_SIZE: Final = "64MB"
 _HERE: Final = ("127.0.0.1", "::1")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
-_NAME: Final = 60  # characters of a target in its queue's name
+_NAME: Final = 60  # characters of a target in the name of its queue
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "forward",
         help="read a meter and publish its telegrams, unchanged, to MQTT or Kafka",
@@ -68,7 +68,7 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Forward until it is ended, or a recording is at its end and all of it has arrived."""
+    """Forward until a signal comes, or until all telegrams of a recording have arrived."""
     from telegraf_p1 import execd, loop
     from telegraf_p1.forward import open_target
     from telegraf_p1.forward.forwarder import Forwarder
@@ -85,7 +85,7 @@ def main(chosen: argparse.Namespace) -> int:
     spool = Spool(path, size, log)
     try:
         spool.open()
-    except OSError:  # it may come right, and the forwarder says so
+    except OSError:  # the forwarder tries again, and reports it
         spool.close()
     forwarder = Forwarder(target, spool, log)
     post = _Post(forwarder)
@@ -109,32 +109,32 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 class _Post:
-    """Makes letters of what the interpreter believes, and hands over those of each round together."""
+    """Makes letters of the telegrams that the interpreter accepts, and hands over those of each round together."""
 
     def __init__(self, forwarder: "Forwarder") -> None:
         self._forwarder = forwarder
         self._letters: list[Letter] = []
 
     def listening(self, settings: "Settings") -> "Settings":
-        """Give settings with which the interpreter tells us of each telegram."""
+        """Return settings with which the interpreter passes on each telegram to us."""
         return settings._replace(pass_on=self._write)
 
     def _write(self, frame: "Frame", record: "Record") -> None:
         from telegraf_p1.forward.letter import UNKNOWN, Letter
 
-        # When it came is not known of what has waited somewhere: its meter's clock comes next to that.
+        # A telegram that was stored on its way has no known time of arrival: the meter's clock comes closest.
         received_ns = frame.at or record.time_ns or 0
         self._letters.append(Letter(record.tags.get("meter", UNKNOWN), frame.data, received_ns))
 
     def output(self, _records: "Sequence[Record]") -> None:
-        """Hand over what came."""
+        """Hand over the letters of this round."""
         letters, self._letters = self._letters, []
         if letters:
             self._forwarder.accept(letters)
 
 
 def _check_circle(chosen: argparse.Namespace) -> None:
-    """Raise UsageError when the source would read what is published, which would come again and again for ever."""
+    """Raise UsageError if the source would read what the target publishes: each telegram would loop forever."""
     from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
 
     source, target = parse(chosen.source), parse(chosen.target)
@@ -151,7 +151,7 @@ def _check_circle(chosen: argparse.Namespace) -> None:
 
 
 def _overlap(read: str, written: str) -> bool:
-    """Whether a filter of MQTT takes a topic, whatever meter stands in that."""
+    """Whether an MQTT filter matches a topic, whatever meter `{meter}` stands for."""
     here = read.split("/")
     there = ["+" if "{meter}" in level else level for level in written.split("/")]
     if here[-1] == "#":
@@ -162,11 +162,11 @@ def _overlap(read: str, written: str) -> bool:
 
 
 def _is_read(read: str, written: str) -> bool:
-    """Whether a topic of Kafka is the one that is read, or fits the pattern."""
+    """Whether a Kafka topic is the one that is read, or matches its pattern."""
     try:
         return bool(re.match(read, written)) if read.startswith("^") else read == written
     except re.error:
-        return False  # librdkafka says what is wrong with it
+        return False  # librdkafka reports what is wrong with it
 
 
 def _size(text: str) -> int:
@@ -180,7 +180,7 @@ def _size(text: str) -> int:
 
 
 def _queue(chosen: argparse.Namespace) -> Path:
-    """Give the file of the queue: one for each target, whatever the options of its URL."""
+    """Return the file of the queue: one for each target, whatever the options of its URL."""
     if chosen.queue:
         return Path(chosen.queue)
     url = parse(chosen.target)
@@ -190,7 +190,7 @@ def _queue(chosen: argparse.Namespace) -> Path:
 
 
 def _state() -> Path:
-    """Give the folder for what lasts: systemd's, or the user's."""
+    """Return the folder for persistent data: systemd's, or the user's."""
     if given := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(given)
     try:

@@ -1,4 +1,4 @@
-"""The options that commands have in common: how telegrams are read and named."""
+"""The options that several commands share: which telegrams are accepted, and how their values are named."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ SOURCE: Final = (
 
 
 def add_trust(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
-    """Add to a command which telegrams are believed; give the group, for more about them."""
+    """Add the options that decide which telegrams are accepted; return their group, so that more can be added."""
     telegrams = parser.add_argument_group("Telegrams")
     telegrams.add_argument(
         "--crc",
@@ -46,7 +46,7 @@ def add_trust(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
 
 
 def add(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
-    """Add these, and how telegrams are named; give the group of what is written beside records."""
+    """Add all shared options; return the group of additional outputs, so that more can be added."""
     add_trust(parser).add_argument(
         "--timezone",
         metavar="ZONE",
@@ -93,7 +93,7 @@ def add(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
 
 
 def seconds(option: str, text: str, least: float) -> float:
-    """Give the time that an option names, in s; 0 without it. Raise UsageError for what is none, or under `least`."""
+    """Return the time of an option in s, 0 for an empty text. Raise UsageError if it is invalid or below `least`."""
     try:
         return durations.seconds(text, least) if text else 0.0
     except ValueError as error:
@@ -101,12 +101,12 @@ def seconds(option: str, text: str, least: float) -> float:
 
 
 def history(chosen: argparse.Namespace) -> float:
-    """Give the period of the history in s; 0 without one. Raise UsageError for what is none."""
+    """Return the period of `--history` in s, 0 without it. Raise UsageError if it is invalid."""
     return seconds("--history", chosen.history, _SHORTEST_HISTORY_S)
 
 
 def may_be_wrong(chosen: argparse.Namespace) -> bool:
-    """Whether anything is set that only `Understood` can find wrong, in these options or in the environment."""
+    """Whether an option or an environment variable is set that only `Understood` can check."""
     return (
         chosen.timezone is not None
         or chosen.definitions is not None
@@ -116,7 +116,7 @@ def may_be_wrong(chosen: argparse.Namespace) -> bool:
     )
 
 
-# What `Understood` asks for, where telegrams are believed and not named.
+# The options that `Understood` needs, for commands that only accept telegrams and name no values.
 UNNAMED: Final = {
     "timezone": None,
     "time": "telegram",
@@ -127,7 +127,7 @@ UNNAMED: Final = {
 
 
 class Understood:
-    """What they say, checked; raise UsageError for what cannot be. What reads telegrams is not loaded for that."""
+    """The shared options, checked; raise UsageError if they are invalid. Does not load what reads telegrams."""
 
     def __init__(self, chosen: argparse.Namespace) -> None:
         from telegraf_p1 import identifiers, lineproto
@@ -150,15 +150,15 @@ class Understood:
             raise UsageError(str(error)) from None
 
     def settings(self, *, is_fast: bool) -> "Settings":
-        """Give what the interpreter has to know, and load it.
+        """Load the interpreter, and return its settings.
 
-        `is_fast`: nobody asks for more than lines, so that telegrams of a known shape may become those at once.
+        `is_fast`: only lines are needed, so telegrams of a known shape may be turned into lines directly.
         """
         from telegraf_p1.interpreter import Settings
         from telegraf_p1.shapes import Shapes
 
         chosen = self._chosen
-        # What these change only the plain way knows.
+        # The fast way does not support these options.
         is_fast &= chosen.crc in ("auto", "require") and chosen.time == "telegram" and chosen.meter_tag == _AS_THEY_ARE
         is_fast &= not self.keys and not chosen.definitions
         shapes = Shapes(self._zone, chosen.measurement) if is_fast else None

@@ -1,4 +1,4 @@
-"""`telegraf-p1 process`: what Telegraf's processors.execd starts; it makes records of metrics with telegrams."""
+"""`telegraf-p1 process`: turns metrics with telegrams into records; Telegraf's processors.execd starts it."""
 
 import argparse
 import time
@@ -16,7 +16,7 @@ _MOMENT_S: Final = 0.05
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "process",
         help="convert telegrams in metrics of other Telegraf inputs, for its processors.execd",
@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Pass on what Telegraf writes, until it closes stdin or a signal comes."""
+    """Process what Telegraf writes, until it closes stdin or a signal comes."""
     from telegraf_p1 import execd, pipe
 
     stdin = execd.Stdin()
@@ -71,7 +71,7 @@ def main(chosen: argparse.Namespace) -> int:
     try:
         while data := stdin.read():
             stdout.write(processor.feed(data, time.time_ns()))
-            # Telegraf keeps what we do not read. At the end there is no more than a pipe holds.
+            # Telegraf keeps what we do not read. At the end, at most as much is left as a pipe holds.
             while not stdout.flush(_MOMENT_S) and not stdin.is_ending():
                 pass
             interpreter.learn()
@@ -86,7 +86,7 @@ def main(chosen: argparse.Namespace) -> int:
 def _outputs(
     understood: options.Understood, history_s: float
 ) -> "Callable[[Callable[[list[bytes]], object]], Sequence[Output]]":
-    """Give what makes the outputs that are wanted."""
+    """Return a function that makes the outputs for a given `write`."""
     from telegraf_p1.outputs.history import History
     from telegraf_p1.outputs.stdout import lines
 

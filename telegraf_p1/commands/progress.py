@@ -1,4 +1,4 @@
-"""How far a long recording is: a line on the terminal that is written over, where the records go elsewhere."""
+"""The progress of a long recording: one line on the terminal that is updated, if the records go elsewhere."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _MB: Final = 1_000_000
 
 
 class Progress:
-    """Shows bytes that were read and telegrams that came of them; nothing where nobody looks, or records are seen."""
+    """Shows how many bytes and telegrams were read, unless stderr is no terminal, or also shows the records."""
 
     def __init__(self) -> None:
         self._is_shown = os.isatty(2) and not _is_one_terminal()
@@ -20,11 +20,11 @@ class Progress:
         self._text = ""
 
     def telegrams(self, found: Sized) -> None:
-        """Count them."""
+        """Count telegrams."""
         self._telegrams += len(found)
 
     def bytes(self, count: int) -> None:
-        """Count bytes that were read, and show all so far when a second has passed."""
+        """Count bytes that were read; show both counts once a second."""
         self._bytes += count
         if self._is_shown and (now := time.monotonic()) >= self._next:
             self._next = now + _EACH_S
@@ -32,12 +32,12 @@ class Progress:
             self._write(self._text)
 
     def end(self) -> None:
-        """Leave an empty line."""
+        """Clear the line."""
         if self._text:
             self._write(" " * len(self._text))
 
     def _write(self, text: str) -> None:
-        # At the start of the line, a message writes itself over it.
+        # The cursor goes back to the start of the line, so that a log message overwrites it.
         sys.stderr.write(f"{text}\r")
         sys.stderr.flush()
 

@@ -1,4 +1,4 @@
-"""`telegraf-p1 run SOURCE`: what Telegraf starts; it reads a meter for ever."""
+"""`telegraf-p1 run SOURCE`: reads a meter forever; Telegraf starts it."""
 
 import argparse
 import time
@@ -19,7 +19,7 @@ _AGAIN_S: Final = 1.0
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "run",
         help="read a meter and write records, for Telegraf's inputs.execd",
@@ -71,14 +71,14 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Read until Telegraf ends it; see CONTRIBUTING.md, "Ending", for the ways in which it may end."""
+    """Read until Telegraf stops it; CONTRIBUTING.md, "Ending", has the ways in which it may end."""
     from telegraf_p1 import execd, pipe
 
     execd.keep_signals()
     from telegraf_p1.reconnect import Reconnecting, opened_now
     from telegraf_p1.sources import advice, asks, open_source
 
-    # What is wrong is said before anything is opened; what nobody has set is right, and checked with the rest.
+    # Errors are reported before anything is opened. Default options are right; they are checked later, with the rest.
     understood = options.Understood(chosen) if chosen.publish or options.may_be_wrong(chosen) else None
     stats_every_s = options.seconds("--stats", chosen.stats, 1)
     every_s, history_s = options.seconds("--every", chosen.every, 0.1), options.history(chosen)
@@ -93,7 +93,7 @@ def main(chosen: argparse.Namespace) -> int:
         publishers = [_publisher(chosen.publish, understood.mapping, log)] if understood and chosen.publish else []
         lifeline.watch()
         source = opened_now(source)
-        # All that follows takes a while on a small computer. What the meter says meanwhile waits in its port.
+        # All that follows takes a while on a small computer. What the meter sends meanwhile waits in the port.
         understood, settings = _loaded(chosen, understood, log)
         from telegraf_p1 import loop
         from telegraf_p1.interpreter import Interpreter
@@ -129,7 +129,7 @@ def main(chosen: argparse.Namespace) -> int:
 def _loaded(
     chosen: argparse.Namespace, understood: options.Understood | None, log: Log
 ) -> "tuple[options.Understood, Settings]":
-    """Load what reads telegrams, and give what it has to know; too few descriptors to load it are waited for."""
+    """Load what reads telegrams, and return its settings; try again if files cannot be opened for that."""
     while True:
         try:
             from telegraf_p1 import loop  # noqa: F401
@@ -143,7 +143,7 @@ def _loaded(
 
 
 def _publisher(text: str, mapping: "Mapping", log: Log) -> "Output":
-    """Give the output that publishes, which connects in the background."""
+    """Return the output that publishes to MQTT; it connects in the background."""
     from telegraf_p1.outputs.mqtt import Publisher
 
     publisher = Publisher(text, mapping, log)
@@ -154,10 +154,10 @@ def _publisher(text: str, mapping: "Mapping", log: Log) -> "Output":
 def _paced(
     chosen: argparse.Namespace, every_s: float, outputs: "list[Output]", connection: "Connection"
 ) -> "list[Output]":
-    """Put before the outputs what lets some records go, if it is wanted."""
+    """Put the pacing, which drops some records, before the outputs if an option asks for it."""
     from telegraf_p1.sources import asks
 
-    # A source that asks each 10 s has one telegram each 10 s. Its meter's clock would let some of those go.
+    # A source that asks every 10 s has one telegram every 10 s. By the meter's clock, some of those would be dropped.
     if chosen.emit != "signal" and (not every_s or asks(chosen.source)):
         return outputs
     from telegraf_p1.outputs import pacing

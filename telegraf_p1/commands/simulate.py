@@ -1,4 +1,4 @@
-"""`telegraf-p1 simulate TARGET`: simulated meters, to try a set-up with."""
+"""`telegraf-p1 simulate TARGET`: simulates meters, to test a set-up."""
 
 import argparse
 import signal
@@ -12,7 +12,7 @@ _FORM: Final = "nl-5.0"
 
 
 def add(commands: Any) -> None:
-    """Say what it takes."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "simulate",
         help="simulate meters, to test a set-up without one",
@@ -66,10 +66,10 @@ def add(commands: Any) -> None:
 
 
 def main(chosen: argparse.Namespace) -> int:
-    """Let the meters speak, to the end or until Ctrl-C."""
+    """Let the meters send, to the end or until Ctrl-C."""
     from telegraf_p1.simulator.targets import Plan, simulate
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the link to a pty goes with it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the link to a pty is removed
     try:
         interval = durations.seconds(chosen.interval)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Telegrams that go on as they came: to a broker, by way of the disk while it is away.
+"""Forwards telegrams unchanged to a broker, with a queue on disk while it is unavailable.
 
-Where they go is chosen by the scheme of a URL. To add one: a file with a function `target(url, log, who)` that checks
-the URL and gives a target as `target.py` describes it, and a line in `_KINDS`.
+The scheme of a URL chooses the kind of target. To add one: write a file with a function `target(url, log, who)` that
+checks the URL and returns a target as `target.py` describes it, and add a line to `_KINDS`.
 """
 
 import re
@@ -16,14 +16,14 @@ _OF_SOURCES: Final = re.compile(r"\A(a )?source\b")
 
 
 class _Kind(NamedTuple):
-    """The module of a kind of target, how its URL looks, and a package that it needs beside those we install."""
+    """A kind of target: its module, an example of its URL, and the optional package that it needs, if any."""
 
     module: str
     example: str
     needs: str = ""
 
 
-# By scheme. A module is loaded when it is used, so that nobody pays for another's library.
+# By scheme. A module is loaded only when it is used, since its library takes time and memory.
 _KINDS: Final = {
     "mqtt": _Kind("mqtt", "mqtt://host/p1/{meter}/raw"),
     "mqtts": _Kind("mqtt", "mqtts://host/p1/{meter}/raw"),
@@ -36,13 +36,13 @@ EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 
 
 def open_target(text: str, log: Log, who: str) -> Target:
-    """Give the target that `text` names, checked but not connected; raise UsageError.
+    """Return the target of a URL, checked but not connected; raise UsageError if the URL is invalid.
 
-    `who` tells the forwarders of one computer apart.
+    `who` distinguishes the forwarders of one computer.
     """
     try:
         return _target(text, log, who)
-    except UsageError as error:  # sources have most of the rules, too
+    except UsageError as error:  # checks that sources share say `source`
         raise UsageError(_OF_SOURCES.sub(r"\1target", str(error))) from None
 
 

@@ -1,12 +1,12 @@
-"""What lies between a meter and a target: letters go on at once, or by way of the disk, and in order.
+"""Forwards letters from a meter to a target, in order: at once, or through a queue on disk.
 
-While the target takes them and nothing waits on disk, letters live in memory until they are acknowledged. What is not
-within seconds, and all that the target does not take, is written to disk; and so is what comes after it, until the disk
-is empty again. Rows are deleted once their letters are acknowledged, many at once. A letter may arrive twice (after a
-power cut, or when an acknowledgement was lost), and never out of order the first time.
+While the target accepts letters and none wait on disk, they stay in memory until they are acknowledged. A letter is
+written to disk if it is not acknowledged within seconds, or if the target does not accept it. So are all letters after
+it, until the disk is empty again. Rows are deleted once their letters are acknowledged, many at once. A letter may
+arrive twice (after a power cut, or when an acknowledgement was lost), but never out of order the first time.
 
-One thread does it all: the others, that bring letters and acknowledgements, put into its inbox what it has to do. So
-nothing is locked, and a signal that ends the main thread's work finds everything whole.
+One thread does all the work. The threads that bring letters and acknowledgements put jobs into its inbox. So no locks
+are needed, and a signal that interrupts the main thread leaves everything consistent.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from telegraf_p1.forward.spool import Row, Spool
 from telegraf_p1.forward.target import Target
 from telegraf_p1.log import Log
 
-_PATIENCE_S: Final = 2.0  # for an acknowledgement, until a letter is written to disk
-_MOST_HELD: Final = 2000  # letters that the target takes more slowly than they come are written to disk, too
-_AT_ONCE: Final = 500  # rows that are read, or deleted
+_PATIENCE_S: Final = 2.0  # for an acknowledgement, before a letter is written to disk
+_MOST_HELD: Final = 2000  # letters in memory: if the target is slower than the meter, they are written to disk too
+_AT_ONCE: Final = 500  # rows that are read or deleted
 _DELETE_S: Final = 0.5
 _DISK_AGAIN_S: Final = 10.0
-# While the disk takes nothing.
+# Bytes, while the disk cannot be written.
 _MOST_IN_MEMORY: Final = 16 * 1024 * 1024
-_A_LETTER: Final = 500  # bytes beside its telegram, about
+_A_LETTER: Final = 500  # bytes besides its telegram, about
 _MOST_JOBS: Final = 1000
 _SAY_AGAIN_S: Final = 60.0
 _LAST_WORD_S: Final = 0.5  # for acknowledgements, at the end
@@ -39,7 +39,7 @@ _MOMENT_S: Final = 0.01
 
 
 class _Held:
-    """A letter in memory: `place` counts those that came, `row` is its number on disk once it is there."""
+    """A letter in memory: `place` is its number by arrival, `row` its number on disk, once it is there."""
 
     __slots__ = ("is_sent", "letter", "place", "row", "since")
 
@@ -50,44 +50,44 @@ class _Held:
 
 
 class Forwarder:
-    """Takes letters and sees that they arrive."""
+    """Takes letters and makes sure that they arrive."""
 
     def __init__(self, target: Target, spool: Spool, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take what letters go to, and where they wait; the spool is this one's from now on. `clock` gives s."""
+        """Send to `target`, and queue in `spool`, which belongs to the forwarder from now on. `clock` returns s."""
         self._target, self._spool, self._log, self._clock = target, spool, log, clock
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
         self._bug: BaseException | None = None
-        # What the main thread knows, and what it is told.
-        self._given = 0  # letters
-        self._safe = 0  # as many of them as have arrived, are on disk, or were dropped and counted
+        # What the main thread writes, and what it reads.
+        self._given = 0  # letters accepted
+        self._safe = 0  # of them, how many have arrived, are on disk, or were dropped and counted
         self._is_all_delivered = self._is_nearly_full = False
-        self._goings = 0  # how often the target went, as it says itself
-        # The rest is the forwarder's own.
+        self._goings = 0  # how often the target has reported `gone`
+        # The rest belongs to the forwarder's thread.
         self._goings_seen = 0
         self._place = 0  # of the last letter that came
-        self._held: OrderedDict[int, _Held] = OrderedDict()  # by place: what is in memory alone
+        self._held: OrderedDict[int, _Held] = OrderedDict()  # by place: letters that are only in memory
         self._held_bytes = 0
-        self._unsent: deque[_Held] = deque()  # of those
-        self._ahead: deque[Row] = deque()  # read from disk, and not sent
-        self._read = 0  # number of the last row that was read since the target is there
+        self._unsent: deque[_Held] = deque()  # of those, letters that were not sent
+        self._ahead: deque[Row] = deque()  # read from disk, but not sent
+        self._read = 0  # number of the last row read since the target was last gone
         self._last_row = 0
         self._attempt = 0
-        self._flying: dict[int, _Held | int] = {}  # by attempt: a row by its number
+        self._flying: dict[int, _Held | int] = {}  # unacknowledged, by attempt: a letter, or the number of a row
         self._arrived: set[int] = set()  # rows to delete
         self._arrived_at = 0.0
         self._is_there = self._is_started = self._is_prepared = False  # prepared: what is on disk is known
         self._closes_at = 0.0
-        self._disk_at = 0.0  # when the disk is tried again
-        self._dropped = 0  # letters that neither disk nor memory had room for
+        self._disk_at = 0.0  # when to try the disk again
+        self._dropped = 0  # letters for which neither disk nor memory had room
         self._said_dropped: dict[str, int] = {}
         self._say_at = 0.0
-        self._waited = 0  # letters that came by way of the disk
+        self._waited = 0  # letters that arrived after waiting on disk
 
-    # What the main thread calls.
+    # Called by the main thread.
 
     def start(self) -> None:
-        """Begin."""
+        """Start the forwarder's thread."""
         self._thread.start()
 
     def accept(self, letters: Sequence[Letter]) -> None:
@@ -99,10 +99,10 @@ class Forwarder:
         self._inbox.put(partial(self._take, letters))
 
     def flush(self, seconds: float | None) -> bool:
-        """Wait until all letters have arrived or are on disk, so many seconds (None: for ever); say whether they are.
+        """Wait until all letters have arrived or are on disk, at most `seconds` (None: forever); return whether.
 
-        And until there is room on disk for the next: who asks has a source that keeps them better than a full queue.
-        The main thread looks again and again, since a signal may end it at any moment, also with a lock in its hand.
+        Also wait until the disk has room for more: until then the source keeps telegrams better than a full queue.
+        The main thread polls, since a signal may interrupt it at any moment, even while it holds a lock.
         """
         end = None if seconds is None else time.monotonic() + seconds
         moment = 0.0005
@@ -119,14 +119,14 @@ class Forwarder:
         return True
 
     def deliver(self) -> None:
-        """Wait until all letters have arrived, also what waited on disk before."""
+        """Wait until all letters have arrived, including those that were already on disk."""
         self._inbox.put(lambda: None)
         while not (self._safe >= self._given and self._is_all_delivered):
             self._complain()
             time.sleep(_MOMENT_S)
 
     def close(self) -> None:
-        """Write to disk what has not arrived, and end the connection; it takes a second, or some on a slow disk."""
+        """Write to disk what has not arrived, and close the connection; takes a second, or some on a slow disk."""
         self._inbox.put(self._begin_to_close)
         if self._thread.is_alive():
             self._thread.join(_LAST_WORD_S + _LAST_WRITE_S)
@@ -135,22 +135,22 @@ class Forwarder:
         if self._bug:
             raise self._bug
 
-    # What the target calls, from any thread.
+    # Called by the target, from any thread.
 
     def there(self) -> None:
         """Send letters from now on."""
         self._inbox.put(partial(self._change, is_there=True))
 
     def gone(self) -> None:
-        """Keep what was not acknowledged; nothing is sent before that is sent again, though `there` may come soon."""
+        """Keep what was not acknowledged, to send it again before anything else, even if `there` comes soon."""
         self._goings += 1
         self._inbox.put(partial(self._change, is_there=False))
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
-        """Forget what has arrived."""
+        """Forget letters that have arrived."""
         self._inbox.put(partial(self._forget, tuple(numbers)))
 
-    # What the thread does.
+    # Run by the forwarder's thread.
 
     def _run(self) -> None:
         try:
@@ -178,7 +178,7 @@ class Forwarder:
             self._disk_fails(error)
 
     def step(self, seconds: float) -> None:
-        """Wait for something to do, and do all that there is."""
+        """Wait for a job for at most `seconds`, and do all that there is to do."""
         try:
             self._inbox.get(timeout=seconds)()
             for _ in range(_MOST_JOBS):
@@ -202,7 +202,7 @@ class Forwarder:
         self._safe = next(iter(self._held.values())).place - 1 if self._held else self._place
 
     def _wait(self) -> float:
-        """Give the s until there is something to do without being told."""
+        """Return the s until something is due without a job."""
         due = [_PATIENCE_S if self._is_prepared else max(0.0, self._disk_at - self._clock())]
         now = self._clock()
         if self._arrived:
@@ -249,7 +249,7 @@ class Forwarder:
             self._held_bytes -= len(held.letter.telegram) + _A_LETTER
 
     def _start(self) -> None:
-        """Start the target, once it is known what it has to know."""
+        """Start the target, once the meter is known if the target needs it."""
         if self._is_started:
             return
         meter = ""
@@ -267,7 +267,7 @@ class Forwarder:
         return bool(self._ahead) or self._read < self._last_row
 
     def _send(self) -> None:
-        """Send what the target takes: what is on disk first."""
+        """Send what the target accepts, letters on disk first."""
         if not self._is_there or (self._closes_at and self._has_rows()):
             return
         while self._has_rows() and self._is_due(self._disk_at):
@@ -296,7 +296,7 @@ class Forwarder:
         if rows:
             self._read = rows[-1].number
             self._ahead.extend(row for row in rows if row.number not in self._arrived)
-        elif self._is_due(self._disk_at):  # they were put aside, or dropped
+        elif self._is_due(self._disk_at):  # they were moved aside, or dropped
             self._read = self._last_row
 
     def _rows(self, number: int, most: int) -> list[Row]:
@@ -311,7 +311,7 @@ class Forwarder:
             return False
         oldest = next(iter(self._held.values()))
         return (
-            (not self._is_there and self._goings_seen > 0)  # at the start it may be there in a moment
+            (not self._is_there and self._goings_seen > 0)  # at the start, the target may be there in a moment
             or self._has_rows()
             or len(self._held) > _MOST_HELD
             or self._held_bytes > _MOST_IN_MEMORY
@@ -319,7 +319,7 @@ class Forwarder:
         )
 
     def _save(self) -> None:
-        """Write to disk what is in memory alone; what the disk does not take stays there, as far as there is room."""
+        """Write to disk what is only in memory; if that fails, it stays in memory as far as there is room."""
         if not self._held:
             return
         waiting, had_rows = list(self._held.values()), self._has_rows()
@@ -376,7 +376,7 @@ class Forwarder:
             self._say_at = self._clock() + _SAY_AGAIN_S
 
     def _is_awaited(self) -> bool:
-        """Whether an acknowledgement would spare a letter the way to the disk."""
+        """Whether an acknowledgement could come, so that a letter need not be written to disk."""
         return self._is_there and any(held.is_sent for held in self._held.values())
 
     def _begin_to_close(self) -> None:

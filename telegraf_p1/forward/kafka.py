@@ -1,14 +1,13 @@
-"""Letters to Kafka: `kafka://user@host:9092/topic`, `kafkas://…` with TLS.
+"""Sends letters to Kafka: `kafka://user@host:9092/topic`, `kafkas://…` with TLS.
 
-A message's key is its meter, so that the telegrams of one meter stay in one partition and in order; its header `time`
-says when it came: seconds since 1970, UTC. It has arrived once all replicas in sync have it. The password comes from
-P1_KAFKA_PASSWORD.
+A message's key is its meter, so that the telegrams of one meter stay in one partition and in order. The header `time`
+is when the telegram was received: seconds since 1970, UTC. A letter has arrived once all in-sync replicas have it. The
+password comes from P1_KAFKA_PASSWORD.
 
-librdkafka reconnects to single brokers and tries again by itself, in order and without doubles. When no broker is left,
-or none has acknowledged for half a minute, what it has is thrown away: a letter that did not arrive is the forwarder's,
-who has it on disk.
+librdkafka reconnects to single brokers and tries again by itself, in order and without duplicates. If no broker is
+left, or none has acknowledged for half a minute, its queue is discarded: the forwarder still has these letters.
 
-Options: as those of the source, `brokers`, `client`, `sasl`, `ca`, `cert` and `key`.
+Options, the same as those of the source: `brokers`, `client`, `sasl`, `ca`, `cert` and `key`.
 """
 
 import errno
@@ -31,7 +30,7 @@ _MOST_FLYING: Final = 1000
 _DELIVERY_S: Final = 30
 _TOPIC_S: Final = 10.0
 _LOOK_S: Final = 0.2
-# What will be wrong with a letter the next time, too.
+# Errors that will occur the next time too.
 _NEVER: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
 _SETTINGS: Final = {
     "enable.idempotence": True,  # with acks=all
@@ -42,7 +41,7 @@ _SETTINGS: Final = {
 
 
 def target(url: Url, log: Log, _who: str) -> Target:
-    """Give a topic of Kafka as a target."""
+    """Return a Kafka topic as a target; raise UsageError if the URL is invalid."""
     reach = options(url, **OPTIONS)
     topic = url.path.removeprefix("/")
     if not url.host or not topic:
@@ -55,14 +54,14 @@ def target(url: Url, log: Log, _who: str) -> Target:
 
 
 class KafkaTarget(Threaded["_Line"]):
-    """Keeps a producer, in a thread of its own."""
+    """Keeps a producer in a thread of its own."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
         super().__init__(log, name)
         self._brokers, self._topic = brokers, topic
 
     def open(self, _meter: str) -> "_Line":
-        """Make a producer, which finds the topic; the key of each message is its meter."""
+        """Make a producer, and wait until it knows the topic."""
         self._brokers.look()
         line = _Line(self._brokers, self._topic, self.log)
         try:
@@ -74,13 +73,13 @@ class KafkaTarget(Threaded["_Line"]):
 
 
 class _Line:
-    """A producer while it is of use; `offer` is the forwarder's thread's, the rest the target's."""
+    """A producer, as long as it works; the forwarder's thread calls `offer`, the target's thread the rest."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log) -> None:
         self.has_delivered = False
         self._topic, self._log = topic, log
         self._voice = Voice(brokers)
-        self._offering = threading.Lock()  # held while a letter is taken, and at the end
+        self._offering = threading.Lock()  # held while a letter is accepted, and at the end
         self._flying = 0
         self._is_over = False
         self._arrived: list[int] = []
@@ -91,7 +90,7 @@ class _Line:
             raise options_of(error) from None
 
     def find_topic(self, closes: threading.Event) -> None:
-        """Wait until the topic is known; raise OSError when there is none, or nobody says so."""
+        """Wait until the topic is known; raise OSError if it does not exist, or no broker answers."""
         end, reason = time.monotonic() + _TOPIC_S, ""
         while time.monotonic() < end and not closes.is_set():
             try:
@@ -104,7 +103,7 @@ class _Line:
                 self._voice.hear(known.error)
                 reason = said(known.error)
             except KafkaException:
-                pass  # it is not there yet, or what is heard now says why
+                pass  # not connected yet, or `poll` tells why
             try:
                 self._producer.poll(_LOOK_S)
             except KafkaException as error:
@@ -115,7 +114,7 @@ class _Line:
             raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
 
     def offer(self, number: int, letter: Letter) -> bool:
-        """Take a letter if there is room for it."""
+        """Accept a letter if there is room for it."""
         with self._offering:
             if self._is_over or self._flying >= _MOST_FLYING:
                 return False
@@ -131,15 +130,15 @@ class _Line:
             except BufferError:
                 self._flying -= 1
                 return False
-            except KafkaException as error:  # it is too long for librdkafka already
+            except KafkaException as error:  # too long even for librdkafka
                 self._delivered(number, error.args[0], None)
         return True
 
     def wake(self) -> None:
-        """Nothing: it looks five times a second."""
+        """Do nothing: `serve` looks five times a second."""
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
-        """Tell what arrives until it is time to end; raise OSError when nothing does any more."""
+        """Report what arrives until `closes` is set; raise OSError when nothing arrives any more."""
         while not closes.is_set():
             before = len(self._arrived)
             self._producer.poll(_LOOK_S if not before else 0)
@@ -149,7 +148,7 @@ class _Line:
 
     def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
         if self._arrived:
-            with self._offering:  # which may find that a letter is too long
+            with self._offering:  # `offer` may add a letter that is too long
                 arrived, self._arrived = self._arrived, []
                 self._flying -= len(arrived)
             self.has_delivered = True
@@ -157,7 +156,7 @@ class _Line:
             arrives()
 
     def _delivered(self, number: int, error: KafkaError | None, _message: Message | None) -> None:
-        """Hear what became of a letter."""
+        """Note whether a letter has arrived."""
         if error is None:
             self._arrived.append(number)
         elif error.code() in _NEVER:
@@ -170,9 +169,9 @@ class _Line:
             )
 
     def end(self) -> None:
-        """Forget what was on its way."""
+        """Discard what is on its way."""
         with self._offering:
             self._is_over = True
             self._producer.purge()
-            # What it still has to say holds us, and we hold it: its threads would stay for ever.
+            # Its pending callbacks refer to us, and we to it: without this its threads would stay forever.
             self._producer.poll(0)

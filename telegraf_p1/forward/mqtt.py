@@ -1,11 +1,11 @@
-"""Letters to an MQTT broker: `mqtt://user@host/p1/{meter}/raw`, `mqtts://…` with TLS, `mqtt+ws://…` in a WebSocket.
+"""Sends letters to an MQTT broker: `mqtt://user@host/p1/{meter}/raw`, `mqtts://…` (TLS), `mqtt+ws://…` (WebSocket).
 
-QoS 1, many before the first is acknowledged, as many as the broker takes. When a letter came stands in the user
-property `time`: seconds since 1970, UTC; a broker that knows no MQTT 5 does not get it. The topic whose last level is
-`status` instead, retained, says `online`, and `offline` by our last will. The password comes from P1_MQTT_PASSWORD.
+QoS 1, with as many unacknowledged letters as the broker allows. The user property `time` is when a letter was received:
+seconds since 1970, UTC; a broker without MQTT 5 does not get it. The same topic with `status` as its last level is
+retained: `online`, or `offline` by our last will. The password comes from P1_MQTT_PASSWORD.
 
-paho keeps what it publishes and sends it again by itself, and takes 60 µs for each, so packets are made here: a letter
-that is not acknowledged is the forwarder's, who has it on disk.
+paho would keep what it publishes, send it again by itself, and take 60 µs for each letter. So packets are made here,
+and the forwarder keeps letters that are not acknowledged.
 
 Options: `client` (the client id), `ca`, `cert`, `key` (files) and `pin` (for TLS), `path` (of the WebSocket).
 """
@@ -44,7 +44,7 @@ _METER: Final = "{meter}"
 _PUBLISH: Final = 0x32  # QoS 1
 _STATUS: Final = 0x31  # QoS 0, retained
 _USER_PROPERTY: Final = b"\x26\0\x04time\0"
-_FAILURE: Final = 0x80  # the reasons from here on
+_FAILURE: Final = 0x80  # reasons from here on are failures
 _NOBODY: Final = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1)
 _REASONS: Final = {
     0x83: "the broker cannot accept telegrams now",
@@ -53,14 +53,14 @@ _REASONS: Final = {
     0x97: "this user's quota is exceeded",
 }
 _LINGER_S: Final = 2.0
-# Times that the broker hangs up on what is published first: that is all that mosquitto 2.0.11 does when it refuses a
-# topic, with `max_queued_messages 0`.
+# If the broker hangs up so often on what is published first, it refuses the topic. With `max_queued_messages 0`,
+# mosquitto 2.0.11 does nothing else to refuse one.
 _ENOUGH: Final = 2
 _SILENCE_S: Final = 60.0
 
 
 def target(url: Url, log: Log, who: str) -> Target:
-    """Give an MQTT topic as a target; `who` tells the forwarders of one computer apart."""
+    """Return an MQTT topic as a target; `who` distinguishes the forwarders of one computer. Raise UsageError."""
     websocket = {"path": "/mqtt"} if url.scheme in WEBSOCKET_PORTS else {}
     name, ca, pin, cert, key, *path = options(url, client="", ca="", pin="", cert="", key="", **websocket)
     topic = url.path.removeprefix("/")
@@ -77,7 +77,7 @@ def target(url: Url, log: Log, who: str) -> Target:
     if path and not path[0].startswith("/"):
         raise UsageError(f"target {url.text!r}: path={path[0]!r} must begin with /")
     if url.user:
-        password()  # what cannot be one is said now
+        password()  # an invalid one is reported now
     place = _Place(
         (url.host, url.port or (PORTS | WEBSOCKET_PORTS)[url.scheme]),
         topic,
@@ -90,7 +90,7 @@ def target(url: Url, log: Log, who: str) -> Target:
 
 
 class _Place(NamedTuple):
-    """Where the broker is, and what it has to know of us."""
+    """Where the broker is, and what it has to know about us."""
 
     address: tuple[str, int]
     topic: str
@@ -100,17 +100,17 @@ class _Place(NamedTuple):
     path: str = ""
 
     def status(self, meter: str) -> str:
-        """Give the topic that says whether we are there."""
+        """Return the topic that says whether we are online."""
         above, slash, _ = self.topic.replace(_METER, level(meter)).rpartition("/")
         return f"{above}{slash}status"
 
 
 class _RefusedError(OSError):
-    """The broker does not want what is published on a topic."""
+    """The broker refuses what is published to a topic."""
 
 
 class MqttTarget(Threaded["_Line"]):
-    """Keeps a connection, in a thread of its own."""
+    """Keeps a connection in a thread of its own."""
 
     def __init__(self, place: _Place, log: Log, name: str) -> None:
         self.needs_meter = _METER in place.topic
@@ -132,7 +132,7 @@ class MqttTarget(Threaded["_Line"]):
         return line
 
     def lost(self, error: OSError, line: "_Line | None", *, was_steady: bool) -> float:
-        """Find whether it is a topic that the broker does not want from us."""
+        """Find out whether the broker refuses the topic; return the s to wait."""
         refused = line.refused_topic() if line and not was_steady else ""
         self._cut_off = self._cut_off + 1 if refused else 0
         if self._cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
@@ -146,7 +146,7 @@ class MqttTarget(Threaded["_Line"]):
 
 
 class _Client(Client):
-    """Remembers what the broker says of what was published: its number, and a reason."""
+    """Collects the acknowledgements of packets: their numbers and reasons."""
 
     packets: ClassVar = {**Client.packets, MessageType.PUBACK: _LONGEST_ANSWER}
 
@@ -155,7 +155,7 @@ class _Client(Client):
         self.answers: list[tuple[int, int]] = []
 
     def publish_packets(self, packets: bytes) -> None:
-        """Send packets that are made already, many at once."""
+        """Send ready-made packets, many at once."""
         self._packet_queue(MessageType.PUBLISH, packets, 0, 1)
 
     def _handle_pubackcomp(self, _kind: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
@@ -165,7 +165,7 @@ class _Client(Client):
 
 
 class _Line(Broker):
-    """A connection on which letters go; but for `offer` and `wake`, all of it is one thread's."""
+    """A connection that sends letters; only one thread uses it, except for `offer` and `wake`."""
 
     client: _Client
 
@@ -174,13 +174,13 @@ class _Line(Broker):
         self._place, self._log = place, log
         self._meter, self._status = meter, place.status(meter)
         self._offered: deque[tuple[int, Letter]] = deque()
-        self._flying: dict[int, tuple[int, str]] = {}  # by the packet's number: the letter's, and its meter
+        self._flying: dict[int, tuple[int, str]] = {}  # by packet number: the number of the letter, and its meter
         self._number = 0
         self._most = _MOST_FLYING
         self._largest = 0
-        self._answered_at = time.monotonic()  # or nothing was on its way
+        self._answered_at = time.monotonic()  # or when nothing was on its way
         self._refused = ""
-        self._is_unheard = False  # said once a connection
+        self._is_unheard = False  # reported once per connection
         self._ears, self._mouth = socket.socketpair()
         client = _Client(
             place.whom,
@@ -198,7 +198,7 @@ class _Line(Broker):
         self.open(self._place.address, **({"clean_start": True} if self.language.is_5() else {}))
 
     def greeted(self, properties: Properties | None) -> None:
-        """Hear what the broker takes, and say that we are here."""
+        """Note the broker's limits, and publish that we are online."""
         self._most = min(_MOST_FLYING, getattr(properties, "ReceiveMaximum", _MOST_FLYING))
         self._largest = getattr(properties, "MaximumPacketSize", 0)
         if getattr(properties, "MaximumQoS", 1) < 1:
@@ -207,13 +207,13 @@ class _Line(Broker):
         self.is_ready = True
 
     def refused_topic(self) -> str:
-        """Give the topic that may not be written to, if the broker let us in and acknowledged nothing; empty else."""
+        """Return the topic that we may not write to, if the broker let us in and acknowledged nothing; else empty."""
         if self.has_delivered or not self.is_ready:
             return ""
         return self._topic(next((meter for _, meter in self._flying.values()), self._meter))
 
     def offer(self, number: int, letter: Letter) -> bool:
-        """Take a letter if there is room for it; the forwarder's thread asks."""
+        """Accept a letter if there is room for it; called by the forwarder's thread."""
         if len(self._offered) + len(self._flying) >= self._most or self._refused:
             return False
         self._offered.append((number, letter))
@@ -222,12 +222,12 @@ class _Line(Broker):
         return True
 
     def wake(self) -> None:
-        """Let `serve` look at what there is to do; from any thread."""
-        with suppress(OSError):  # it is full, or closed
+        """Make `serve` look at what there is to do; called from any thread."""
+        with suppress(OSError):  # the socket is full, or closed
             self._mouth.send(b"\0", socket.MSG_DONTWAIT)
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
-        """Send what is offered until it is time to end; raise OSError when the connection is lost."""
+        """Send what is offered until `closes` is set; raise OSError when the connection is lost."""
         refused_at = 0.0
         while not closes.is_set():
             if not self._refused:
@@ -242,7 +242,7 @@ class _Line(Broker):
             self._hear(told, arrives)
             if not self._refused:
                 continue
-            # What is on its way to other topics may arrive yet.
+            # What is on its way to other topics may still arrive.
             refused_at = refused_at or time.monotonic()
             if not self._flying or time.monotonic() > refused_at + _LINGER_S:
                 raise _RefusedError(errno.EACCES, self._refused)
@@ -281,7 +281,7 @@ class _Line(Broker):
             arrives()
 
     def _send(self, told: Told) -> None:
-        """Send what was offered and is not more than the broker takes."""
+        """Send what was offered, as much as the broker allows."""
         packets: list[bytes] = []
         while self._offered and len(self._flying) < self._most:
             own, letter = self._offered.popleft()
@@ -300,7 +300,7 @@ class _Line(Broker):
             self.client.publish_packets(b"".join(packets))
 
     def _packet(self, letter: Letter) -> bytes:
-        """Make a PUBLISH packet (MQTT 5, 3.3), with the next number."""
+        """Make a PUBLISH packet (MQTT 5, 3.3), with the next free number."""
         self._number = self._number % 65_535 + 1
         while self._number in self._flying:
             self._number = self._number % 65_535 + 1
@@ -320,11 +320,11 @@ class _Line(Broker):
         self.client.publish_packets(_packet(_STATUS, self._status.encode(), properties + status.encode()))
 
     def end(self) -> None:
-        """Say that we are offline, hang up, and forget what was on its way."""
+        """Publish that we are offline, disconnect, and forget what was on its way."""
         with suppress(OSError, ValueError):
             if self.is_ready and self.client.is_connected():
                 self._say("offline")
-                # What the system has no room for waits: a broker that does not read gets our last will.
+                # The socket's buffer may be full. If the broker does not read in time, our last will says it.
                 end = time.monotonic() + _LAST_WORD_S / 2
                 while self.client.want_write() and time.monotonic() < end:
                     self._listen(_LAST_WORD_S / 4)

@@ -1,8 +1,8 @@
-"""The queue on disk: letters in order, in a SQLite database that survives a power cut and takes so many bytes at most.
+"""The queue on disk: letters in order, in a SQLite database of limited size that survives a power cut.
 
-What `append` has written is safe: it is synced before it returns. One process has the database, as long as it lives.
-A disk that is full or read-only is an OSError, and may come right. A database that is damaged, or none of ours, is put
-aside under another name: nobody could go on with it, and it would end us at each start.
+What `append` has written is safe: it is synced before it returns. One process owns the database as long as it runs.
+A full or read-only disk is an OSError, and may recover. A database that is damaged or not ours is moved aside under
+another name: nobody could use it, and it would stop the program at each start.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from telegraf_p1.url import UsageError
 
 T = TypeVar("T")
 
-LEAST: Final = 1_000_000  # bytes: less is no queue
+LEAST: Final = 1_000_000  # bytes: the smallest size of a queue
 _OURS: Final = 0x70315F71  # `p1_q`, in the head of the file
 _VERSION: Final = 1
 _PAGE: Final = 4096  # bytes
-_LOG_SHARE: Final = 8  # this part of the room is for the log that SQLite writes first
-_ROW: Final = 40  # bytes of a row beside the telegram and the meter, or somewhat less
-_AT_ONCE: Final = 1000  # rows in one transaction, and no more bytes than
-_LOG_AT_ONCE: Final = 4  # this part of the log
+_LOG_SHARE: Final = 8  # one part in 8 of the size is for SQLite's write-ahead log
+_ROW: Final = 40  # bytes of a row besides telegram and meter, at most
+_AT_ONCE: Final = 1000  # rows in one transaction
+_LOG_AT_ONCE: Final = 4  # one transaction takes at most one part in 4 of the log
 _NEARLY_FULL: Final = 0.9
-_DROPPED_SHARE: Final = 64  # this part of the letters goes when there is no more room: one by one would cost more
-_ANOTHER_S: Final = 2.0  # for another process to end that is just ending
+_DROPPED_SHARE: Final = 64  # a full queue drops one letter in 64 at once: one by one would cost more
+_ANOTHER_S: Final = 2.0  # for another process that is just ending
 _TABLE: Final = """CREATE TABLE IF NOT EXISTS letters (
     number INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, meter TEXT NOT NULL, telegram BLOB NOT NULL
 )"""
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 class _DamagedError(Exception):
-    """A database that nobody can go on with; the text says why."""
+    """A database that nobody can use; the text says why."""
 
 
 class Spool:
@@ -62,18 +62,18 @@ class Spool:
 
     def __init__(self, path: Path, most_bytes: int, log: Log) -> None:
         """Prepare; nothing is opened yet."""
-        self.dropped = 0  # letters that went without having arrived, since there was no more room
-        self.damaged = 0  # letters that could not be read any more
+        self.dropped = 0  # letters that were dropped because there was no room
+        self.damaged = 0  # letters that could no longer be read
         self.is_nearly_full = False  # whether the next letters may cost the oldest
         self._path, self._log = path, log
         self._most_pages = most_bytes * (_LOG_SHARE - 1) // _LOG_SHARE // _PAGE
         self._log_pages = most_bytes // _LOG_SHARE // _PAGE // 2
         self._bytes_at_once = self._log_pages * _PAGE // _LOG_AT_ONCE
         self._opened: sqlite3.Connection | None = None
-        self._last = 0  # number that was given: none is given twice, also when the database is put aside
+        self._last = 0  # last number given: none is given twice, even if the database is moved aside
 
     def open(self) -> None:
-        """Open the database or make it; raise UsageError when another process has it, OSError when it cannot be."""
+        """Open or create the database; raise UsageError if another process uses it, OSError if it cannot be opened."""
         try:
             self._do(lambda _database: None)
         except OSError as error:
@@ -82,7 +82,7 @@ class Spool:
             raise UsageError(f"--queue {self._path}: another process uses it: name another file here") from None
 
     def append(self, letters: Iterable[Letter]) -> list[int]:
-        """Write letters behind the others; give the numbers of the first that are safe, or raise OSError if none is."""
+        """Append letters; return the numbers of the first ones, those that are safe. Raise OSError if none is."""
         numbers: list[int] = []
         rows: list[tuple[int, int, str, bytes]] = []
         room = self._bytes_at_once
@@ -114,7 +114,7 @@ class Spool:
         return [row[0] for row in rows]
 
     def _make_room(self, database: sqlite3.Connection, needed: int) -> int:
-        """Let the oldest go until there is room for so many pages; give how many letters that were."""
+        """Drop the oldest letters until there is room for so many pages; return how many were dropped."""
         dropped = 0
         while _pages(database) + needed > self._most_pages:
             (count,) = database.execute("SELECT count(*) / ? + 1 FROM letters", (_DROPPED_SHARE,)).fetchone()
@@ -127,7 +127,7 @@ class Spool:
         return dropped
 
     def after(self, number: int, most: int) -> list[Row]:
-        """Give the first letters behind a number; raise OSError when they cannot be read now."""
+        """Return the first letters after a number; raise OSError if they cannot be read now."""
         select = "SELECT number, meter, telegram, received_ns FROM letters WHERE number > ? ORDER BY number LIMIT ?"
         rows = self._do(lambda database: database.execute(select, (number, most)).fetchall())
         found: list[Row] = []
@@ -144,7 +144,7 @@ class Spool:
         return found
 
     def delete(self, numbers: Iterable[int]) -> None:
-        """Forget letters that have arrived; raise OSError when they stay."""
+        """Delete letters that have arrived; raise OSError if that fails."""
         rows = [(number,) for number in numbers]
 
         def delete(database: sqlite3.Connection) -> None:
@@ -157,16 +157,16 @@ class Spool:
         self.is_nearly_full = _pages(database) > _NEARLY_FULL * self._most_pages
 
     def last(self) -> int:
-        """Give the number of the last letter that waits, 0 without one."""
+        """Return the number of the last letter in the queue, 0 if it is empty."""
         select = "SELECT coalesce(max(number), 0) FROM letters"
         return int(self._do(lambda database: database.execute(select).fetchone()[0]))
 
     def count(self) -> int:
-        """Count the letters that wait: some ms, or seconds on a slow card."""
+        """Count the letters in the queue; takes some ms, or seconds on a slow card."""
         return int(self._do(lambda database: database.execute("SELECT count(*) FROM letters").fetchone()[0]))
 
     def shrink(self) -> None:
-        """Give back the room that an empty queue has no need for."""
+        """Free the disk space that an empty queue does not need."""
 
         def vacuum(database: sqlite3.Connection) -> None:
             if database.execute("PRAGMA page_count").fetchone()[0] > self._log_pages:
@@ -177,16 +177,16 @@ class Spool:
             self._do(vacuum)
 
     def close(self) -> None:
-        """Close it; what waits is there at the next start."""
+        """Close the database; its letters are there at the next start."""
         opened, self._opened = self._opened, None
         if opened:
             with contextlib.suppress(sqlite3.Error):
                 opened.close()
 
     def _do(self, action: Callable[[sqlite3.Connection], T], *, is_written: bool = False) -> T:
-        """Do something with the database, at once and for good if it is written; a damaged one gives way to a new one.
+        """Run an action, in a durable transaction if it writes; a damaged database is replaced by a new one.
 
-        Raise OSError for what may come right.
+        Raise OSError for errors that may pass.
         """
         try:
             return self._tried(action, is_written=is_written)
@@ -206,7 +206,7 @@ class Spool:
             result = action(self._opened)
             self._opened.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            self.close()  # which takes back what was begun
+            self.close()  # rolls back what was begun
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in _DAMAGED:
                 raise _DamagedError(str(error)) from None
@@ -220,9 +220,9 @@ class Spool:
         return result
 
     def _connected(self) -> sqlite3.Connection:
-        """Open the database, alone; make it if it is not there."""
+        """Open the database exclusively; create it if it does not exist."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path.touch(mode=0o600)  # readings tell when somebody is at home
+        self._path.touch(mode=0o600)  # private, since readings tell when somebody is at home
         database = sqlite3.connect(self._path, timeout=_ANOTHER_S, isolation_level=None, check_same_thread=False)
         try:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -240,7 +240,7 @@ class Spool:
         return database
 
     def _begin(self, database: sqlite3.Connection) -> None:
-        """Lock the database for this process, and look whose it is."""
+        """Lock the database for this process, and check that it is ours."""
         database.execute("BEGIN EXCLUSIVE")
         owner, version = (
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
@@ -256,7 +256,7 @@ class Spool:
         database.execute("COMMIT")
 
     def _put_aside(self, reason: str) -> None:
-        """Make way for a new database; the last one that was put aside is kept, so that they do not fill the disk."""
+        """Move the database aside for a new one; only the last one is kept, so that they do not fill the disk."""
         aside = self._path.with_name(f"{self._path.name}.aside")
         self._log.error_for(
             "queue aside", f"queue {self._path}: {reason}; it is moved to {aside} and a new one is created"
@@ -267,6 +267,6 @@ class Spool:
 
 
 def _pages(database: sqlite3.Connection) -> int:
-    """Count the pages that hold something."""
+    """Count the pages in use."""
     pages, free = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
     return int(pages - free)

@@ -1,24 +1,24 @@
-"""The contract of all targets: where letters go to.
+"""The contract of all targets: where letters are sent.
 
-The forwarder starts a target once, and from then on the target connects by itself, again and again, in threads of its
-own. It tells what happens, by `Told`:
+The forwarder starts a target once. From then on the target connects by itself, again and again, in its own threads. It
+reports what happens by calling `Told`:
 
     there                    letters may be sent
-    acknowledged(numbers)    these have arrived, for good
-    gone                     what was sent and not acknowledged is forgotten: it is sent again once the target is there
+    acknowledged(numbers)    these have arrived for good
+    gone                     unacknowledged letters are forgotten: they are sent again once the target is there
 
-A number stands for one attempt: a letter that is sent again has another one. So nothing is wrong with an
-acknowledgement that comes after `gone`, or for a number that nobody knows any more: it is passed over.
+A number stands for one attempt: a letter that is sent again gets another number. So an acknowledgement after `gone`, or
+for an unknown number, does no harm: it is ignored.
 
 Letters are sent in order, many before the first is acknowledged, and a target keeps that order. It keeps no letter
-over `gone`, and tries none again by itself: that is the forwarder's, who has them on disk. Who cannot keep that apart
-(a library with a queue of its own) empties that queue before it says `gone`.
+after `gone`, and sends none again by itself: that is the task of the forwarder, which still has them. A target whose
+library has a queue of its own empties that queue before it reports `gone`.
 
-What is wrong with one letter for ever (it is too long for the broker) the target says in the log, and acknowledges it:
-else nothing behind it would get through. What may come right (a topic that this user may not write to) is said at most
-once a minute; the target says `gone`, and `there` when it is time to try again.
+If a letter can never arrive (it is too long for the broker), the target logs that and acknowledges the letter: else
+nothing after it would get through. A failure that may pass (this user may not write to the topic) is logged at most
+once a minute; the target reports `gone`, and `there` when it is time to try again.
 
-A wrong URL is a UsageError when the target is made, before anything is opened.
+A wrong URL raises UsageError when the target is made, before anything is opened.
 """
 
 from abc import ABC, abstractmethod
@@ -29,41 +29,41 @@ from telegraf_p1.forward.letter import Letter
 
 
 class Told(Protocol):
-    """What a target tells; any thread may say it, and none waits for it."""
+    """What a target reports to; any thread may call it, and no call blocks."""
 
     def there(self) -> None:
-        """Say that letters may be sent."""
+        """Report that letters may be sent."""
 
     def gone(self) -> None:
-        """Say that what was sent and not acknowledged has to be sent again."""
+        """Report that what was sent and not acknowledged has to be sent again."""
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
-        """Say which letters have arrived, for good, by the numbers they were sent with; many at once are cheap."""
+        """Report letters that have arrived for good, by the numbers they were sent with; many at once are cheap."""
 
 
 class Target(ABC):
-    """What letters are sent to.
+    """Where letters are sent.
 
-    `needs_meter` says that it cannot connect before a meter is known, which its name for it holds.
+    `needs_meter`: it cannot connect before a meter is known, since the meter is part of its topic.
     """
 
     needs_meter = False
 
     @abstractmethod
     def start(self, told: Told, meter: str) -> None:
-        """Begin to connect, in the background; `meter` is that of the first letter, empty if nobody needs it."""
+        """Start to connect, in the background; `meter` is that of the first letter, or empty without `needs_meter`."""
 
     @abstractmethod
     def send(self, number: int, letter: Letter) -> bool:
-        """Take a letter; give whether it was taken, and do not wait: the forwarder's one thread calls it.
+        """Accept a letter; return whether it was accepted. Never wait, since the forwarder's only thread calls this.
 
-        What was not taken, since the target is gone or has as many on their way as it should, is offered again after
-        the next word of it: an acknowledgement, or `there`.
+        A target that is gone, or has enough letters on their way, does not accept one. It is offered again after the
+        target's next report: an acknowledgement, or `there`.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End the connection, within a second: nothing more is sent. What is not acknowledged now is sent again.
+        """Close the connection within a second, and send nothing more. Unacknowledged letters are sent again later.
 
-        It may be called before `start`.
+        May be called before `start`.
         """

@@ -1,4 +1,4 @@
-"""A target that keeps a connection in a thread of its own: what those for MQTT and for Kafka have in common."""
+"""A target that keeps a connection in a thread of its own: what the targets for MQTT and Kafka share."""
 
 import threading
 import time
@@ -17,28 +17,28 @@ _LAST_WORD_S: Final = 1.0
 
 
 class Line(Protocol):
-    """A connection on which letters go; `has_delivered` says whether one has arrived."""
+    """A connection that sends letters; `has_delivered` says whether one has arrived."""
 
     has_delivered: bool
 
     def offer(self, number: int, letter: Letter) -> bool:
-        """Take a letter if there is room for it; the forwarder's thread asks."""
+        """Accept a letter if there is room for it; called by the forwarder's thread."""
 
     def wake(self) -> None:
-        """Let it look at once at what there is to do; from any thread."""
+        """Make `serve` look at once at what there is to do; called from any thread."""
 
     def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
         """Send what is offered until `closes` is set; raise OSError when the connection is lost."""
 
     def end(self) -> None:
-        """Hang up, and forget what was on its way."""
+        """Disconnect, and forget what was on its way."""
 
 
 AnyLine = TypeVar("AnyLine", bound=Line)
 
 
 class Threaded(Target, Generic[AnyLine]):
-    """Opens a line again and again, and offers it letters while it is one."""
+    """Opens a line, again and again when it is lost, and offers it letters while it is open."""
 
     def __init__(self, log: Log, name: str) -> None:
         self.log, self.outage = log, Outage(log, name, "telegrams are queued until the connection is restored")
@@ -49,10 +49,10 @@ class Threaded(Target, Generic[AnyLine]):
 
     @abstractmethod
     def open(self, meter: str) -> AnyLine:
-        """Give a line that is connected, or raise OSError with the reason."""
+        """Return a connected line, or raise OSError with the reason."""
 
     def lost(self, error: OSError, line: AnyLine | None, *, was_steady: bool) -> float:
-        """Say why a line was lost, or could not be opened; give the s to wait before the next."""
+        """Log why a line was lost or could not be opened; return the s to wait before the next."""
         self.outage.begins(str(error.strerror or error), self.log.warning_for)
         return self._backoff.after(error, was_good=line is not None and (was_steady or line.has_delivered))
 
@@ -66,7 +66,7 @@ class Threaded(Target, Generic[AnyLine]):
                 line.serve(told, self.closes, self.outage.ends)
             except OSError as error:
                 wait_s = self.lost(error, line, was_steady=time.monotonic() - begun > STEADY_S)
-            except Exception as error:  # noqa: BLE001  the next connection may do, and nobody else would try it
+            except Exception as error:  # noqa: BLE001  the next connection may work, and nobody else would try it
                 wait_s = LONGEST_WAIT_S
                 reason = str(error) if isinstance(error, UsageError) else f"the connection failed with {where(error)}"
                 self.outage.begins(reason, self.log.warning_for)
@@ -77,17 +77,17 @@ class Threaded(Target, Generic[AnyLine]):
                 told.gone()
 
     def start(self, told: Told, meter: str) -> None:
-        """Begin to connect, in the background."""
+        """Start to connect, in the background."""
         self._thread = threading.Thread(target=self._keep, args=(told, meter), name="target", daemon=True)
         self._thread.start()
 
     def send(self, number: int, letter: Letter) -> bool:
-        """Take a letter, if there is a connection with room."""
+        """Accept a letter, if there is a connection with room for it."""
         line = self._line
         return line is not None and line.offer(number, letter)
 
     def close(self) -> None:
-        """End the connection, with a last word."""
+        """Close the connection, after a moment for what is left to say."""
         self.closes.set()
         if line := self._line:
             line.wake()

@@ -1,5 +1,5 @@
-"""Meters for demonstrations and tests: telegrams that a real one could have sent.
+"""Simulated meters for demonstrations and tests: their telegrams could come from real ones.
 
-`house` is what a meter measures, `countries` how it says that, `meter` one that speaks, and
-`targets` the devices behind which many of them can stand.
+`house` is what a meter measures, `countries` how it writes that into telegrams, `meter` a meter that sends them, and
+`targets` the devices to which one or many of them can be connected.
 """

@@ -1,14 +1,14 @@
-"""A day of a house: what is used in it, as steps of power and flow."""
+"""A day of a house: what is used on it, as steps of power and flow."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-L1, L2, L3, GAS, WATER = range(5)  # what is used: W of a phase, ml a second
+L1, L2, L3, GAS, WATER = range(5)  # what is used: W of a phase, or ml per second
 
 
 class Use(NamedTuple):
-    """Something that is used: from which second of the day on, for how long, what, and how much of it."""
+    """Something that is used: from which second of the day on, for how many seconds, what, and how much of it."""
 
     start: int
     seconds: int
@@ -17,7 +17,7 @@ class Use(NamedTuple):
 
 
 class Day:
-    """A day of people, in steps; seconds count from its begin."""
+    """A day in steps; seconds count from its start."""
 
     def __init__(self, uses: Iterable[Use]) -> None:
         changes = sorted(
@@ -41,10 +41,10 @@ class Day:
         return totals[0] + levels[GAS] * seconds, totals[1] + levels[WATER] * seconds
 
     def watts(self, second: int) -> tuple[int, ...]:
-        """Give the power of each phase."""
+        """Return the power of each phase, in W."""
         return self._levels[bisect_right(self._times, second) - 1][:GAS]
 
     def used_ml(self, second: int) -> tuple[int, int]:
-        """Give how much gas and water was used since the day began."""
+        """Return how much gas and water were used since the day began."""
         step = bisect_right(self._times, second) - 1
         return self._after(self._totals[step], self._levels[step], second - self._times[step])

@@ -1,14 +1,14 @@
-"""What a Belgian meter knows of demand: the running quarter of an hour, and the highest one of each month."""
+"""The demand that a Belgian meter measures: the current quarter of an hour, and the highest one of each month."""
 
 from collections import deque
 from typing import Final, NamedTuple
 
 QUARTER_S: Final = 900
-_BEFORE: Final = ((21 * 86400 + 33300, 4329), (18 * 86400 + 66600, 5102))  # when in a month, and W
+_BEFORE: Final = ((21 * 86400 + 33300, 4329), (18 * 86400 + 66600, 5102))  # peaks of past months: s in month, W
 
 
 class Peak(NamedTuple):
-    """The highest quarter of a month: the end of the month, that of the quarter (UTC, s since 1970), and its W."""
+    """The highest quarter of a month: the ends of month and quarter (UTC, s since 1970), and its mean power in W."""
 
     month_end: int
     time: int
@@ -16,7 +16,7 @@ class Peak(NamedTuple):
 
 
 class Demand:
-    """Demand of a meter that has been there for two months: `quarter_ws` in W s, `peak_w`, `peak_time`, `months`."""
+    """Demand of a meter installed two months ago: this quarter in W s, this month's peak, the peaks of past months."""
 
     def __init__(self) -> None:
         self.quarter_ws = 0
@@ -25,18 +25,18 @@ class Demand:
         self.months: deque[Peak] = deque(maxlen=12)
 
     def begin(self, now: int, months: tuple[int, int, int]) -> None:
-        """Begin at a time, with the begins of the two months before and of the running one."""
+        """Start at `now`; `months` are the starts of the last two months and of the current one (UTC, s since 1970)."""
         self.peak_time = now // QUARTER_S * QUARTER_S
         for begin, end, (after, watt) in zip(months[:-1], months[1:], _BEFORE, strict=True):
             self.months.append(Peak(end, begin + after, watt))
 
     def begin_month(self, begin: int) -> None:
-        """Begin another month, without a peak."""
+        """Start a new month, without a peak."""
         self.months.append(Peak(begin, self.peak_time, self.peak_w))
         self.peak_w, self.peak_time = 0, begin
 
     def count(self, now: int, seconds: int, watt: int) -> None:
-        """Count so many W of import from a time on."""
+        """Count an import of so many W, from `now` on, for so many seconds."""
         last, end = now + seconds, now // QUARTER_S * QUARTER_S + QUARTER_S
         if last < end:
             self.quarter_ws += watt * seconds

@@ -1,4 +1,4 @@
-"""A simulated meter that encrypts, as those in Luxembourg and Austria do; `decrypt.py` has the layout of a frame."""
+"""Encrypts telegrams as meters in Luxembourg and Austria do; `decrypt.py` has the layout of a frame."""
 
 import os
 from typing import Final
@@ -13,7 +13,7 @@ _LAST_COUNTER: Final = 0xFFFFFFFF
 
 
 def keys_of_the_meter() -> Keys:
-    """Give the keys of the environment, which its reader takes from there, too; raise ValueError without any."""
+    """Return the keys in the environment, where the reader finds them too; raise ValueError if there are none."""
     found = keys.read(os.environ)
     if found is None:
         message = f"a simulated meter that encrypts needs a key: put 32 hex digits into {keys.KEY}"
@@ -22,8 +22,8 @@ def keys_of_the_meter() -> Keys:
 
 
 def encrypted(telegram: bytes, found: Keys, counter: int) -> bytes:
-    """Give the frame that holds a telegram; no two may have the same counter."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # 40 ms that a plain meter spares
+    """Return the frame with a telegram; no two frames may have the same counter."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # takes 40 ms, so only when needed
 
     number = min(counter, _LAST_COUNTER).to_bytes(4, "big")
     mode = modes.GCM(_TITLE + number, min_tag_length=_TAG_LENGTH)
@@ -31,5 +31,5 @@ def encrypted(telegram: bytes, found: Keys, counter: int) -> bytes:
     encryptor.authenticate_additional_data(_SECURITY + found.authentication)
     encrypted = encryptor.update(telegram) + encryptor.finalize() + encryptor.tag[:_TAG_LENGTH]
     body = _SECURITY + number + encrypted
-    # A telegram is never so short that its length takes one byte; that of a heat meter fits in two.
+    # Two length bytes suit all telegrams: even that of a heat meter is too long for the one-byte form.
     return b"\xdb\x08" + _TITLE + b"\x82" + len(body).to_bytes(2, "big") + body

@@ -1,7 +1,7 @@
 """A house with three phases, solar panels, gas and water: what a simulated meter measures.
 
-The counters of electricity grow by what the powers say, those of gas and water by what was used meanwhile. The same
-random numbers and times give the same house. `living.py` says what people use, `weather.py` what the sun does.
+Electricity counters grow with the powers, gas and water counters with what was used meanwhile. The same random numbers
+and times give the same house. `living.py` has what people use, `weather.py` what the sun does.
 """
 
 import math
@@ -16,21 +16,21 @@ from telegraf_p1.simulator.weather import weather
 from telegraf_p1.timestamp import is_summer
 
 _DAY_S: Final = 86400
-_ALWAYS_W: Final = (78, 46, 42)  # router, ventilation, what is on standby
+_ALWAYS_W: Final = (78, 46, 42)  # router, ventilation, standby
 _FRIDGE_W: Final = 85
 _FRIDGE_S, _FRIDGE_RUNS_S = 2700, 1000
-_ONE_PHASE_W: Final = 5000  # more than that from panels goes to three phases
-_PHASES_DV: Final = (0, -14, 9)  # what the street makes of them
-_DV_PER_W: Final = 0.008  # of the cable to the house
-_DINNER_S, _COOKING_S = 18.5 * 3600, 4 * 3600  # local time, and how long before and after
+_ONE_PHASE_W: Final = 5000  # stronger panels feed into three phases
+_PHASES_DV: Final = (0, -14, 9)  # how the street's phases differ
+_DV_PER_W: Final = 0.008  # voltage drop in the cable to the house
+_DINNER_S, _COOKING_S = 18.5 * 3600, 4 * 3600  # when the street has dinner (local time), and cooks before and after
 _DEFAULT: Final = Equipment()
 
 
 class House:
-    """What there is to be read: counters in W s, powers in W, voltages in tenths of a V, litres of gas and water.
+    """What a meter measures: counters in W s, powers in W, voltages in tenths of a V, gas and water in litres.
 
-    `serial` is the number on the meter, `now` the time until which it has lived (UTC, s since 1970), `solar_w` what
-    its panels make. Its people live by the clock of the Netherlands, and have what `equipment` says.
+    `serial` is the meter's serial number, `now` the simulated time (UTC, s since 1970), `solar_w` the power of the
+    panels. The people live by Dutch local time, with this `equipment`.
     """
 
     def __init__(self, random: Random, serial: int, equipment: Equipment = _DEFAULT) -> None:
@@ -45,7 +45,7 @@ class House:
         self.solar_w = 0
         self.voltage_dv = [2300, 2300, 2300]
         self.demand = Demand()
-        self._gas_ml = self._random.randrange(500_000, 4_000_000) * 1000  # at the begin of the day
+        self._gas_ml = self._random.randrange(500_000, 4_000_000) * 1000  # at the start of the day
         self._water_ml = self._random.randrange(50_000, 900_000) * 1000
         self._day, self._day_number, self._begin = Day([]), 0, 0
         self._weather = weather(0)
@@ -53,19 +53,19 @@ class House:
         self._offset_s = 0
 
     def net_w(self) -> int:
-        """Give the sum of the phases in W: above zero is import."""
+        """Return the sum of the phases in W: above zero is import."""
         return sum(self.power_w)
 
     def gas_l(self, time: int) -> int:
-        """Give what the gas meter showed in the running hour, in litres: an M-Bus meter is read now and then."""
+        """Return the gas reading in litres at a time in the current hour: M-Bus meters are read only now and then."""
         return (self._gas_ml + self._day.used_ml(max(0, time - self._begin))[0]) // 1000
 
     def water_l(self, time: int) -> int:
-        """Give what the water meter showed in the running hour, in litres."""
+        """Return the water reading in litres at a time in the current hour."""
         return (self._water_ml + self._day.used_ml(max(0, time - self._begin))[1]) // 1000
 
     def live(self, now: int) -> None:
-        """Live until `now` (UTC, s since 1970; not before the time of the last call)."""
+        """Simulate until `now` (UTC, s since 1970; not before the time of the last call)."""
         if self.now and now > self.now:
             net_w, seconds = self.net_w(), now - self.now
             (self.import_ws if net_w > 0 else self.export_ws)[self.tariff - 1] += abs(net_w) * seconds
@@ -76,7 +76,7 @@ class House:
         self._measure(now)
 
     def _measure(self, now: int) -> None:
-        """Let powers and voltages be those of a second; what is not quite known of them is random."""
+        """Set the powers and voltages of this second, with some random noise."""
         sun, gauss = self._weather.sun(now), self._random.gauss
         self.solar_w = made_w = round(sun * self.equipment.solar_w)
         fridge_w = _FRIDGE_W if (now + self.serial * 577) % _FRIDGE_S < _FRIDGE_RUNS_S else 0
@@ -94,17 +94,17 @@ class House:
         ]
 
     def _neighbours_dv(self, now: int) -> float:
-        """Give by how much the street's voltage falls: its people cook at the same time, and do the rest at any."""
+        """Return by how much neighbours lower the voltage: they cook at the same time, and use the rest at any time."""
         evening = 1 - (((now + self._offset_s) % _DAY_S - _DINNER_S) / _COOKING_S) ** 2
         others = 5 * math.sin(now / 830) * math.sin(now / 4700) + 5 * math.sin(now / 2900) * math.sin(now / 11000)
         return 24 * max(0.0, evening) + others
 
     def _begin_hour(self, now: int) -> None:
-        """Look at the clock: which tariff, which day and which month it is."""
+        """Set the tariff, the weather, the day and the month for this hour."""
         self._hour = now // 3600
         self._offset_s = _offset_s(now)
         local = now + self._offset_s
-        hour, is_weekend = local % _DAY_S // 3600, (local // _DAY_S + 3) % 7 > 4  # 1970 began with a Thursday
+        hour, is_weekend = local % _DAY_S // 3600, (local // _DAY_S + 3) % 7 > 4  # 1970 began on a Thursday
         self.tariff = 2 if 7 <= hour < 23 and not is_weekend else 1
         self._weather = weather(now // _DAY_S)
         number = (local - BEGIN_H * 3600) // _DAY_S
@@ -129,11 +129,11 @@ class House:
 
 
 def _offset_s(now: int) -> int:
-    """Give what the clocks are ahead of UTC."""
+    """Return by how much local time is ahead of UTC, in s."""
     return 7200 if is_summer(datetime.fromtimestamp(now, UTC)) else 3600
 
 
 def _begin_of(month: int) -> int:
-    """Give the begin of a month, which is counted from the year 0 on."""
+    """Return the start of a month (UTC, s since 1970); months are counted from the year 0 on."""
     begin = int(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
     return begin - _offset_s(begin)

@@ -1,4 +1,4 @@
-"""What people do in a house: a day of theirs, from 4:00 in the morning to the next, as steps of power and flow.
+"""What people use in a house: a day, from 4:00 to 4:00 on the next, as steps of power and flow.
 
     W
     7400                                                                   ┌────────┐
@@ -20,7 +20,7 @@ from typing import Final
 from telegraf_p1.simulator.day import GAS, L1, L2, L3, WATER, Day, Use
 from telegraf_p1.simulator.weather import Weather
 
-BEGIN_H: Final = 4  # when a day begins, since nobody is awake
+BEGIN_H: Final = 4  # the hour at which a day begins, since nobody is awake
 
 # Programmes: minutes and W, one step after the other.
 _KETTLE: Final = ((3, 2000),)
@@ -29,11 +29,11 @@ _OVEN: Final = ((10, 2300), *((3, 0), (2, 2300)) * 6)
 _DISHWASHER: Final = ((14, 1900), (40, 60), (12, 1900), (25, 20))
 _WASHING_MACHINE: Final = ((16, 2000), (55, 160), (8, 450))
 _DRYER: Final = ((95, 650),)
-# By hour from 4:00 on: how much of the day's heat, where 10 is the mean.
+# By hour from 4:00 on: the share of the day's heat, where 10 is the mean.
 _HEAT_AT_WORK: Final = (4, 5, 18, 18, 10, 7, 7, 7, 7, 7, 7, 7, 10, 15, 15, 14, 14, 14, 9, 5, 4, 4, 4, 4)
 _HEAT_AT_HOME: Final = (4, 4, 5, 17, 18, 14, 11, 11, 11, 10, 10, 10, 11, 14, 14, 14, 13, 13, 10, 5, 4, 4, 4, 4)
 _LOSS_W_PER_K: Final = 170  # of the house
-_GAS_J_PER_ML: Final = 33  # with what goes through the chimney
+_GAS_J_PER_ML: Final = 33  # less what is lost through the chimney
 _BURNER_W: Final = 8000  # of heat
 _HEAT_PUMP_W: Final = 6000  # of heat
 _SHOWER_S: Final = 420
@@ -41,7 +41,7 @@ _SHOWER_S: Final = 420
 
 @dataclass(frozen=True)
 class Equipment:
-    """What there is in a house: peak powers in W, 0 for none; it is heated by gas, or by a heat pump."""
+    """The equipment of a house: peak powers in W, 0 for none; it is heated with gas, or with a heat pump."""
 
     solar_w: int = 3900
     car_w: int = 7400
@@ -50,10 +50,10 @@ class Equipment:
 
 
 def day_of(serial: int, day: int, weather: Weather, equipment: Equipment) -> Day:
-    """Plan a day of the house with a serial number; days are counted from 1970 on."""
-    random = Random(f"{serial} {day}")  # noqa: S311  no secret is made of it
+    """Plan a day of the house with this serial number; days are counted from 1970 on."""
+    random = Random(f"{serial} {day}")  # noqa: S311  not used for secrets
     is_away = _is_away(serial, day)
-    is_free = (day + 3) % 7 > 4  # Saturday and Sunday; 1970 began with a Thursday
+    is_free = (day + 3) % 7 > 4  # Saturday and Sunday; 1970 began on a Thursday
     uses = [*_heating(random, weather, equipment, is_free=is_free, is_away=is_away)]
     if not is_away:
         uses += [*_morning(random, equipment, is_free=is_free), *_daytime(random, is_free=is_free)]
@@ -62,13 +62,13 @@ def day_of(serial: int, day: int, weather: Weather, equipment: Equipment) -> Day
 
 
 def _is_away(serial: int, day: int) -> bool:
-    """Whether they are on holiday: a fortnight of July or August, and some days of a winter month."""
+    """Whether the people are on holiday: two weeks in July or August, and some days in winter."""
     in_year = int(day % 365.25)
     return 0 <= in_year - 187 - serial * 7 % 35 < 15 or 0 <= in_year - 44 - serial * 3 % 12 < 6
 
 
 def _at(hour: float) -> int:
-    """Give the second of the day of a local hour, which is above 24 in the night."""
+    """Return the second of the day for a local hour; hours after midnight are above 24."""
     return round((hour - BEGIN_H) * 3600)
 
 
@@ -88,7 +88,7 @@ def _morning(random: Random, equipment: Equipment, *, is_free: bool) -> Iterator
     for number in range(random.choice((2, 3, 3))):
         start = _at(up + 0.05 + number * 0.25 + random.random() / 9)
         yield Use(start, _SHOWER_S, WATER, 125)
-        if equipment.has_heat_pump:  # it fills its tank again at noon
+        if equipment.has_heat_pump:  # it refills its tank at noon
             yield Use(_at(12.5) + number * 1500, 1500, L3, 1600)
         else:
             yield Use(start, _SHOWER_S, GAS, 430)
@@ -129,7 +129,7 @@ def _evening(random: Random, weather: Weather) -> Iterator[Use]:
 
 
 def _car(random: Random, equipment: Equipment) -> Iterator[Use]:
-    """Charge it in the cheap hours, three nights a week."""
+    """Charge the car at the low tariff, on three nights a week."""
     if equipment.car_w and random.random() < 0.43:
         joules = random.gauss(16.0, 4.5) * 3.6e6
         seconds = min(_at(28) - _at(23.2), max(1800, round(joules / equipment.car_w)))
@@ -138,7 +138,7 @@ def _car(random: Random, equipment: Equipment) -> Iterator[Use]:
 
 
 def _heating(random: Random, weather: Weather, equipment: Equipment, *, is_free: bool, is_away: bool) -> Iterator[Use]:
-    """Heat the house hour by hour: the colder it is the longer."""
+    """Heat the house hour by hour, longer if it is colder."""
     mean_w = max(0.0, (11 if is_away else 17.2) - weather.celsius) * _LOSS_W_PER_K
     for hour, share in enumerate(_HEAT_AT_HOME if is_free or is_away else _HEAT_AT_WORK):
         wanted_w = mean_w * share / 10

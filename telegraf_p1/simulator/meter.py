@@ -1,4 +1,4 @@
-"""A meter that speaks: the house in the words of a national form."""
+"""A simulated meter: writes what a house measures into telegrams of a national form."""
 
 from random import Random
 
@@ -19,14 +19,14 @@ class Meter(House):
     def __init__(
         self, form: str = "nl-5.0", seed: int = 1, equipment: Equipment | None = None, keys: Keys | None = None
     ) -> None:
-        random = Random(f"{form} {seed}")  # noqa: S311  no secret is made of it
+        random = Random(f"{form} {seed}")  # noqa: S311  not used for secrets
         super().__init__(random, 1_000_000_000 + seed, equipment or Equipment())
         self._form = FORMS[form]
         self._keys = keys
-        self._counter = 0  # of frames, which grows over a restart, too
+        self._counter = 0  # of frames; also grows across a restart
 
     def telegram(self, now: int) -> bytes:
-        """Live until `now` (UTC, s since 1970; not before the time of the last call), then speak."""
+        """Simulate until `now` (UTC, s since 1970; not before the time of the last call); return a telegram."""
         self.live(now)
         body = "\r\n".join(self._form.lines(self)).encode("ascii") + b"\r\n!"
         plain = b"%b%04X\r\n" % (body, checksum(body)) if self._form.has_crc else body + b"\r\n"

@@ -1,6 +1,6 @@
-"""A meter with an optical port (P0) that follows IEC 62056-21, without a port: what it hears in, what it says out.
+"""A meter with an optical port (P0, IEC 62056-21), without the port itself: takes and returns bytes.
 
-What it does wrong on demand is its `fault`, one of FAULTS.
+With a `fault`, one of FAULTS, it does something wrong.
 """
 
 import re
@@ -11,7 +11,7 @@ from telegraf_p1.crc import bcc
 from telegraf_p1.simulator.house import House
 
 START_BAUD: Final = 300
-# By mode, and by speed in baud; A says nothing that is a speed.
+# The character for the speed in baud, by mode; in mode A it says nothing about the speed.
 _CHARACTERS: Final = {
     "A": dict.fromkeys((300, 600, 1200, 2400, 4800, 9600, 19200), "@"),
     "B": dict(zip((600, 1200, 2400, 4800, 9600, 19200), "ABCDEF", strict=True)),
@@ -30,14 +30,14 @@ FAULTS: Final = {
 _REQUEST: Final = re.compile(rb"/\?([0-9A-Za-z]{0,32})!\r\n")
 _ACKNOWLEDGEMENT: Final = re.compile(rb"\x060([0-6])0\r\n")
 _NOISE: Final = bytes.fromhex("00f81c007e")
-_WAKING_BYTES: Final = 40  # NUL, that wake a meter up
+_WAKING_BYTES: Final = 40  # NUL bytes that wake a meter up
 _LONGEST: Final = 256  # bytes that are remembered
 
 
 class Manner(NamedTuple):
-    """How a meter speaks: its mode, the speed of its readout in baud, and what it wants to hear.
+    """How a meter behaves: its mode, the speed of its readout in baud, the address that it answers to, and its fault.
 
-    `faults` is how often it does wrong before it is well again, 0 for ever. `sleeps`: it is woken with NUL bytes first.
+    `faults` is how often the fault occurs, 0 for always. `sleeps`: it has to be woken with NUL bytes first.
     """
 
     mode: str = "C"
@@ -50,14 +50,14 @@ class Manner(NamedTuple):
 
 
 class Saying(NamedTuple):
-    """What the meter sends, at which speed in baud."""
+    """Bytes that the meter sends, and their speed in baud."""
 
     data: bytes
     baud: int
 
 
 class P0Meter:
-    """One meter; `house` is what it measures. `readouts` counts those that it gave, right or wrong."""
+    """One meter; `house` is what it measures. `readouts` counts its readouts, right or wrong."""
 
     def __init__(self, house: House, manner: Manner) -> None:
         if manner.mode not in MODES or manner.speed not in _CHARACTERS[manner.mode]:
@@ -71,8 +71,8 @@ class P0Meter:
         self._wrong = 0
 
     def hear(self, data: bytes, baud: int, now: int) -> list[Saying]:
-        """Hear bytes that were sent at a speed, and answer; `now` is UTC in s since 1970."""
-        if baud != START_BAUD:  # the readout has been said: it listens at 300 baud again, and hears rubbish
+        """Take bytes that were sent at a speed in baud, and return the answer; `now` is UTC in s since 1970."""
+        if baud != START_BAUD:  # after the readout it listens at 300 baud again, and receives garbage
             return []
         self._heard = (self._heard + data)[-_LONGEST:]
         if match := _REQUEST.search(self._heard):
@@ -124,7 +124,7 @@ class P0Meter:
 
 
 def _electricity(house: House, mode: str) -> Iterator[str]:
-    """Give short codes, as Iskra and Landis+Gyr send them."""
+    """Yield lines with short codes, as Iskra and Landis+Gyr send them."""
     imported, exported = (
         [f"{ws // 3600 // 1000:06}.{ws // 3600 % 1000:03}*kWh" for ws in (sum(both), *both)]
         for both in (house.import_ws, house.export_ws)
@@ -143,7 +143,7 @@ def _electricity(house: House, mode: str) -> Iterator[str]:
 
 
 def _heat(house: House) -> Iterator[str]:
-    """Give codes of heat meters, as a Landis+Gyr UH50 sends them."""
+    """Yield lines with the codes of heat meters, as a Landis+Gyr UH50 sends them."""
     kwh, litres = sum(house.import_ws) // 3_600_000, house.gas_l(house.now)
     volume = f"{litres // 1000:05}.{litres % 1000 // 10:02}*m3"
     yield f"6.8({kwh // 1000:04}.{kwh % 1000:03}*MWh)6.26({volume})9.21({house.serial})"

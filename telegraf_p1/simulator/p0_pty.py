@@ -1,8 +1,8 @@
 """A meter with an optical port on a pty: `p0:pty:/tmp/ttyP0?mode=C&speed=9600&fault=bcc`.
 
-The end of the pty that we have shows the speed that its reader has set: what is said at another one arrives garbled.
-Options: `mode`, `speed`, `address`, `fault` (and `faults`, how often), `sleeps`, `medium`, `echo` (the head gives back
-what the reader sends).
+Our end of the pty shows the speed that the reader has set: what is sent at another speed arrives garbled. Options:
+`mode`, `speed`, `address`, `fault` (and `faults`, how often), `sleeps`, `medium`, `echo` (the reading head echoes what
+the reader sends).
 """
 
 import os
@@ -20,12 +20,12 @@ from telegraf_p1.simulator.p0_meter import Manner, P0Meter, Saying
 
 _OPTIONS: Final = ("mode", "speed", "address", "fault", "faults", "sleeps", "medium", "echo")
 _SPEEDS: Final = {getattr(termios, f"B{speed}"): speed for speed in (300, 600, 1200, 2400, 4800, 9600, 19200, 115200)}
-_REACTION_S: Final = 0.2  # by which the reader has to have changed its speed
+_REACTION_S: Final = 0.2  # in which the reader must have changed its speed
 _GARBLED: Final = 0x55
 
 
 def serve(end: int, url: SplitResult, seed: int, readouts: int) -> None:
-    """Be a meter at the master's end of a pty until it has given so many readouts (0: for ever); raise ValueError."""
+    """Simulate a meter at the master end of a pty, for so many readouts (0: forever); raise ValueError."""
     options = dict(parse_qsl(url.query))
     if unknown := options.keys() - {*_OPTIONS}:
         raise ValueError(f"{url.geturl()!r}: unknown option {min(unknown)!r}; supported: {', '.join(_OPTIONS)}")
@@ -38,7 +38,7 @@ def serve(end: int, url: SplitResult, seed: int, readouts: int) -> None:
         options.get("sleeps", "no") != "no",
         options.get("medium") == "heat",
     )
-    house = House(Random(seed), 10_000_000 + seed)  # noqa: S311  no secret is made of it
+    house = House(Random(seed), 10_000_000 + seed)  # noqa: S311  not used for secrets
     meter = P0Meter(house, manner)
     while not readouts or meter.readouts < readouts:
         select.select([end], [], [])

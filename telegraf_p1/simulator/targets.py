@@ -1,7 +1,7 @@
-"""`telegraf-p1 simulate TARGET`: simulated meters, each behind a device that it stands for.
+"""`telegraf-p1 simulate TARGET`: simulated meters, each with the device that TARGET stands for.
 
 `-` (stdout), `pty:/tmp/ttyP1`, `tcp-listen://127.0.0.1:2000`, `http-listen://127.0.0.1:8080`,
-`mqtt://127.0.0.1/p1/{n}/raw`, `p0:pty:/tmp/ttyP0` (an optical port: it speaks when it is asked).
+`mqtt://127.0.0.1/p1/{n}/raw`, `p0:pty:/tmp/ttyP0` (an optical port: sends when it is asked).
 With several meters `{n}` in the target is the number of the meter.
 """
 
@@ -33,9 +33,9 @@ Send = Callable[[bytes], None]
 
 
 class Plan(NamedTuple):
-    """How many meters of which form speak how often; `telegrams` each, 0 for no end.
+    """How many meters of which form send how often; `telegrams` of each, 0 for no limit.
 
-    `is_encrypted`: with the keys in the environment.
+    `is_encrypted`: they encrypt, with the keys in the environment.
     """
 
     form: str = "nl-5.0"
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 def simulate(target: str, plan: Plan, say: Callable[[str], None]) -> None:
-    """Let the meters speak, spread evenly over each interval; raise ValueError for a wrong target."""
+    """Let the meters send, spread evenly over each interval; raise ValueError for a wrong target."""
     if plan.form not in FORMS:
         raise ValueError(f"form {plan.form!r} must be one of: {', '.join(FORMS)}")
     if plan.meters > 1 and "{n}" not in target and target != "-":
@@ -67,7 +67,7 @@ def _speak(targets: list[Send], plan: Plan) -> None:
         for n, (meter, send) in enumerate(zip(meters, targets, strict=True)):
             due = start + (round_ + n / plan.meters) * plan.interval_s
             time.sleep(max(0.0, due - time.time()))
-            # Without an interval the meters' clock runs on by a second a telegram.
+            # Without an interval, the meters' clock advances by one second per telegram.
             send(meter.telegram(int(due if plan.interval_s else start + round_)))
 
 
@@ -105,7 +105,7 @@ def _stdout(_url: SplitResult, _say: Callable[[str], None], _stack: contextlib.E
 
 
 def _pty(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitStack) -> Send:
-    """A pty in place of a cable; its link stands where /dev/ttyUSB0 would."""
+    """A pty in place of a cable; the link to it takes the place of /dev/ttyUSB0."""
     end = _open_pty(url.path, say, stack)
 
     def send(telegram: bytes) -> None:
@@ -119,7 +119,7 @@ def _pty(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitSta
 
 
 def _open_pty(path: str, say: Callable[[str], None], stack: contextlib.ExitStack) -> int:
-    """Open a pty, with a link to its other end if there is a path; give the end of the meter."""
+    """Open a pty, with a link to its other end if there is a path; return the meter's end."""
     end, device = pty.openpty()
     tty.setraw(device)
     name = os.ttyname(device)
@@ -145,7 +145,7 @@ def _address(url: SplitResult) -> tuple[str, int]:
 
 
 def _tcp(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitStack) -> Send:
-    """A TCP bridge, as ser2net: everybody who is connected gets each telegram."""
+    """A TCP bridge like ser2net: each client gets each telegram."""
     server = stack.enter_context(socket.create_server(_address(url)))
     say(f"simulated meter on tcp://{url.hostname}:{server.getsockname()[1]}")
     clients: list[socket.socket] = []
@@ -199,7 +199,7 @@ def _http(url: SplitResult, say: Callable[[str], None], stack: contextlib.ExitSt
 
 
 def _mqtt(url: SplitResult, meters: int, stack: contextlib.ExitStack) -> list[Send]:
-    """Wi-Fi readers: each publishes whole telegrams, QoS 1, over one connection for all."""
+    """Wi-Fi readers: each publishes whole telegrams with QoS 1; they share one connection."""
     from paho.mqtt import client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 

@@ -1,8 +1,8 @@
-"""The weather over simulated houses: one for all of them, which follows from the date alone.
+"""The weather for simulated houses: the same for all of them, calculated from the date alone.
 
-- Temperature: the season (3 °C in January, 19 °C in July), warm and cold weeks, and what a day has of its own.
-- Clouds: clear days, broken ones and grey ones; within a day from ten minutes to ten minutes.
-- Sun: its height over 52° N, and what falls on panels that face south, tilted by 35°.
+- Temperature: the season (3 °C in January, 19 °C in July), warm and cold weeks, and differences from day to day.
+- Clouds: clear, broken and grey days; within a day they change every ten minutes.
+- Sun: its height at 52° N, and the light on panels that face south, tilted by 35°.
 """
 
 import math
@@ -11,21 +11,21 @@ from random import Random
 from typing import Final, NamedTuple
 
 _DAY_S: Final = 86400
-_CELL_S: Final = 600  # in which a cloud comes or goes
+_CELL_S: Final = 600  # time in which a cloud comes or goes
 _LATITUDE: Final = math.radians(52.1)
-_TILTED: Final = math.radians(52.1 - 35)  # panels see the sun as flat ones see it so far north
+_TILTED: Final = math.radians(52.1 - 35)  # tilted panels see the sun as flat ones do at this latitude
 _NOON_S: Final = 12 * 3600 - 20 * 60  # UTC at 5° E
 
 
 class Weather(NamedTuple):
-    """A day (UTC): its mean temperature in °C, the sun's declination, and by cell the share of its light that comes."""
+    """A day (UTC): mean temperature in °C, the sun's declination, and per cell the share of light that gets through."""
 
     celsius: float
     declination: float
     light: tuple[float, ...]
 
     def sun(self, now: int) -> float:
-        """Give what panels make at a time (UTC, s since 1970) of this day, as a share of their peak power."""
+        """Return what panels produce at a time of this day (UTC, s since 1970), as a share of their peak power."""
         second = now % _DAY_S
         cosine = math.cos((second - _NOON_S) / _DAY_S * 2 * math.pi)
         sine, level = math.sin(self.declination), math.cos(self.declination) * cosine
@@ -38,24 +38,24 @@ class Weather(NamedTuple):
         return clear * (self.light[cell] + (self.light[cell + 1] - self.light[cell]) * part / _CELL_S)
 
     def daylight_h(self) -> float:
-        """Give the hours from sunrise to noon."""
+        """Return the hours from sunrise to noon."""
         return math.degrees(math.acos(-math.tan(_LATITUDE) * math.tan(self.declination))) / 15
 
 
 @lru_cache(8)
 def weather(day: int) -> Weather:
-    """Give the weather of a day, which is counted from 1970 on."""
+    """Return the weather of a day; days are counted from 1970 on."""
     season = (day - 20) % 365.25 / 365.25 * 2 * math.pi  # 0 when it is coldest
     celsius = 10.8 - 7.8 * math.cos(season) + 2.6 * _drift("warm", day, 6) + 1.2 * _drift("mild", day, 1)
     declination = -math.radians(23.44) * math.cos((day + 10) % 365.25 / 365.25 * 2 * math.pi)
     grey = 0.62 + 0.17 * math.cos(season) + 0.26 * _drift("grey", day, 2) + 0.13 * _drift("dull", day, 1)
-    random = Random(f"clouds {day}")  # noqa: S311  no secret is made of it
+    random = Random(f"clouds {day}")  # noqa: S311  not used for secrets
     thick = (1.6 * grey - 0.45 + 0.9 * (random.random() - 0.5) for _ in range(_DAY_S // _CELL_S + 1))
     return Weather(celsius, declination, tuple(1 - 0.85 * min(1.0, max(0.0, one)) for one in thick))
 
 
 def _drift(name: str, day: int, days: int) -> float:
-    """Give a number around 0, with a standard deviation of about 1, that takes so many days to become another."""
+    """Return a number around 0, with a standard deviation of about 1, that drifts to another within so many days."""
     at, part = divmod(day, days)
     return _gauss(name, at) + (_gauss(name, at + 1) - _gauss(name, at)) * part / days
 

@@ -1,7 +1,7 @@
-"""The countries: which meters they have, what these were tested with, and how a simulated one speaks.
+"""The countries: which meters they have, what these were tested with, and what a simulated one sends.
 
-One file a country. To add one, copy the file of a country like it, and put it into the list below;
-`make docs` then writes its section of docs/meters.md.
+One file per country. To add one, copy the file of a similar country and add it to the list below; `make docs` then
+writes its section of docs/meters.md.
 """
 
 from typing import Final
@@ -43,7 +43,7 @@ COUNTRIES: Final[tuple[Country, ...]] = (
     israel.COUNTRY,
     slovenia.COUNTRY,
 )
-# National form, as in `sim:?form=be` → how a meter of it speaks.
+# By name, as in `sim:?form=be`.
 FORMS: Final[dict[str, Form]] = {
     meters.form.name: meters.form for country in COUNTRIES for meters in country.meters if meters.form
 }

@@ -16,7 +16,7 @@ def _be(house: House) -> Iterator[str]:
     yield f"0-0:96.1.1({in_hex(f'1TST{house.serial}')})"
     yield f"0-0:1.0.0({tst(house.now)})"
     yield from registers(house)
-    yield f"0-0:96.14.0({3 - house.tariff:04d})"  # Belgium: 1 is the day
+    yield f"0-0:96.14.0({3 - house.tariff:04d})"  # in Belgium, tariff 1 is the day tariff
     yield f"1-0:1.4.0({kilo(house.demand.quarter_ws // 900, 6)}*kW)"
     yield f"1-0:1.6.0({tst(house.demand.peak_time)})({kilo(house.demand.peak_w, 6)}*kW)"
     months = [_month(peak) for peak in house.demand.months]
@@ -32,7 +32,7 @@ def _be(house: House) -> Iterator[str]:
 
 @lru_cache(256)
 def _month(peak: Peak) -> str:
-    """Give the entry of a month that is over: its end, and its peak with its time."""
+    """Return the entry of a past month: its end, and its peak with the time of the peak."""
     return f"({tst(peak.month_end)})({tst(peak.time)})({kilo(peak.watt, 6)}*kW)"
 
 

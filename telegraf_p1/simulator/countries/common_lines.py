@@ -1,6 +1,6 @@
 """The lines that telegrams of several countries share.
 
-Layouts: as in `obis/table.py`, after the documents named there and field telegrams.
+Their layouts follow the documents that `obis/table.py` names, and telegrams of real meters.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,16 +9,16 @@ from typing import Final
 from telegraf_p1.simulator.house import House
 from telegraf_p1.timestamp import tst
 
-PHASES: Final = (("2", "3"), ("4", "5"), ("6", "7"))  # the first digits of powers, and of voltages and currents
+PHASES: Final = (("2", "3"), ("4", "5"), ("6", "7"))  # first digits: of powers, and of voltages and currents
 
 
 def kilo(milli: int, width: int) -> str:
-    """Write thousandths as the whole with three decimals."""
+    """Write a number of thousandths with three decimals."""
     return f"{milli / 1000:0{width}.3f}"
 
 
 def in_hex(text: str) -> str:
-    """Write a text as a meter does that codes it in hex."""
+    """Write a text in hex, as many meters do."""
     return text.encode("ascii").hex().upper()
 
 
@@ -36,7 +36,7 @@ def powers(house: House) -> Iterator[str]:
 
 
 def phases(house: House, count: int, current: Callable[[int, int], str]) -> Iterator[str]:
-    """Voltages, currents and powers of the first phases; `current` writes W and tenths of a V in A."""
+    """Voltages, currents and powers of the first phases; `current` writes the A for W and tenths of a V."""
     chosen = PHASES[:count]
     for (_, code), dv in zip(chosen, house.voltage_dv, strict=False):
         yield f"1-0:{code}2.7.0({dv / 10:05.1f}*V)"
@@ -48,7 +48,7 @@ def phases(house: House, count: int, current: Callable[[int, int], str]) -> Iter
 
 
 def reactive(house: House) -> Iterator[str]:
-    """Half a degree of phase for each W: some reactive power, steady in its direction."""
+    """Some reactive energy and power, in proportion to the active ones, always in the same direction."""
     yield f"1-0:3.8.0({kilo(house.import_ws[0] // 36000, 10)}*kvarh)"
     yield f"1-0:4.8.0({kilo(house.import_ws[1] // 18000, 10)}*kvarh)"
     yield f"1-0:3.7.0({kilo(0, 6)}*kvar)"
@@ -74,13 +74,13 @@ def nordic(house: House, identification: str, time: str) -> Iterator[str]:
 
 
 def mbus(channel: int, kind: int, id_code: str, meter_id: str, reading: str) -> Iterator[str]:
-    """A meter behind a channel: its type, identifier and reading."""
+    """A meter on an M-Bus channel: its type, identifier and reading."""
     yield f"0-{channel}:24.1.0({kind:03d})"
     yield f"0-{channel}:{id_code}({in_hex(meter_id)})"
     yield f"0-{channel}:{reading}"
 
 
 def mbus_reading(code: str, now: int, period_s: int, litres: Callable[[int], int]) -> str:
-    """The reading of an M-Bus meter that is read every period; `litres` gives what it shows at a time."""
+    """The reading of an M-Bus meter that is read once per period; `litres` returns what it shows at a time."""
     time = now // period_s * period_s
     return f"{code}({tst(time)})({kilo(litres(time), 9)}*m3)"

@@ -1,4 +1,4 @@
-"""What the file of a country says."""
+"""What the file of a country contains."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -8,11 +8,10 @@ from telegraf_p1.timestamp import DEFAULT_ZONE
 
 
 class Form(NamedTuple):
-    """A national form: how a meter puts the house into the lines of a telegram.
+    """A national form: how a meter writes what the house uses into the lines of a telegram.
 
-    `lines` gives them from the identification to the last object; the `!` and the CRC follow by
-    themselves, the latter unless `has_crc` is False. `has_time` and `has_identifier` say whether it
-    tells the time, and which meter it is.
+    `lines` yields them, from the identification to the last object. The `!` and the CRC are added, the CRC only with
+    `has_crc`. `has_time` and `has_identifier` say whether the telegram contains the time and the meter's identifier.
     """
 
     name: str
@@ -23,13 +22,12 @@ class Form(NamedTuple):
 
 
 class Meters(NamedTuple):
-    """Meters of one kind: a column of the country's table in docs/meters.md, and its texts are what users read there.
+    """Meters of one kind: a column of the country's table in docs/meters.md, where users read these texts.
 
-    `tested_with` are *real* telegrams that others have published, examples of a *document*, or
-    telegrams *made* here. `every` says how often one comes, `line` how the port is set (see `options`),
-    `crc` whether there is one, `encrypted` which keys open it.
-    `source` and `options` are what the command needs beyond the defaults. `note` says what their
-    owners have to do or to know.
+    `tested_with` are *real* telegrams that others have published, examples of a *document*, or telegrams *made* here.
+    `every` is the time between telegrams, `line` the port's settings, `crc` whether there is one, `encrypted` which
+    keys decrypt it. `source` and `options` are what the command needs beyond the defaults. `note` is what their owners
+    have to do or to know.
     """
 
     name: str
@@ -47,7 +45,7 @@ class Meters(NamedTuple):
 class Country(NamedTuple):
     """A country: its name, its two letters (the goldens' names begin with them), its meters and its time zone.
 
-    `ask` is what the grid company has to do or to give; `notes` are what is true of all its meters.
+    `ask` completes the sentence "Ask your grid company …"; `notes` apply to all its meters.
     """
 
     name: str
