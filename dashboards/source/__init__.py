@@ -1,4 +1,5 @@
-"""The source of the two Grafana dashboards: `make dashboards` writes their JSON.
+"""The source of the Grafana dashboards: `make dashboards` writes their JSON.
 
-`panels.py` says what is shown, once; `influxql.py` and `promql.py` say how each store is asked for it.
+`rows.py` and the modules that it uses define the panels, once for all stores. `influxql.py` and `promql.py` write the
+queries of each store.
 """

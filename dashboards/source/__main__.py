@@ -22,7 +22,7 @@ _COLUMNS: Final = 24
 
 
 class Kind(NamedTuple):
-    """A kind of home that has a dashboard, in a store's language."""
+    """A dashboard for one kind of home and one store."""
 
     store: Store
     suffix: str
@@ -44,7 +44,7 @@ DASHBOARDS: Final = {
 
 
 def build(kind: Kind) -> str:
-    """Give the JSON of a dashboard."""
+    """Return the JSON of a dashboard."""
     store = kind.store
     panels = list(_placed(kind.rows(store)))
     dashboard = (
@@ -67,7 +67,7 @@ def build(kind: Kind) -> str:
 def _used(
     variables_: list[Builder[model.VariableModel]], panels: list[model.Panel | RowPanel]
 ) -> Iterator[Builder[model.VariableModel]]:
-    """Leave out the variables that neither panels nor other variables use."""
+    """Yield the variables that panels or other variables use."""
     text = _json([*panels, *(variable.build() for variable in variables_)])
     for variable in variables_:
         name = variable.build().name
@@ -80,7 +80,7 @@ def _json(content: object) -> str:
 
 
 def _placed(rows_: list[Row]) -> Iterator[model.Panel | RowPanel]:
-    """Give the panels with their numbers and places, as the dashboard's JSON has them."""
+    """Yield the panels with their numbers and positions, in the order of the dashboard's JSON."""
     number = top = 0
     for row in rows_:
         header = None
@@ -95,7 +95,7 @@ def _placed(rows_: list[Row]) -> Iterator[model.Panel | RowPanel]:
         for panel in row.panels:
             number += 1
             built = _put(panel, number, heights)
-            if header and row.collapsed:  # Grafana wants those inside of their row
+            if header and row.collapsed:  # Grafana expects these inside their row
                 header.panels.append(built)
             else:
                 yield built
@@ -104,7 +104,7 @@ def _placed(rows_: list[Row]) -> Iterator[model.Panel | RowPanel]:
 
 
 def _put(panel: Panel, number: int, heights: list[int]) -> model.Panel:
-    """Put a panel as high as it fits, and as far to the left; `heights` is where each column is free from."""
+    """Place a panel as high as it fits, then as far to the left; in each column, `heights` is the first free line."""
     built = panel.build()
     built.id_val = number
     size = built.grid_pos or GridPos(w=_COLUMNS // 2, h=8)

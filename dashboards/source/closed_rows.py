@@ -1,4 +1,4 @@
-"""The panels of the rows that are closed until somebody opens them: what many houses do not have."""
+"""The panels of the rows that are collapsed at first: for what many houses do not have."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ from dashboards.source.store import PHASES, Part, Store, energy
 
 _NO_INVERTER: Final = "Set the inverter under Settings, Variables"
 
-# What the mean of the month peaks counts at least, in the Flemish capacity tariff.
+# The least that a month's peak counts in the Flemish capacity tariff.
 _LEAST_PEAK_KW: Final = 2.5
 
 
@@ -88,7 +88,7 @@ def capacity(store: Store) -> list[Panel]:
 
 
 def solar(store: Store) -> list[Panel]:
-    """Show what the panels of another measurement produce, and what of it stays in the house."""
+    """Show what solar panels produce (from another measurement), and how much of it the house uses itself."""
     powers = [
         ("Solar", store.produced()),
         ("Import", store.curve([Part("power_import_kw")], to_join=True)),
@@ -100,7 +100,7 @@ def solar(store: Store) -> list[Panel]:
         ("Import", store.hourly(energy(store, "import"))),
         ("Export", store.hourly(energy(store, "export", "-1"))),
     ]
-    # What is exported is below zero: what the panels give less that stays in the house.
+    # Export is negative here, so the sum of production and export is the house's own use.
     names = ["Own use", "Import", "Export"]
     per_day = bars(store, "Solar energy per day", palette.KWH, energies, "day")
     power = looks.looking(curve(store, "Solar power and use", palette.KW, powers), ["House"]).span(24).height(10)
@@ -119,7 +119,7 @@ def solar(store: Store) -> list[Panel]:
 
 
 def _solar_shares(store: Store) -> stat.Panel:
-    """Show which part of the solar energy stays in the house, and which part of what the house uses that is."""
+    """Show which share of the solar energy the house uses itself, and which share of its use that covers."""
     consumption, sufficiency = "Self-consumption", "Self-sufficiency"
     sums = [
         ("Solar", store.produced_energy()),
@@ -140,7 +140,7 @@ def _solar_shares(store: Store) -> stat.Panel:
 
 
 def prices(store: Store) -> list[Panel]:
-    """Show what import and export cost at the prices of another measurement."""
+    """Show the cost of import and export at hourly prices, from another measurement."""
     asked = [
         ("Imported", store.hourly(energy(store, "import"))),
         ("Exported", store.hourly(energy(store, "export", "-1"))),
@@ -163,7 +163,7 @@ def prices(store: Store) -> list[Panel]:
 
 
 def health(store: Store) -> list[Panel]:
-    """Show how the plugin does, and what the meter says of the grid."""
+    """Show how well the plugin works, and what the meter reports about the grid."""
     needs_stats = "Needs the option --stats 60s of telegraf-p1 run."
     unit, age = store.age()
     last = number(store, "Last telegram", [("Age", age)], unit)

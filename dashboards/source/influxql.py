@@ -61,10 +61,10 @@ class _TargetBuilder(Builder[Dataquery]):
 
 
 class InfluxQL:
-    """A store that speaks InfluxQL.
+    """A store that is queried with InfluxQL.
 
     Variables other than `meter` are written `${…}`: Grafana 12 takes a bare one between two regular expressions for a
-    part of one, and puts a backslash before it (grafana/grafana issue 114260).
+    part of them, and escapes it (grafana/grafana issue 114260).
     """
 
     name = "InfluxDB"
@@ -73,7 +73,7 @@ class InfluxQL:
     year_step = "1h"
 
     def variables(self) -> list[Builder[VariableModel]]:
-        # An empty policy is the default one. A measurement that is there has a series: "p1_history,meter=…".
+        # An empty policy is the default one. A measurement that exists has a series: "p1_history,meter=…".
         there = 'SHOW SERIES FROM "${policy}"."p1_history" LIMIT 1'
         return [
             DatasourceVariable("database").label("Database").type("influxdb"),
@@ -90,7 +90,7 @@ class InfluxQL:
         return filled_by_database(name, self.datasource, query, VariableSort.ALPHABETICAL_DESC).regex(regex)
 
     def _registers(self, direction: Direction) -> QueryVariable:
-        """Give the variable that is "t" when there are fields energy_import_t1_kwh and so on, else "k" of ..._kwh.
+        """Return a variable: "t" if there are fields such as energy_import_t1_kwh, else "k", from energy_import_kwh.
 
         The descending order puts "t" first, and the first is chosen.
         """
@@ -119,9 +119,9 @@ class InfluxQL:
         return f'SELECT {mean}("v") FROM {each} WHERE $timeFilter GROUP BY time(${{__interval}}) fill(null)'
 
     def used(self, parts: Sequence[Part]) -> str:
-        # From the last telegram of five minutes to that of the next, which is several times faster than from one
-        # telegram to the next. Five minutes end with the telegram of their last second; the first ones are before the
-        # range, so that nothing of it is lost.
+        # Growth is taken from the last telegram in five minutes to the last one in the next five. That is several times
+        # faster than from each telegram to the next. Five minutes end with the telegram of their last second. The
+        # first five minutes are before the range, so that nothing of it is lost.
         sums = []
         for delay_s, some in _groups(parts):
             span = f"{_since(delay_s - 299)} AND {_UNTIL}"
@@ -136,8 +136,8 @@ class InfluxQL:
         return _used_in(parts, "1h", HOUR_S)
 
     def hourly(self, parts: Sequence[Part], *, of_medium: bool = False, step: str = "1h") -> str:
-        # What a quarter has used is known at its end: an hour has those that end from a quarter past on. The outer
-        # query gives it the time at which it began.
+        # What was used in a quarter is known at its end. So an hour consists of the quarters that end from a quarter
+        # past on, and the outer query gives it the time at which it began.
         hours = [
             _summed(
                 _asked(some, of_medium=of_medium),
@@ -150,7 +150,7 @@ class InfluxQL:
         return f'SELECT sum("v") FROM {", ".join(hours)} WHERE $timeFilter GROUP BY time({step}) fill(none)'
 
     def power_in_quarters(self, parts: Sequence[Part], how: Literal["highest", "standby"]) -> str:
-        # In kW, as the growth in an hour: a night without a reader is no quarter with its energy.
+        # In kW, as growth per hour: else a night without data would be one quarter with all of its energy.
         powers = ", ".join(_growth(part, _HISTORY, _POWER, "15m", "$timeFilter", "v") for part in parts)
         quarters = _summed("v", powers, QUARTER_S, "15m")
         value, condition = ('max("v")', "") if how == "highest" else ('percentile("v", 5)', '"v" > 0 AND ')
@@ -163,7 +163,7 @@ class InfluxQL:
         return f'SELECT last("{field}") FROM "p1" {_WHERE}'
 
     def hourly_highest(self, field: str, least: float = 0) -> str:
-        # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
+        # The first telegram of a month may still contain the peak of the month before: it belongs to the hour before.
         group = f"GROUP BY time(1h, {QUARTER_S}s) fill(none)"
         values = [f'max("{field}")', *([f'max("{field}") * 0 + {least}'] if least else [])]
         where = f"WHERE {_METER} AND {_span(QUARTER_S)}"
@@ -201,7 +201,7 @@ class InfluxQL:
     def produced_energy(self, *, hourly: bool = False) -> str:
         group = " GROUP BY time(1h) fill(none)" if hourly else ""
         quarters = f'SELECT {_SOLAR} / 4 AS "v" {_SOLAR_FROM} time(15m) fill(none)'
-        # InfluxDB gives nothing at all when the first quarter begins before the range of the outer query.
+        # InfluxDB returns nothing at all if the first quarter begins before the range of the outer query.
         return f'SELECT sum("v") FROM ({quarters}) WHERE {_since(-QUARTER_S)} AND {_UNTIL}{group}'
 
     def price(self) -> str:
@@ -220,7 +220,7 @@ class InfluxQL:
 
 
 def _groups(parts: Sequence[Part]) -> Iterator[tuple[int, list[Part]]]:
-    """Give the parts that can be asked for together, with how much later they are."""
+    """Yield the parts that one query can read together, each group with its delay."""
     for delay_s, unit in sorted({(part.delay_s, part.unit) for part in parts}):
         yield delay_s, [part for part in parts if (part.delay_s, part.unit) == (delay_s, unit)]
 
@@ -231,10 +231,10 @@ def _used_in(parts: Sequence[Part], piece: str, piece_s: int) -> str:
 
 
 def _pieces(parts: Sequence[Part], piece: str, *, of_medium: bool = False) -> str:
-    """Give the sources of what counters have grown by in each piece of time, at its end.
+    """Return subqueries: how much counters have grown in each piece of time, at its end.
 
-    A part that is there for one choice only has this choice in the name of its column: who asks for the column of what
-    is chosen (`_asked`) gets that one, and the database does not look at the others.
+    If a part is only for one choice of a variable, the name of its column contains this choice. A query reads the
+    column of the current choice (`_asked`), and the database does not evaluate the others.
     """
     return ", ".join(
         _growth(part, _HISTORY, _FIRSTS, piece, _span(part.delay_s), _column(part, of_medium=of_medium))
@@ -251,7 +251,7 @@ def _asked(parts: Sequence[Part], *, of_medium: bool = False) -> str:
 
 
 def _growth(part: Part, measurement: str, growth: str, piece: str, span: str, name: str) -> str:
-    """Give the source of what a counter has grown by, from one piece of time to the next, each meter for itself."""
+    """Return a subquery: how much a counter has grown from one piece of time to the next, for each meter."""
     return (
         f"(SELECT {growth.format(part.field)}{part.times} "
         f'AS "{name}" FROM {measurement} WHERE {_METER} AND {span} GROUP BY time({piece}), "meter" fill(none))'
@@ -259,10 +259,10 @@ def _growth(part: Part, measurement: str, growth: str, piece: str, span: str, na
 
 
 def _summed(name: str, sources: str, since_s: int, piece: str) -> str:
-    """Give the source of the sums of growths in pieces of time, from a second of the range on.
+    """Return a subquery: the sums of growths per piece of time, from a second of the range on.
 
-    This has to be the begin of the second piece: InfluxDB reads a piece more than it is asked for, when there is one,
-    and gives a growth from it, too.
+    This second must be the start of the second piece: InfluxDB also reads the piece before the range if there is one,
+    and returns a growth from it too.
     """
     where = f"WHERE {_since(since_s)} AND {_UNTIL}"
     return f'(SELECT sum("{name}") AS "v" FROM {sources} {where} GROUP BY time({piece}) fill(none))'
@@ -273,5 +273,5 @@ def _since(seconds: int) -> str:
 
 
 def _span(delay_s: int) -> str:
-    """Give the range of the panel; it begins later for what is late, or there would be a piece of the day before."""
+    """Return the panel's range; it starts later for late readings, or it would include a piece of the day before."""
     return f"{_since(delay_s)} AND {_UNTIL}" if delay_s else "$timeFilter"

@@ -1,4 +1,4 @@
-"""The panels of the rows that are open: what most people look at."""
+"""The panels of the rows that are open at first: what most people look at."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ _MINUTES_OF_A_DAY: Final = 1440
 
 
 def overview(store: Store) -> list[Panel]:
-    """Give what fills the first screen."""
+    """Return the panels of the first screen."""
     return [*_now(store), *totals(store, _extremes(store)), *_power(store), _against_fuse(store)]
 
 
@@ -47,9 +47,9 @@ def _now(store: Store) -> list[Panel]:
 
 
 def _against_fuse(store: Store) -> bargauge.Panel:
-    """Show the current of each phase beside the main fuse; of a meter that tells none its power beside three phases.
+    """Show the current of each phase against the main fuse; if the meter sends none, the power against three phases.
 
-    The variable `load` is current or power. The fields of the other one are not there.
+    The variable `load` is `current` or `power`: queries for the fields of the other one have no result.
     """
     phases = [(phase.upper(), f"${{load}}_{phase}_a") for phase in PHASES]
     power = "${load}_import_kw"
@@ -72,7 +72,7 @@ def _against_fuse(store: Store) -> bargauge.Panel:
 
 
 def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
-    """List what was used today, until this time yesterday, and in the time that is chosen."""
+    """List what was used today, until this time yesterday, and in the selected time range."""
     used = _with_cost(store, store.used)
     chosen = listed(store, "Selected time range", [*_with_cost(store, store.used_in_quarters), *extremes]).description(
         "Counted in whole quarter-hours. Standby: 5 % of the quarter-hours without export use less."
@@ -88,9 +88,9 @@ def totals(store: Store, extremes: Sequence[Target] = ()) -> list[stat.Panel]:
 
 
 def _extremes(store: Store) -> list[Target]:
-    """Give what tells of a house beside its sums: the highest quarter, and what it needs at night."""
+    """Return what characterises a house besides its sums: its highest quarter, and its standby power."""
     power = energy(store, "import")
-    # A quarter with export, in which the sun has covered a part of the use, comes out far below zero.
+    # A quarter with export, in which the sun has covered part of the use, becomes strongly negative.
     without_sun = [*power, *energy(store, "export", "-1000000")]
     return [
         ("Standby", store.power_in_quarters(without_sun, "standby")),
@@ -99,17 +99,17 @@ def _extremes(store: Store) -> list[Target]:
 
 
 def _with_cost(store: Store, ask: Callable[[Sequence[Part]], str]) -> list[Target]:
-    """Ask for all that a house has used, and for what that costs."""
+    """Return the queries for all that a house has used, and for its cost."""
     parts = {**counters.used(store), "Cost": counters.together(counters.costs(store))}
     return [(name, ask(some)) for name, some in parts.items()]
 
 
 def _power(store: Store) -> list[Panel]:
-    """Draw the last hour, and the power of the time that is chosen."""
+    """Draw the power of the last hour, and of the selected time range."""
     targets = [("Import", store.curve([Part("power_import_kw")])), ("Export", store.curve([Part("power_export_kw")]))]
     last_hour = looks.without_times(curve(store, "The last hour", palette.KW, targets).time_from("1h"))
     power = curve(store, "Power", palette.KW, targets).legend(legend_with("lastNotNull", "max", "mean"))
-    # Of as many points at any width of the panel: the highest of other means would be another one.
+    # The same number of points at any width of the panel: the highest mean depends on it.
     power = power.max_data_points(_MINUTES_OF_A_DAY).span(18).height(10).fill_opacity(25)
     return [
         last_hour.override_by_name("Export", looks.BELOW_ZERO).legend(no_legend()).height(4).span(6),
@@ -118,14 +118,14 @@ def _power(store: Store) -> list[Panel]:
 
 
 def by_medium(store: Store) -> list[Panel]:
-    """Give the panels that are there for each medium; what they ask for another one has no answer."""
+    """Return the panels that exist for each medium; their queries for other media have no result."""
 
     def hourly(parts: counters.Parts) -> list[Target]:
         return [(name, store.hourly(some, of_medium=True)) for name, some in parts.items()]
 
     everything = [*energy(store, "import"), *(part for _, parts in counters.OTHERS for part in parts)]
     whole = counters.used(store) | {"Export": energy(store, "export", "-1")}
-    # So small that they would be 0.00 in most hours: in thousandths.
+    # In thousandths, as they would be 0.00 in most hours.
     small = ("water", "hot_water", "heat", "cooling")
     fine = [replace(part, factor=f"1000 * {part.factor}") if part.medium in small else part for part in everything]
     used = ("Used", store.hourly(fine, of_medium=True))
@@ -142,7 +142,7 @@ def by_medium(store: Store) -> list[Panel]:
 
 
 def months(store: Store) -> list[Panel]:
-    """List this month, as many days of the last one, and a year; draw what the months cost."""
+    """List this month, the same days of last month, and a year; draw the cost of the months."""
     costs = [(name, store.hourly(parts)) for name, parts in counters.costs(store).items()]
     used = _with_cost(store, store.used_in_quarters)
     return [

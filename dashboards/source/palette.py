@@ -1,7 +1,7 @@
-"""What series are called, and how each looks by its name: the same in all panels of both dashboards.
+"""The names of series, and the look of each name: the same in all panels of all dashboards.
 
-Colours have a meaning: import is orange (tariffs are shades of it), export green, gas blue, water cyan, heat red, the
-sun yellow. They can be told apart on a dark and on a light background.
+Colours have a meaning: import is orange (tariffs are shades of it), export green, gas blue, water cyan, heat red,
+solar yellow. They can be told apart on a dark and on a light background.
 """
 
 import re
@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
-# Units are written as `suffix:` where Grafana would turn 12671 kWh into 12.7 MWh, which no meter shows.
+# `suffix:` prevents that Grafana turns 12671 kWh into 12.7 MWh, which no meter shows.
 KWH: Final = "suffix: kWh"
 GJ: Final = "suffix: GJ"
 M3: Final = "m3"
 KW: Final = "kwatt"
 
-# Grafana's names: they are darker in its light theme, so that all can be read on both.
-NEUTRAL: Final = "#8E98A4"  # what is neither import nor export
+# Grafana's names of colours: they are darker in its light theme, so that they are readable in both themes.
+NEUTRAL: Final = "#8E98A4"  # neither import nor export
 TEXT: Final = "text"
 WARNING: Final = "dark-yellow"
 ALARM: Final = "dark-red"
@@ -30,7 +30,7 @@ _TARIFF: Final = re.compile(r"\bT([1-4])$")
 
 
 class Look(NamedTuple):
-    """A colour, and the unit and the decimals of what a house has used (none: as many as Grafana likes)."""
+    """A colour, and the unit and decimals for what a house has used (None: Grafana chooses the decimals)."""
 
     colour: str
     unit: str = ""
@@ -70,12 +70,12 @@ _LOOKS: Final[dict[str, Look]] = {
     "15-minute peak": Look(TEXT, KW),
 }
 
-# Where what is read is not the name.
+# The displayed name, if it is another one.
 _CALLED: Final = {"All": "Import", "Gas, m³": "Gas", "Gas, kWh": "Gas", "Cost": "Cost, $currency"}
 
 
 def overrides(names: Iterable[str], *, units: bool, decimals: bool) -> Iterator[tuple[str, list[DynamicConfigValue]]]:
-    """Give the properties of each name that has some; its unit where the panel has none for all, and its decimals."""
+    """Yield the properties of each name that has some: colour and display name, on request unit and decimals."""
     for name in names:
         look, called = _LOOKS.get(name), _CALLED.get(name) or _TARIFF.sub(r"$tariff_\1", name)
         properties = []

@@ -1,7 +1,7 @@
-"""The queries for VictoriaMetrics and Prometheus, in the PromQL that both understand.
+"""The queries for VictoriaMetrics and Prometheus, in the PromQL that both support.
 
-Telegraf names a series `p1_` and the field. A counter's growth is the difference of two readings, not `increase`: that
-would lose what was used while nobody read the meter, and Prometheus' estimates what it has not seen.
+Telegraf names a series `p1_` and the field. The growth of a counter is the difference of two readings. `increase` would
+lose what was used while the meter was not read, and in Prometheus it extrapolates.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ from dashboards.source.store import (
     meters,
 )
 
-# How long a reading counts when no newer one has come.
+# How long a reading is valid if there is no newer one.
 _MEMORY: Final = "7d"
 _SECONDS: Final = {"1h": HOUR_S, "2h": 2 * HOUR_S}
 
-# For meters without tariffs: others send it beside the tariffs' registers, or not at all.
+# For meters without tariffs; others send these in addition to the tariffs' registers, or not at all.
 _TOTALS: Final = ("energy_import_kwh", "energy_export_kwh")
 _NAMES: Final[dict[str, object]] = {"query": 'label_values({__name__=~"p1_.+"}, __name__)', "refId": "names"}
 _SOLAR: Final = "${solar_measurement}_${solar_field}"
@@ -43,9 +43,9 @@ def _series(field: str) -> str:
 
 
 def _chosen(part: Part, *, history: bool, of_medium: bool = False) -> str:
-    """Give the readings of a part if it is what is chosen: by more names that its series has to have, or not.
+    """Return a selector for a part's readings that matches only if the part belongs to the current choice.
 
-    Of `p1_history` if there is one, and of p1 else.
+    It has more matchers of the series' name for that. It reads `p1_history` if that exists, else `p1`.
     """
     prefix = "p1${history}_" if history else "p1_"
     matchers = [f'__name__="{prefix}{part.field}"']
@@ -56,12 +56,12 @@ def _chosen(part: Part, *, history: bool, of_medium: bool = False) -> str:
     return f'{{{",".join(matchers)},meter=~"$meter"}}'
 
 
-# One of them is in every telegram.
+# Every telegram contains one of them.
 _ALWAYS: Final = (_series("power_import_kw"), _series("heat_gj"))
 
 
 class PromQL:
-    """A store that speaks PromQL."""
+    """A store that is queried with PromQL."""
 
     name = "Prometheus"
     uid = "telegraf-p1-promql"
@@ -97,7 +97,7 @@ class PromQL:
         return f"{newest} >= 0" if above_zero else f"-1 * ({newest} < 0)"
 
     def curve(self, parts: Sequence[Part], *, to_join: bool = False) -> str:
-        del to_join  # there never is one
+        del to_join  # there never is a point without data
         means = [f"max by (meter) (avg_over_time({_series(part.field)}[$__rate_interval]))" for part in parts]
         return _sum([f"{mean}{part.times}" for mean, part in zip(means, parts, strict=True)])
 
@@ -117,7 +117,7 @@ class PromQL:
 
     def hourly(self, parts: Sequence[Part], *, of_medium: bool = False, step: str = "1h") -> str:
         grown = _sum([_grown(p, _chosen(p, history=True, of_medium=of_medium), step, _SECONDS[step]) for p in parts])
-        # A longer step may begin in the hour before the range, which is another year.
+        # A longer step may begin in the hour before the range, which belongs to another year.
         return grown if step == "1h" else f"{grown} and on () (vector(time()) >= ${{__from:date:seconds}})"
 
     def power_in_quarters(self, parts: Sequence[Part], how: Literal["highest", "standby"]) -> str:
@@ -127,14 +127,14 @@ class PromQL:
         return f"quantile_over_time(0.05, ({quarters} > 0)[${{__range_s}}s:15m])"
 
     def quarters(self, field: str) -> str:
-        # A quarter has the telegrams from its first second on, up to the next one's: 899 s after it.
+        # A quarter contains the telegrams from its first second until 899 s later.
         return f"max(last_over_time({_series(field)}[15m] offset -899s))"
 
     def latest(self, field: str) -> str:
         return f"max(last_over_time({_series(field)}[1h]))"
 
     def hourly_highest(self, field: str, least: float = 0) -> str:
-        # The first telegram of a month may still tell the peak of the one before: it belongs to the hour before.
+        # The first telegram of a month may still contain the peak of the month before: it belongs to the hour before.
         highest = f"max(max_over_time({_chosen(Part(field), history=True)}[1h]{_later(HOUR_S + QUARTER_S - 1)}))"
         return f"clamp_min({highest}, {least})" if least else highest
 
@@ -142,7 +142,7 @@ class PromQL:
         return f"vector({text}) and on () count(last_over_time({_series(field)}[5m]))"
 
     def age(self) -> tuple[str, str]:
-        # To the second while telegrams come; to the minute when the last one is up to a week old.
+        # Exact to the second while telegrams come; to the minute if the last one is up to a week old.
         times = [f"timestamp({series})" for series in _ALWAYS]
         old = [f"max_over_time({time}[{_MEMORY}:1m])" for time in times]
         return "s", f"time() - ({' or '.join(f'max({time})' for time in (*times, *old))})"
@@ -158,7 +158,7 @@ class PromQL:
         return f"{growth} / ($__interval_ms / 60000)"
 
     def message(self) -> str | None:
-        return None  # these stores hold numbers only
+        return None  # these databases store only numbers
 
     def rejected_by_cause(self) -> str:
         return 'sum by (__name__) ({__name__=~"p1_stats_rejected_.+"})'
@@ -167,7 +167,7 @@ class PromQL:
         return f"energy_{direction}_kwh"
 
     def produced(self) -> str:
-        # An inverter may be silent at night.
+        # An inverter may send nothing at night.
         return (
             f"sum(avg_over_time({_SOLAR}[$__rate_interval])) * ${{solar_kw}} or sum(last_over_time({_SOLAR}[1d])) * 0"
         )
@@ -181,31 +181,31 @@ class PromQL:
 
 
 def _sum(terms: Sequence[str]) -> str:
-    """Add up the terms that there are: a meter need not have all the fields."""
+    """Add up the terms that exist: a meter need not have all fields."""
     if len(terms) == 1:
         return f"sum({terms[0]})"
-    # Without a label of its own `or` would take each meter's first term only.
+    # Without a label of its own for each term, `or` would take only the first term of each meter.
     labelled = (f'label_replace({term}, "term", "{number}", "meter", ".*")' for number, term in enumerate(terms, 1))
     return f"sum({' or '.join(labelled)})"
 
 
 def _newest(series: str, window: str, end: str = "") -> str:
-    """Give the newest value of each meter; the same meter may come with several labels, such as `host`."""
+    """Return the newest value of each meter; one meter may have series with different labels, such as `host`."""
     return f"max by (meter) (last_over_time({series}[{window}]{end}))"
 
 
 def _first(series: str, later_s: int, end: str = "") -> str:
-    """Give the first reading of a quarter that begins so much later."""
+    """Return the first reading in the quarter that begins `later_s` after the point in time."""
     return f"min by (meter) (min_over_time({series}[15m]{end}{_later(later_s + QUARTER_S - 1)}))"
 
 
 def _at(series: str, later_s: int, end: str = "") -> str:
-    """Give the same; without one the newest before it."""
+    """Return the same, or if there is none, the newest reading before it."""
     return f"({_first(series, later_s, end)} or {_newest(series, _MEMORY, f'{end}{_later(later_s)}')})"
 
 
 def _used(part: Part, *, history: bool) -> str:
-    """Give what a counter has grown by in the range, from its begin or from the first quarter in it."""
+    """Return how much a counter has grown in the range, from its start or from the first quarter in it."""
     series, window, start = _chosen(part, history=history), "${__range_s}s", " @ ${__from:date:seconds}"
     at_begin = _newest(series, _MEMORY, f"{start}{_later(part.delay_s)}")
     before = _at(series, part.delay_s, start) if history else at_begin
@@ -213,26 +213,26 @@ def _used(part: Part, *, history: bool) -> str:
 
 
 def _grown(part: Part, series: str, window: str, window_s: int) -> str:
-    """Give what a counter has grown by in the window that begins at each point."""
+    """Return how much a counter has grown in the window that begins at each point."""
     late = part.delay_s
     return _growth(part, series, _at(series, late + window_s), _at(series, late), window, late + window_s)
 
 
 def _grown_in_quarter(part: Part) -> str:
-    """Give what a counter has grown by in the quarter that begins at each point, if it was read then and at its end.
+    """Return how much a counter has grown in the quarter from each point on, if it was read then and at its end.
 
-    Else a night without a reader would be one quarter with its energy.
+    Else a night without data would be one quarter with all of its energy.
     """
     series = _chosen(part, history=True)
     return _growth(part, series, _first(series, QUARTER_S), _first(series, 0), "15m", QUARTER_S)
 
 
 def _growth(part: Part, series: str, newest: str, before: str, window: str, end_s: int = 0) -> str:
-    """Give what a counter has grown by from one reading to another, in a window that ends so much later."""
-    first = f"min by (meter) (min_over_time({series}[{window}]{_later(end_s)}))"  # of a meter new in this window
+    """Return how much a counter has grown from one reading to another, in a window that ends `end_s` later."""
+    first = f"min by (meter) (min_over_time({series}[{window}]{_later(end_s)}))"  # for a meter new in this window
     growth = f"clamp_min({newest} - ({before} or {first}), 0)"
     if part.field in _TOTALS:
-        # Wherever there is a newest reading of the total, there is one of the tariff.
+        # If the meter has tariffs, a reading of the tariff is in reach whenever one of the total is.
         tariff = series.replace("_kwh", "_t1_kwh")
         reach = f"[{_MEMORY}]{_later(end_s + QUARTER_S - 1)}" if end_s else f"[{window}]"
         growth = f"({growth} unless on (meter) last_over_time({tariff}{reach}))"

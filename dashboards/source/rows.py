@@ -8,9 +8,9 @@ from dashboards.source.store import Store
 
 
 class Row(NamedTuple):
-    """A row of the dashboard, or the panels above the first one, without a title.
+    """A row of the dashboard; without a title, the panels above the first row.
 
-    A collapsed one is for what many houses do not have. One that repeats is there for each medium that the house uses.
+    Collapsed rows are for what many houses do not have. A repeated row is shown for each medium that the house uses.
     """
 
     title: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 def rows(store: Store) -> list[Row]:
-    """Give the rows of the dashboard of a house that has an electricity meter."""
+    """Return the rows for a house with an electricity meter."""
     return [
         Row("", open_rows.overview(store)),
         Row("Months", open_rows.months(store)),
@@ -35,7 +35,7 @@ def rows(store: Store) -> list[Row]:
 
 
 def rows_without_electricity(store: Store) -> list[Row]:
-    """Give the rows for a home whose meter tells no electricity: heat, gas or water alone."""
+    """Return the rows for a home whose meter sends no electricity, only heat, gas or water."""
     return [
         Row("", [panel.span(8).height(5) for panel in open_rows.totals(store)]),
         Row("Months", open_rows.months(store)),

@@ -1,4 +1,4 @@
-"""What a user sets once, under the dashboard's settings: it does not stand above the panels."""
+"""What a user sets once, in the dashboard's settings: it is not shown above the panels."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -35,7 +35,7 @@ _TEXTS: Final = (
 
 
 def variables(panels: str) -> Iterator[Builder[VariableModel]]:
-    """Give the variables that the JSON of some panels uses."""
+    """Yield the variables that the JSON of some panels uses."""
     for name, label, value in _TEXTS:
         if f"${name}" in panels or f"${{{name}}}" in panels:
             option = VariableOption(selected=True, text=value, value=value)
