@@ -1,4 +1,4 @@
-# Everything sets up what it needs in .venv: nothing has to be typed before.
+# Every target installs what it needs into .venv: no other command is needed first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,13 +15,13 @@ stack: $(VENV)/.installed
 cloud: $(VENV)/.test
 	@$(BIN)/python scripts/cloud
 
-# For Telegraf on this computer, as root; docs/install.md says what goes where. Behind it, as you like: SOURCE= where the meter
-# is, EXTRAS= (crypto,ws,discover), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
+# For Telegraf on this computer, as root; docs/install.md says what goes where. Optional variables: SOURCE= (where the
+# meter is), EXTRAS= (crypto,ws,discover), prefix= (/opt), PYTHON= (/usr/bin/python3), and DESTDIR= for a package.
 install uninstall:
 	@scripts/install $@
 
-# What a release publishes, in dist: the sdist, the wheel that is built from it, and the .deb. In the latter two the files
-# have the day of the release as their time, so that the same source gives the same bytes.
+# What a release publishes, in dist: the sdist, the wheel that is built from it, and the .deb. In the latter two, the
+# time of all files is the day of the release, so that the same source gives the same bytes.
 dist: export SOURCE_DATE_EPOCH ?= $(shell $(PYTHON) scripts/release.py epoch)
 dist: $(VENV)/.dev
 	rm -rf dist
@@ -31,14 +31,14 @@ dist: $(VENV)/.dev
 deb: $(VENV)/.installed
 	$(BIN)/python scripts/make-deb dist
 
-# The wheel in dist, by the tests of the sdist beside it, on the Python that you name.
+# Tests the wheel in dist with the tests of the sdist beside it, on the Python that you name.
 test-wheel:
 	PYTHON=$(PYTHON) scripts/test-wheel dist
 
-# Everything that can run here: first what needs no other program, on all cores, then what waits for programs, two at a time,
-# then what measures how quick they are, alone.
-# make test PYTEST="tests/test_crc.py -x" runs what you name. FLOOR is the coverage in percent below which it fails: .ci/run,
-# where everything is installed, sets it. Without it nothing is measured, which takes half of the time again.
+# All tests that can run here: first those that need no other program, on all cores; then those that wait for programs,
+# two at a time; then those that measure times, one by one.
+# make test PYTEST="tests/test_crc.py -x" runs what you name. FLOOR is the least coverage in percent: .ci/run sets it,
+# since it has everything installed. Without it, coverage is not measured, which saves a third of the time.
 COVER := $(if $(FLOOR),--cov --cov-report=)
 test: $(VENV)/.test
 ifdef PYTEST
@@ -61,14 +61,14 @@ check: $(VENV)/.dev
 	$(BIN)/hadolint deploy/Containerfile
 	@$(MAKE) --no-print-directory site
 
-# The documentation as a site, in build/site; a broken link or a page that the menu lacks is an error.
-# make site SERVE=127.0.0.1:8000 shows it, and what is changed meanwhile.
+# The documentation as a site, in build/site; a broken link, or a page that is not in the menu, is an error.
+# make site SERVE=127.0.0.1:8000 serves it and follows changes.
 site: export NO_MKDOCS_2_WARNING := 1
 site: $(VENV)/.dev
 	$(BIN)/mkdocs $(if $(SERVE),serve --dev-addr $(SERVE),build)
 
-# docs/performance.md: the program as users have it, and its peers. Ten minutes. Where the
-# package's source is not at hand what `python -m telegraf_p1` starts is what is installed, and compiled.
+# docs/performance.md: the program as users have it, and its peers. Ten minutes. Some benchmarks run in build/bench,
+# away from the source, so that `telegraf_p1` is the installed and compiled package.
 BENCH := build/bench/venv/bin/python
 bench:
 	PYTHON=$(PYTHON) scripts/install-peers
@@ -79,13 +79,13 @@ bench:
 	cd build/bench && venv/bin/python ../../benchmarks/many_meters.py >mqtt.txt
 	$(BENCH) scripts/write-performance
 
-# What each panel takes with a telegram a second behind it: a year of them, which are loaded once and kept (half an hour).
+# How long each panel takes with a year of telegrams, one per second. They are loaded once and kept (half an hour).
 bench-dashboards: DAYS ?= 365
 bench-dashboards: $(VENV)/.test
 	P1_GRAFANA=$${P1_GRAFANA:-$$(scripts/install-grafana-data)} $(BIN)/python -m benchmarks.dashboards --days $(DAYS)
 
-# docs/scale.md: 10,000 meters through brokers to plugins, and what comes behind. Twenty minutes on two cores that have nothing else
-# to do. What build/district has is not measured again: AGAIN=--again does it all, ROWS="kafka" what has this in its name.
+# docs/scale.md: 10,000 meters through brokers to plugins, and the databases behind them. Twenty minutes on two idle
+# cores. Results in build/district are kept: AGAIN=--again measures all again, ROWS="kafka" only what is named so.
 district: $(VENV)/.test
 	P1_TELEGRAF=$${P1_TELEGRAF:-$$(scripts/build-telegraf)} P1_INFLUXDB2=$${P1_INFLUXDB2:-$$(scripts/build-influxdb2)} \
 		P1_KAFKA=$${P1_KAFKA:-$$(scripts/get-kafka)} $(BIN)/python -m benchmarks.district $(AGAIN) $(ROWS)
@@ -95,47 +95,48 @@ district: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz 10000000
 
-# The matrix of docs/reliability.md, with faults that last as long as in a house: 15 minutes, most of them waiting.
+# The matrix of docs/reliability.md, with faults that last as long as in real life: 15 minutes, mostly waiting.
 faults: $(VENV)/.test
 	@mkdir -p build
 	@rm -f build/faults
 	P1_FAULTS=full P1_FAULTS_RESULTS=build/faults $(BIN)/python -m pytest -n 4 --dist worksteal tests/faults
 	$(BIN)/python scripts/write-reliability build/faults
 
-# The same path, the envelopes and the URLs, led by coverage. Needs Linux on x86-64: 35 MB, for these alone.
+# Fuzzes the same path, the envelopes and the URLs, guided by coverage. Needs Linux on x86-64, and 35 MB only for this.
 atheris: MINUTES ?= 5
 atheris: $(VENV)/.atheris
 	for target in path envelope url; do $(BIN)/python -m tests.fuzz_atheris $$target $(MINUTES) || exit; done
 
-# A cable and a bridge, with damage and outages: an hour is 40 days of meter time.
+# A cable and a bridge with damage and outages: an hour simulates 40 days.
 soak: MINUTES ?= 60
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak $(MINUTES)
 
-# Changes of the program that no test notices: half an hour on one core.
+# Finds changes of the program that no test notices: half an hour on one core.
 mutants: $(VENV)/.mutants
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
-# The JSON in dashboards/, from its source.
+# Writes the JSON in dashboards/ from its source.
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
 
-# build/pictures: the dashboards as people see them, drawn from the answers of real databases. Needs Node.js, Chromium, influxd and
+# build/pictures: the dashboards as people see them, drawn from real databases. Needs Node.js, Chromium, influxd and
 # VictoriaMetrics. make pictures ONLY="belgium phone-390" draws what you name.
 pictures: $(VENV)/.test
 	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures $(ONLY)
 
-# build/pictures/DATABASE-dark-1600.png: the dashboard of an InfluxDB 1, without a Grafana. It needs what `pictures` needs but VictoriaMetrics.
+# build/pictures/DATABASE-dark-1600.png: the dashboard of an InfluxDB 1, without Grafana. Needs the same as `pictures`
+# except VictoriaMetrics.
 picture: FROM ?= http://127.0.0.1:18086
 picture: DATABASE ?= p1
 picture: $(VENV)/.test
 	@P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
 		$(BIN)/python -m tests.pictures build/pictures --from $(FROM) --database $(DATABASE)
 
-# docs/commands.md, the man page and the completions in deploy from the parser; docs/fields.md and the table of docs/meters.md from
-# the table and the countries.
+# Writes docs/commands.md, the man page and the completions in deploy from the parser, docs/fields.md from the table of
+# fields, and the sections of docs/meters.md from the countries.
 docs: $(VENV)/.test
 	$(BIN)/python scripts/write-docs
 

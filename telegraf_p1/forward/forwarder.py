@@ -99,7 +99,7 @@ class Forwarder:
         self._inbox.put(partial(self._take, letters))
 
     def flush(self, seconds: float | None) -> bool:
-        """Wait until all letters have arrived or are on disk, at most `seconds` (None: forever); return whether.
+        """Wait until all letters arrived or are on disk, at most `seconds` (None: forever); return whether they are.
 
         Also wait until the disk has room for more: until then the source keeps telegrams better than a full queue.
         The main thread polls, since a signal may interrupt it at any moment, even while it holds a lock.

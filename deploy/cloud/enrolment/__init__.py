@@ -1,4 +1,4 @@
-"""Households of the cloud service: a user of the broker, two buckets, a token that reads them, a data source.
+"""Households of the cloud service: each has a broker user, two buckets, a token that reads them, and a data source.
 
-It stands by itself, with the standard library alone, since the server has the other parts in containers.
+This package needs only the standard library, since the server has everything else in containers.
 """

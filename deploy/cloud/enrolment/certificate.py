@@ -1,4 +1,4 @@
-"""The broker's certificate: one of its own that devices know by its SHA-256, or one that everybody believes."""
+"""The broker's certificate: a self-signed one that devices know by its SHA-256, or one of a known authority."""
 
 import hashlib
 import ipaddress
@@ -9,11 +9,11 @@ from typing import Final
 
 from .files import own
 
-_DAYS: Final = "7300"  # a new one is a new pin on each device
+_DAYS: Final = "7300"  # a new certificate would need a new pin on each device
 
 
 def make(folder: Path, host: str) -> None:
-    """Make a certificate that the broker itself vouches for, where there is none."""
+    """Make a self-signed certificate, if there is none yet."""
     certificate, key = folder / "server.crt", folder / "server.key"
     if certificate.exists():
         return
@@ -28,7 +28,7 @@ def make(folder: Path, host: str) -> None:
 
 
 def pin(folder: Path) -> str:
-    """Give the SHA-256 of a certificate that vouches for itself, empty for one that somebody else has signed."""
+    """Return the SHA-256 of a self-signed certificate; empty for one that an authority has signed."""
     certificate = folder / "server.crt"
     names = _openssl(["openssl", "x509", "-in", str(certificate), "-noout", "-subject_hash", "-issuer_hash"]).split()
     if len(set(names)) > 1:

@@ -18,7 +18,7 @@ _USAGE = """enrol setup HOST[:PORT] [--with compose|systemd]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked; give the exit code: 2 for what the user has to change, 1 for what trying again may help."""
+    """Run a command; return the exit code: 2 if the user has to change something, 1 if trying again may help."""
     try:
         command = arguments[0] if arguments and arguments[0] in household.COMMANDS else "add"
         chosen = _parser(command).parse_args(arguments[command != "add" :])
@@ -97,7 +97,7 @@ def _list(known: Settings, _chosen: argparse.Namespace) -> None:
 
 
 def _show(known: Settings, name: str, made: Secrets) -> None:
-    """Print what is shown once."""
+    """Print the secrets, which are shown only once."""
     text = "\n".join(device.lines(name, known.address, certificate.pin(known.mosquitto), made))
     print(f"{name} is enrolled. Its device needs these two lines, an environment variable and a command. They are")
     print(f"not shown again:\n\n{text}\n")

@@ -1,4 +1,4 @@
-"""What a household's device needs: two lines, and a picture of them for a phone."""
+"""What a household's device needs: two lines, also as a QR code for a phone."""
 
 import contextlib
 import io
@@ -7,13 +7,13 @@ from .household import Secrets
 
 
 def lines(name: str, address: str, pin: str, secrets: Secrets) -> tuple[str, str]:
-    """Give the line of the device's environment, and the command that it runs."""
+    """Return the line for the device's environment, and the command that it runs."""
     target = f"mqtts://{name}@{address}/p1/{name}/raw{f'?pin={pin}' if pin else ''}"
     return f"P1_MQTT_PASSWORD={secrets.password}", f"telegraf-p1 forward /dev/ttyUSB0 '{target}'"
 
 
 def picture(text: str) -> str:
-    """Give a QR code in characters of a terminal, empty where segno is not installed."""
+    """Return a QR code in terminal characters; empty if segno is not installed."""
     with contextlib.suppress(ImportError):
         import segno
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from .files import read, write
 
-# Quoted, since `101`, `true`, `null` and `1e3` are names of households, too.
+# Quoted, since `101`, `true`, `null` and `1e3` are valid names of households too.
 _DATA_SOURCE: Final = """apiVersion: 1
 datasources:
   - name: "{name}"
@@ -22,7 +22,7 @@ datasources:
     secureJsonData:
       httpHeaderValue1: "Token {token}"
 """
-# Without these words Grafana would keep it, token and all.
+# Without this, Grafana would keep the data source and its token.
 _REMOVED: Final = """apiVersion: 1
 deleteDatasources:
   - name: "{name}"
@@ -31,20 +31,20 @@ deleteDatasources:
 
 
 def has(folder: Path, name: str) -> bool:
-    """Whether Grafana is told of a household."""
+    """Whether a household has a data source."""
     return "\ndatasources:" in read(path(folder, name))
 
 
 def add(folder: Path, name: str, token: str) -> None:
-    """Tell Grafana of a household, which it asks for with this token alone."""
+    """Write the data source of a household; Grafana queries it only with this token."""
     write(path(folder, name), _DATA_SOURCE.format(name=name, token=token))
 
 
 def remove(folder: Path, name: str) -> None:
-    """Tell Grafana to forget a household; the file stays and holds no secret."""
+    """Make Grafana delete the data source of a household; the file stays, without the token."""
     write(path(folder, name), _REMOVED.format(name=name))
 
 
 def path(folder: Path, name: str) -> Path:
-    """Give the file of a household."""
+    """Return the file of a household."""
     return folder / f"{name}.yaml"

@@ -1,4 +1,4 @@
-"""A household comes and goes: what is done, in an order in which a failure leaves nothing that works by half."""
+"""Adds and removes households, in an order in which a failure leaves nothing half working."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from .files import Refused, read, words, write
 from .influxdb import InfluxDB
 from .settings import HERE, Settings
 
-# It becomes a user of the broker, a level of a topic, a bucket and the name of a file.
+# The name is used for a broker user, a level of a topic, a bucket and a file.
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,30})[a-z0-9]")
 # The plugin under Telegraf; no household can have this name.
 READER: Final = "p1_reader"
@@ -21,14 +21,14 @@ COMMANDS: Final = ("setup", "renew", "remove", "list")
 
 
 class Secrets(NamedTuple):
-    """What is shown once, and kept nowhere in words."""
+    """Secrets that are shown once, and stored nowhere in plain text."""
 
-    password: str  # of the broker
-    token: str  # reads the household's buckets
+    password: str  # for the broker
+    token: str  # can read the household's buckets
 
 
 def checked(name: str) -> str:
-    """Give a name that may be one of a household."""
+    """Return a name that is valid for a household; raise Refused for another one."""
     if not _NAME.fullmatch(name):
         raise Refused(f"{name!r} is not a valid name: use 3 to 32 of a-z, 0-9 and -, without - at the ends")
     if name in COMMANDS:
@@ -37,13 +37,13 @@ def checked(name: str) -> str:
 
 
 def enrolled(settings: Settings) -> list[str]:
-    """Give the names of the households."""
+    """Return the names of the households."""
     users = [line.partition(":")[0] for line in read(settings.passwords).splitlines()]
     return sorted(user for user in users if _NAME.fullmatch(user))
 
 
 def add(settings: Settings, name: str, *, comes_back: bool) -> Secrets | None:
-    """Enrol a household; give its secrets, None when it was enrolled before."""
+    """Enrol a household; return its secrets, or None if it is enrolled already."""
     influxdb = _influxdb(settings)
     if passwords.has(settings.passwords, name) and grafana.has(settings.data_sources, name):
         for bucket in _buckets(name):
@@ -59,27 +59,27 @@ def add(settings: Settings, name: str, *, comes_back: bool) -> Secrets | None:
 
 
 def renew(settings: Settings, name: str) -> Secrets:
-    """Give a household new secrets, and what else it may lack; the old ones are worth nothing then."""
+    """Make new secrets for a household, and whatever else is missing; the old secrets become invalid."""
     influxdb = _influxdb(settings)
     buckets = [influxdb.make_bucket(bucket) for bucket in _buckets(name)]
     made = Secrets(passwords.made(), influxdb.make_token(_purpose(name), "read", buckets))
     grafana.add(settings.data_sources, name, made.token)
     _run(settings.grafana)
-    with _as_before(settings.passwords):  # last, since with it the device may begin
+    with _as_before(settings.passwords):  # last, since the device can start with it
         passwords.add(settings.passwords, name, made.password)
         _run(settings.reload)
-        for bucket in _buckets(name):  # until here its readings are nobody's
+        for bucket in _buckets(name):  # until here, nobody can claim its readings
             influxdb.give_bucket(bucket)
     return made
 
 
 def remove(settings: Settings, name: str, *, keep_data: bool) -> None:
-    """Take a household away: first what lets it in, last its data, which wherever this ends is nobody else's."""
+    """Remove a household: first its access, then its data, so that nobody else ever gets its data if this fails."""
     influxdb = _influxdb(settings)
     is_there = passwords.has(settings.passwords, name) or grafana.has(settings.data_sources, name)
     if not is_there and not any(map(influxdb.bucket, _buckets(name))):
         raise Refused(f"there is no household {name!r}")
-    for bucket in _buckets(name):  # before a drop, too: it may end in the middle
+    for bucket in _buckets(name):  # even before a drop, which may fail halfway
         influxdb.keep_bucket(bucket)
     if passwords.has(settings.passwords, name):
         with _as_before(settings.passwords):
@@ -96,9 +96,9 @@ def remove(settings: Settings, name: str, *, keep_data: bool) -> None:
 
 
 def set_up(settings: Settings, password: str) -> None:
-    """Prepare the parts for the first household: a certificate, the plugin's user, Telegraf's token."""
+    """Prepare the service for its first household: a certificate, the plugin's user, Telegraf's token."""
     certificate.make(settings.mosquitto, settings.address.rpartition(":")[0])
-    write(settings.mosquitto / "acl", read(HERE / "acl"))  # the broker wants it to be its own, as the other two
+    write(settings.mosquitto / "acl", read(HERE / "acl"))  # the broker must own it, like the other two files
     influxdb = _influxdb(settings)
     influxdb.set_up(password)
     before = words(read(settings.telegraf))
@@ -112,7 +112,7 @@ def set_up(settings: Settings, password: str) -> None:
     said = {
         "P1_MQTT_PASSWORD": reader,
         "INFLUX_TOKEN": token,
-        # Who knows the certificate by its pin does not look at the name.
+        # A client that knows the certificate by its pin does not check the host name.
         "P1_CLOUD_BROKER": settings.broker if pin else settings.address,
         "P1_CLOUD_PIN": f"&pin={pin}" if pin else "",
     }
@@ -124,7 +124,7 @@ def _influxdb(settings: Settings) -> InfluxDB:
 
 
 def _buckets(name: str) -> tuple[str, str]:
-    # InfluxDB 2 answers InfluxQL for them as one database with two retention policies.
+    # For InfluxQL, InfluxDB 2 maps these to one database with two retention policies.
     return name, f"{name}/history"
 
 
@@ -134,7 +134,7 @@ def _purpose(name: str) -> str:
 
 @contextmanager
 def _as_before(path: Path) -> Iterator[None]:
-    """Put a file back when telling of it fails, so that it is told of when `enrol` runs again."""
+    """Restore a file if the program that reads it cannot be told; then the next `enrol` tries both again."""
     before = read(path)
     try:
         yield

@@ -1,4 +1,4 @@
-"""InfluxDB 2 through its API: buckets, and tokens that may do one thing."""
+"""InfluxDB 2 through its API: buckets, and tokens with one permission each."""
 
 import json
 import urllib.error
@@ -10,25 +10,25 @@ from .files import Refused
 
 _SECONDS: Final = 30
 _NOT_FOUND: Final = 404
-# What of a removed household was kept bears this mark, so that nobody else of that name gets to see it.
+# Marks the buckets that were kept of a removed household, so that a new one of that name does not get to see them.
 KEPT: Final = "kept of a household that was removed"
 
 
 class InfluxDB:
-    """An InfluxDB, as somebody who may do everything there."""
+    """An InfluxDB, accessed with a token that has all permissions."""
 
     def __init__(self, url: str, organization: str, token: str) -> None:
         self._url, self._name, self._token = url.rstrip("/"), organization, token
 
     def set_up(self, password: str) -> None:
-        """Make the organization, its first user and our token, where there is nothing yet."""
+        """Make the organization, its first user and our token, if the InfluxDB is new."""
         if self._ask("GET", "/api/v2/setup")["allowed"]:
             first = {"username": "operator", "password": password, "org": self._name, "bucket": "p1_operator"}
             self._ask("POST", "/api/v2/setup", {**first, "token": self._token})
         self._organization()
 
     def bucket(self, name: str) -> dict[str, Any] | None:
-        """Give what InfluxDB knows of a bucket, None where there is none."""
+        """Return what InfluxDB knows about a bucket; None if it does not exist."""
         query = urllib.parse.urlencode({"org": self._name, "name": name})
         try:
             found: list[dict[str, Any]] = self._ask("GET", f"/api/v2/buckets?{query}")["buckets"]
@@ -37,41 +37,41 @@ class InfluxDB:
         return found[0] if found else None
 
     def make_bucket(self, name: str) -> str:
-        """Make a bucket where there is none; give its id."""
+        """Make a bucket unless it exists; return its id."""
         found = self.bucket(name)
         if found is None:
             found = self._ask("POST", "/api/v2/buckets", {"orgID": self._organization(), "name": name})
         return str(found["id"])
 
     def is_kept(self, name: str) -> bool:
-        """Whether a bucket is one whose household is gone."""
+        """Whether a bucket is marked as kept of a removed household."""
         found = self.bucket(name)
         return found is not None and found.get("description") == KEPT
 
     def keep_bucket(self, name: str) -> None:
-        """Mark a bucket as one whose household is gone."""
+        """Mark a bucket as kept of a removed household."""
         if found := self.bucket(name):
             self._ask("PATCH", f"/api/v2/buckets/{found['id']}", {"description": KEPT})
 
     def give_bucket(self, name: str) -> None:
-        """Take back the mark of a bucket that was kept."""
+        """Remove this mark from a bucket."""
         found = self.bucket(name)
         if found and found.get("description") == KEPT:
             self._ask("PATCH", f"/api/v2/buckets/{found['id']}", {"description": ""})
 
     def drop_bucket(self, name: str) -> None:
-        """Take away a bucket, and all that is in it."""
+        """Delete a bucket and its data."""
         if found := self.bucket(name):
             self._ask("DELETE", f"/api/v2/buckets/{found['id']}")
 
     def tokens(self, purpose: str) -> list[str]:
-        """Give the ids of the tokens that were made for a purpose."""
+        """Return the ids of the tokens that were made for a purpose."""
         query = urllib.parse.urlencode({"org": self._name})
         found = self._ask("GET", f"/api/v2/authorizations?{query}")["authorizations"]
         return [str(one["id"]) for one in found if one.get("description") == purpose]
 
     def make_token(self, purpose: str, action: str, buckets: list[str]) -> str:
-        """Make a token that may read or write these buckets, all without a list, and revoke what served this before."""
+        """Make a token that can read or write these buckets (none: all); revoke earlier tokens of this purpose."""
         organization = self._organization()
         before = self.tokens(purpose)
         what = [{"type": "buckets", "orgID": organization, "id": one} for one in buckets]
@@ -85,7 +85,7 @@ class InfluxDB:
         return str(made["token"])
 
     def revoke(self, purpose: str) -> None:
-        """Make the tokens of a purpose worthless."""
+        """Revoke the tokens of a purpose."""
         for one in self.tokens(purpose):
             self._ask("DELETE", f"/api/v2/authorizations/{one}")
 
@@ -107,7 +107,7 @@ class InfluxDB:
             raise OSError(f"InfluxDB does not answer at {self._url}: {error.reason}") from None
 
     def _said(self, error: urllib.error.HTTPError, what: str) -> Exception:
-        """Turn a refusal into words."""
+        """Return the exception for a refused request."""
         if error.code == 401:  # unauthorized
             return Refused(
                 f"the InfluxDB at {self._url} rejects the token in P1_CLOUD_TOKEN: it was set up by somebody else"

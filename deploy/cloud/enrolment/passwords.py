@@ -1,4 +1,4 @@
-"""Mosquitto's file of users, as `mosquitto_passwd` writes it; that one shows a password on its command line."""
+"""Mosquitto's password file, as `mosquitto_passwd` writes it, but without a password on a command line."""
 
 import hashlib
 import secrets
@@ -8,12 +8,12 @@ from typing import Final
 
 from .files import read, write
 
-# Few, as mosquitto has them: what is made here cannot be guessed, whatever a guess costs.
+# Few, as in mosquitto: the passwords made here cannot be guessed, however cheap a guess is.
 _ITERATIONS: Final = 101
 
 
 def made() -> str:
-    """Give a new password: 192 bits, in characters that need no quotes anywhere."""
+    """Return a new password: 192 bits, in characters that need no quotes anywhere."""
     return secrets.token_hex(24)
 
 
@@ -23,7 +23,7 @@ def has(path: Path, user: str) -> bool:
 
 
 def add(path: Path, user: str, password: str) -> None:
-    """Let a user in with this password, and with no other."""
+    """Set the only password of a user."""
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
     entry = f"$7${_ITERATIONS}${b64encode(salt).decode()}${b64encode(digest).decode()}"
@@ -31,7 +31,7 @@ def add(path: Path, user: str, password: str) -> None:
 
 
 def remove(path: Path, user: str) -> None:
-    """Let a user in no more."""
+    """Remove a user."""
     write(path, _without(path, user))
 
 

@@ -1,4 +1,4 @@
-"""What `enrol` has to know of the service: the file `settings` in the service's folder, which P1_CLOUD may name."""
+"""What `enrol` has to know about the service: the file `settings` in its folder, which P1_CLOUD may set."""
 
 import os
 import secrets
@@ -12,10 +12,10 @@ from .files import Refused, read, words, write
 HERE: Final = Path(__file__).resolve().parent.parent
 _COMPOSE: Final = f"docker compose --project-directory {shlex.quote(str(HERE))}"
 
-# With which other parts the service runs → how they are told of a change, and where Telegraf finds the broker.
+# By how the service runs: the commands that tell its parts about a change, and where Telegraf finds the broker.
 KINDS: Final = {
     "compose": {
-        "P1_CLOUD_RELOAD": f"{_COMPOSE} exec -T mosquitto kill -HUP 1",  # `kill` would end its restarting
+        "P1_CLOUD_RELOAD": f"{_COMPOSE} exec -T mosquitto kill -HUP 1",  # compose's own `kill` would end its restarting
         "P1_CLOUD_GRAFANA": f"{_COMPOSE} restart grafana",
         "P1_CLOUD_BROKER": "mosquitto:8883",
     },
@@ -26,7 +26,7 @@ KINDS: Final = {
     },
 }
 _FOLDERS: Final = {"compose": HERE / "state", "systemd": Path("/etc/p1-cloud")}
-# As whom the broker and Grafana read their folders: users of the containers' images, and of Debian's packages.
+# The users as which the broker and Grafana read their folders: in the containers' images, and in Debian's packages.
 _OWNERS: Final[dict[str, tuple[int | str, int | str]]] = {"compose": (1883, 472), "systemd": ("mosquitto", "grafana")}
 
 
@@ -35,16 +35,16 @@ class Settings(NamedTuple):
 
     folder: Path
     address: str  # of the broker, as devices reach it: HOST:PORT
-    broker: str  # where the broker is, seen from Telegraf: HOST:PORT
+    broker: str  # of the broker, as Telegraf reaches it: HOST:PORT
     reload: str  # the command that lets the broker read its passwords and certificate again
     grafana: str  # the command that lets Grafana read its data sources again
-    influxdb: str  # where InfluxDB is, seen from here
+    influxdb: str  # URL of InfluxDB, as `enrol` reaches it
     organization: str
-    token: str  # may do everything in InfluxDB
+    token: str  # with all permissions in InfluxDB
 
     @property
     def mosquitto(self) -> Path:
-        """What the broker reads: passwords, certificate, key."""
+        """The folder that the broker reads: passwords, certificate, key."""
         return self.folder / "mosquitto"
 
     @property
@@ -54,7 +54,7 @@ class Settings(NamedTuple):
 
     @property
     def data_sources(self) -> Path:
-        """What Grafana reads."""
+        """The folder that Grafana reads."""
         return self.folder / "datasources"
 
     @property
@@ -64,7 +64,7 @@ class Settings(NamedTuple):
 
 
 def load() -> Settings:
-    """Read the settings of the folder that P1_CLOUD names, or of the one that is there."""
+    """Read the settings in the folder that P1_CLOUD names, or in the one that exists."""
     named = os.environ.get("P1_CLOUD")
     folders = [Path(named)] if named else [*_FOLDERS.values()]
     where = _there(folders)
@@ -74,7 +74,7 @@ def load() -> Settings:
 
 
 def _there(folders: list[Path]) -> Path | None:
-    """Give the one folder that has settings."""
+    """Return the one folder that has settings, or None."""
     found = [one for one in folders if (one / "settings").exists()]
     if len(found) > 1:
         there = " and ".join(map(str, found))
@@ -110,7 +110,7 @@ def _give(inner: Path, owner: int | str) -> None:
 
 
 def _place(asked: str | None) -> tuple[str, Path]:
-    """Give the kind of service and its folder: those of the settings that are there, else what is asked for."""
+    """Return the kind of service and its folder: those of existing settings, else as asked for."""
     named = os.environ.get("P1_CLOUD")
     where = Path(named) if named else _there([*_FOLDERS.values()])
     found = next((kind for kind, one in _FOLDERS.items() if one == where), None)
@@ -124,9 +124,9 @@ def _place(asked: str | None) -> tuple[str, Path]:
 
 
 def make(address: str, asked: str | None = None) -> Settings:
-    """Write the settings, where they are not there yet; what is there stays."""
+    """Write the settings that are missing; keep those that exist."""
     kind, where = _place(asked)
-    where.mkdir(mode=0o711, parents=True, exist_ok=True)  # the broker's way to its folder
+    where.mkdir(mode=0o711, parents=True, exist_ok=True)  # so that the broker can reach its folder
     found = {
         **KINDS[kind],
         "P1_CLOUD_INFLUXDB": "http://127.0.0.1:8086",
