@@ -1,4 +1,4 @@
-"""The command line as a page, as a man page and as completions for shells, from its parser."""
+"""Writes the command line as a page, as a man page and as completions for shells, from its parser."""
 
 import argparse
 import re
@@ -36,7 +36,7 @@ _SHELLS: Final = ("bash", "zsh", "fish")
 
 
 class _Command(NamedTuple):
-    """What people read of a command; options by the titles of their groups, each with its value."""
+    """What people read about a command; `groups` are options by the titles of their groups, each with its help."""
 
     name: str
     help: str
@@ -54,7 +54,7 @@ def _commands() -> list[_Command]:
 
 
 def _subparsers(root: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-    # argparse shows its arguments in no other way.
+    # argparse has no public way to its arguments.
     (commands,) = (one for one in root._actions if isinstance(one, argparse._SubParsersAction))
     return commands
 
@@ -90,7 +90,7 @@ _PAGE: Final = """\
 
 
 def markdown() -> str:
-    """Give docs/commands.md."""
+    """Return docs/commands.md."""
     commands = _commands()
     contents = "".join(f"| [`{one.name}`](#{one.name.replace(' ', '-')}) | {one.help} |\n" for one in commands)
     return (
@@ -120,14 +120,14 @@ def _table(title: str, what: str, rows: dict[str, str]) -> str:
 
 
 def _marked(text: str) -> str:
-    """Give a text as Markdown, with the values of an option on lines of their own."""
+    """Return a text as Markdown, with each value of an option on its own line."""
     return "<br>".join(
         f"`{value}`: {_words(rest)}" if value else _words(rest) for value, rest in map(_value, text.splitlines())
     )
 
 
 def _value(line: str) -> tuple[str, str]:
-    """Give the value that a line of a help is about, if it is about one, and the text."""
+    """Return the value that a line of the help describes, if it does, and the text."""
     found = re.fullmatch(r"(\S+): (.+)", line)
     return (found[1], found[2]) if found else ("", line)
 
@@ -137,7 +137,7 @@ def _words(text: str) -> str:
 
 
 def _word(word: str) -> str:
-    """Give a word as Markdown: code as code, what is below DOCS as a link to its page."""
+    """Return a word as Markdown: code as code, a URL below DOCS as a link to its page."""
     bare = word.strip("(),;.")
     bare = bare if bare in (*EXAMPLES, "p0:") or bare.endswith("//") else bare.rstrip(":")
     if bare.startswith(DOCS):
@@ -151,7 +151,7 @@ def _word(word: str) -> str:
 
 
 def man(date: str) -> str:
-    """Give the man page, as roff; the date is that of its last change."""
+    """Return the man page as roff; `date` is that of its last change."""
     return "".join(f"{line}\n" for line in _man(date))
 
 
@@ -199,14 +199,14 @@ def _roff(text: str) -> str:
 
 
 def completions() -> Iterator[tuple[str, str]]:
-    """Give the shells, and what each of them has to read."""
+    """Yield the shells, and the completions for each of them."""
     whole = parser()
     commands = _subparsers(whole)
     for choice in commands._choices_actions:
         commands.choices[choice.dest].description = choice.help
     for one in (whole, *commands.choices.values()):
         for action in one._actions:
-            # A line of a menu; its default and its values are in --help.
+            # One line for a menu: --help has the default and the values.
             action.help = re.split(r"\n| \(default|[:;] ", action.help or "")[0]
             if action.metavar in ("FILE", "SOURCE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # which is how shtab is told

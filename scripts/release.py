@@ -28,12 +28,12 @@ class Release(NamedTuple):
 
     @property
     def epoch(self) -> int:
-        """The beginning of its day, in seconds: the time of what is in its packages."""
+        """The start of its day, in s since 1970 (UTC): the time of the files in its packages."""
         return int(datetime.combine(self.date, time(), UTC).timestamp())
 
 
 def newest(root: Path = ROOT) -> Release:
-    """Give the uppermost section of CHANGELOG.md; raise ValueError where it is no version with a date."""
+    """Return the first section of CHANGELOG.md; raise ValueError if its heading is not a version and a date."""
     _, *parts = HEADING.split((root / "CHANGELOG.md").read_text())
     title = TITLE.fullmatch(parts[0]) if parts else None
     if not title:
@@ -42,7 +42,7 @@ def newest(root: Path = ROOT) -> Release:
 
 
 def _value(root: Path, path: str, pattern: str) -> str:
-    """Give what the one line of a file says; raise ValueError where there is none, or several."""
+    """Return what the only line of a file that matches says; raise ValueError if there is none, or several."""
     found = re.findall(pattern, (root / path).read_text(), re.MULTILINE)
     if len(found) != 1:
         raise ValueError(f"{path}: {len(found)} lines are like {pattern}")
@@ -50,7 +50,7 @@ def _value(root: Path, path: str, pattern: str) -> str:
 
 
 def disagreements(tag: str | None, root: Path = ROOT) -> Iterator[str]:
-    """Give a line for each place that names another version, or another date, than CHANGELOG.md."""
+    """Yield a line for each file with another version or date than CHANGELOG.md."""
     try:
         release = newest(root)
         version = _value(root, "telegraf_p1/__init__.py", r'^__version__ = "(.+)"$')

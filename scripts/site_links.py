@@ -1,7 +1,7 @@
-"""A hook of MkDocs: what GitHub understands in docs/, and MkDocs does not.
+"""A hook of MkDocs for what GitHub supports in docs/, but MkDocs does not.
 
-Links to other files of the repository are relative (`../deploy/p1-forward.service`), and the site has no such files.
-A block may have a name for a test behind its language.
+Links to other files of the repository are relative (`../deploy/p1-forward.service`), but the site has no such files.
+After its language, a code block may have a name, for a test.
 """
 
 import posixpath
@@ -16,7 +16,7 @@ _NAMED_BLOCK = re.compile(r"^( *```\w+) \S+$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_more: Any) -> str:
-    """Give the page with links out of docs/ as addresses; raise PluginError when there is no such file."""
+    """Return the page with links out of docs/ as URLs; raise PluginError if a file does not exist."""
     root = Path(config.config_file_path).parent
 
     def address(link: re.Match[str]) -> str:
@@ -31,7 +31,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_more: Any) -> str
 
 
 def on_page_content(html: str, page: Any, **_more: Any) -> str:
-    """Give the page as it is; raise PluginError when a block was not understood, and shows its fence."""
+    """Return the page as it is; raise PluginError if a code block was not recognised, so that its fence is visible."""
     if "```" in html:
         raise PluginError(f"{page.file.src_path}: a block begins with what MkDocs does not understand")
     return html
