@@ -1,7 +1,7 @@
-"""Telegrams of a crowd of meters, made quickly: each meter's own, with another time and other readings each time.
+"""Telegrams of many meters, made quickly: each meter has its own, with a new time and new readings each time.
 
-A telegram is taken apart once; what changes is put between, and its CRC is right. So a core makes 200,000 a second, and
-who measures a broker or a plugin does not measure the simulator. The number of a telegram is in its topic and its time.
+A telegram is split once; then the values that change are inserted, and the CRC is calculated. So a core makes 200,000
+telegrams a second, and benchmarks do not measure the simulator. Topic and time of a telegram give its number.
 """
 
 import re
@@ -17,7 +17,7 @@ from telegraf_p1.crc import checksum
 from telegraf_p1.simulator.meter import Meter
 from tests.helpers.telegrams import START
 
-_ZONE_S: Final = 3600  # the winter of the Netherlands, in which START lies
+_ZONE_S: Final = 3600  # Dutch winter time, in which START is
 _CHANGES: Final = re.compile(
     rb"(?<=0-0:1\.0\.0\()\d{12}(?=W)|(?<=1-0:1\.8\.1\()\d{6}\.\d{3}|(?<=1-0:1\.7\.0\()\d\d\.\d{3}|(?<=32\.7\.0\()\d{3}\.\d"
 )
@@ -31,7 +31,7 @@ def neighbours(form: str) -> Iterator[bytes]:
 
 
 def numbers(lines: bytes, meters: int, interval: int) -> "array[int]":
-    """Give the numbers of the telegrams of a crowd of which these are the lines."""
+    """Return the numbers of a crowd's telegrams, from their lines."""
     return array(
         "q",
         ((int(when) - START) // interval * meters + int(meter) for meter, when in _LINE.findall(lines)),
@@ -39,7 +39,7 @@ def numbers(lines: bytes, meters: int, interval: int) -> "array[int]":
 
 
 class Crowd:
-    """So many meters, each of which speaks once in `interval` seconds."""
+    """Many meters, each of which sends once in `interval` seconds."""
 
     def __init__(self, meters: int, interval: int) -> None:
         self.meters, self.interval = meters, interval
@@ -48,7 +48,7 @@ class Crowd:
         self._counts = [seed * 7919 % 8_000_000 for seed in range(1, meters + 1)]
 
     def telegram(self, number: int) -> bytes:
-        """Make the telegram of a number: one of each meter, then the next of each."""
+        """Make the telegram with a number: they are counted meter by meter, then the next telegram of each meter."""
         turn, meter = divmod(number, self.meters)
         watt = (self._counts[meter] + 37 * turn) % 9000
         when = turn * self.interval + meter * self.interval // self.meters

@@ -1,10 +1,10 @@
-"""How long each panel of a dashboard takes to ask InfluxDB 1 for, with a telegram a second behind it.
+"""How long the queries of each panel of a dashboard take in InfluxDB 1, with one telegram per second stored.
 
 python -m benchmarks.dashboards [--days 365] [--dashboard FILE] [--since now-24h]
 
-*Before* is with what telegrams say alone, *after* with the thin measurement `p1_history` too, if the dashboard asks for
-it. *First* is the first time after influxd began, with its files in the system's memory; the other figure is the
-median of three more, or of one more where it takes over ten seconds. A panel's queries are added.
+*Before* is with all telegrams only, *after* with the small measurement `p1_history` too, if the dashboard uses it.
+*First* is the first time after the start of influxd, with its files in the system's cache. The other figure is the
+median of three more runs, or one more run if it takes over ten seconds. The times of a panel's queries are added.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from tests.dashboards.dashboard import FOLDER, Frame, Influx, Shown, View, show_
 from tests.dashboards.living import NOW
 from tests.dashboards.templating import Json
 
-# What a variable that chooses the history is with it, and without.
+# The values of variables that select the history: with it, and without.
 _WITHOUT: Final = {"p1_history": "p1", "_history": ""}
 _LONG_S: Final = 10
 _TIMEOUT_S: Final = 600
 
-Times = dict[str, tuple[float, float]]  # by panel: the first time, and the median of others
+Times = dict[str, tuple[float, float]]  # by panel: the first time, and the median of the others
 
 
 class Timed(Influx):
-    """An InfluxDB that is asked each query several times; `panels` has what each panel took in s."""
+    """An InfluxDB that gets each query several times; `panels` has the times of each panel in s."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, DATABASE)
@@ -40,7 +40,7 @@ class Timed(Influx):
         self._panel = "(variables)"
 
     def frames(self, target: Json, query: str, shown: Shown) -> list[Frame]:
-        """Ask a query of a panel."""
+        """Run a query of a panel."""
         self._panel = f"{shown.row}: {shown.title}" if shown.row else shown.title
         self.ranges[self._panel] = shown.end - shown.start
         return super().frames(target, query, shown)
@@ -62,12 +62,12 @@ class Timed(Influx):
         return time.perf_counter() - begun, answer
 
     def times(self) -> Times:
-        """Give what the panels took."""
+        """Return the times of the panels."""
         return {panel: (sum(a for a, _ in all_), sum(b for _, b in all_)) for panel, all_ in self.panels.items()}
 
 
 def measure(dashboard: Json, days: int, since: str, *, history: bool) -> Timed | None:
-    """Open a dashboard with the history or without; None when it has no variable that chooses the history."""
+    """Open a dashboard with the history or without it; None if no variable of it selects the history."""
     with loaded(days) as influx:
         timed = Timed(influx.url)
         chosen = variables(dashboard, timed)
@@ -82,7 +82,7 @@ def measure(dashboard: Json, days: int, since: str, *, history: bool) -> Timed |
 
 
 def table(before: Timed, after: Timed | None) -> list[str]:
-    """Write both in columns, in the order of the panels, with their sums."""
+    """Return both in columns, in the order of the panels, with their sums."""
     columns = [timed.times() for timed in (before, after) if timed]
     for one in columns:
         one["all"] = sum(first for first, _ in one.values()), sum(then for _, then in one.values())

@@ -1,10 +1,10 @@
-"""A district: 10,000 meters through mosquitto and through Kafka to plugins that share them, Telegraf and databases.
+"""A district: 10,000 meters through mosquitto or Kafka to plugins that share them, then Telegraf and databases.
 
     python -m benchmarks.district [--short] [--again] [ROW …]
 
-`make district` measures all rows that build/district does not have yet, in some 20 minutes, and writes docs/scale.md.
-ROW is a part of a row's name; --again measures what is there already; --short is a try, with few meters and seconds.
-All parts share this computer, the publisher too, whose CPU time is told apart.
+`make district` measures all rows that are not in build/district yet, in about 20 minutes, and writes docs/scale.md.
+ROW is a part of a row's name; --again also measures existing rows; --short is a trial, with few meters and seconds.
+All parts share this computer, including the publisher, whose CPU time is measured separately.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from benchmarks.transports import KafkaTransport, MosquittoTransport, Transport
 FOLDER: Final = ROOT / "build" / "district"
 Figures = dict[str, Any]
 Open = Callable[[ExitStack, Path], Transport]
-_SLOW_S: Final = 1.0  # a telegram that takes longer has waited for somebody
-_MEMBERS: Final = 4  # of which one is killed
-_SETTLED_S: Final = 0.5  # after which nothing comes twice any more
-_MISSING_S: Final = 30  # after which what has not come is lost
+_SLOW_S: Final = 1.0  # a telegram that takes longer has waited somewhere
+_MEMBERS: Final = 4  # one of them is killed
+_SETTLED_S: Final = 0.5  # after which no more duplicates come
+_MISSING_S: Final = 30  # after which missing telegrams count as lost
 
 
 class Size(NamedTuple):
-    """How much is measured."""
+    """The size of the measurements."""
 
     meters: int
     warm_s: int
@@ -50,7 +50,7 @@ class Size(NamedTuple):
     waiting: int  # telegrams
     kills: int
     every_s: int
-    back_s: int  # until who was killed is started again: Telegraf's `restart_delay`
+    back_s: int  # until a killed plugin is started again: Telegraf's `restart_delay`
     minute_s: int
     points: stores.Points
 
@@ -60,7 +60,7 @@ SHORT: Final = Size(2_000, 3, 3, 20_000, 2, 14, 10, 12, stores.SHORT)
 
 
 class Scene:
-    """A transport, plugins and a publisher that begins when told."""
+    """A transport, plugins, and a publisher that starts on command."""
 
     def __init__(self, stack: ExitStack, transport: Open, plan: tuple[Size, int, float, int]) -> None:
         self._size, self.interval, rate, count = plan
@@ -71,7 +71,7 @@ class Scene:
         self._plan = Plan(url, self._size.meters, self.interval, count, rate, sent)
 
     def publish(self) -> Publisher:
-        """Give a publisher that is ready."""
+        """Return a publisher that is ready."""
         publisher = Publisher(self._plan)
         self._stack.callback(publisher.stop)
         return publisher
@@ -82,7 +82,7 @@ class Scene:
 
 
 class Moment(NamedTuple):
-    """What was used until a moment: s of the clock, s of CPU time of each part; and the lines that had come."""
+    """A moment: clock time in s, the CPU time that each part has used in s, and the number of lines so far."""
 
     clock_s: float
     publisher_s: float
@@ -93,7 +93,7 @@ class Moment(NamedTuple):
 
     @classmethod
     def now(cls, publisher: Publisher | None, scene: Scene, members: Members) -> "Moment":
-        """Look at all parts."""
+        """Read the values of all parts."""
         return cls(
             time.monotonic(),
             seconds_on_cpu(publisher.process) if publisher else 0,
@@ -104,7 +104,7 @@ class Moment(NamedTuple):
         )
 
     def since(self, before: "Moment") -> Figures:
-        """Give what each part took of a core, and of CPU time for each line."""
+        """Return what each part used since: its share of a core, and its CPU time per line."""
         took, lines = self.clock_s - before.clock_s, self.lines - before.lines
         figures: Figures = {"lines_s": lines / took}
         for part in ("publisher", "broker", "plugins", "readers"):
@@ -114,7 +114,7 @@ class Moment(NamedTuple):
 
 
 def live(transport: Open, members: int, interval: int, size: Size) -> Figures:
-    """Let the meters speak, and look at all parts for a while."""
+    """Let the meters send, and measure all parts for a while."""
     rate = size.meters / interval
     with ExitStack() as stack:
         scene = Scene(stack, transport, (size, interval, rate, int(rate * (size.warm_s + size.live_s + 1))))
@@ -132,7 +132,7 @@ def live(transport: Open, members: int, interval: int, size: Size) -> Figures:
 
 
 def backlog(transport: Open, members: int, size: Size) -> Figures:
-    """Let telegrams wait for plugins that are away, and see how fast they are read."""
+    """Let telegrams wait for plugins that are not running, and measure how fast they are read then."""
     with ExitStack() as stack:
         scene = Scene(stack, transport, (size, 1, 0, size.waiting))
         scene.transport.introduce(members)
@@ -158,7 +158,7 @@ def backlog(transport: Open, members: int, size: Size) -> Figures:
 
 
 def kills(transport: Open, size: Size, every_s: int, back_s: int, times: int) -> Figures:
-    """Kill a member again and again, and start it anew after a while."""
+    """Kill a member several times, and restart it after a while each time."""
     with ExitStack() as stack:
         rate = size.meters / 10
         scene = Scene(stack, transport, (size, 10, rate, int(rate * (size.warm_s + times * every_s))))
@@ -178,7 +178,7 @@ def kills(transport: Open, size: Size, every_s: int, back_s: int, times: int) ->
 
 
 def node_killed(transport: Open, size: Size) -> Figures:
-    """Kill one broker of several, for good."""
+    """Kill one of several brokers, without a restart."""
     with ExitStack() as stack:
         rate = size.meters / 10
         scene = Scene(stack, transport, (size, 10, rate, int(rate * (size.warm_s + size.live_s + size.minute_s // 2))))
@@ -203,7 +203,7 @@ def _memory(scene: Scene, plugins: Members) -> Figures:
 
 
 def _outcome(scene: Scene, publisher: Publisher, plugins: Members, size: Size, window: tuple[int, int]) -> Figures:
-    """Wait for the end; give what was lost and came twice, and how long what was sent in a window took."""
+    """Wait for the end; return the lost telegrams, the duplicates, and the delays of those sent in a window of time."""
     said, sent = publisher.end()
     plugins.wait_for(int(said["count"]))
     first, lost, twice = _arrived(plugins, sent, size.meters, scene.interval)
@@ -225,7 +225,7 @@ def _outcome(scene: Scene, publisher: Publisher, plugins: Members, size: Size, w
 
 
 def _arrived(plugins: Members, sent: Sequence[int], meters: int, interval: int) -> tuple[Sequence[int], int, int]:
-    """Give when each line came first, how many are missing, for which some time is waited, and how many came twice."""
+    """Wait for missing lines; return when each line first came, how many are missing, and how many came twice."""
     end = time.monotonic() + _MISSING_S
     while True:
         time.sleep(_SETTLED_S)
@@ -241,7 +241,7 @@ def _scratch() -> Path:
 
 
 def rows(size: Size) -> dict[str, Callable[[], Figures]]:
-    """Give all that is measured, by its name."""
+    """Return all measurements, by name."""
     found: dict[str, Callable[[], Figures]] = {}
     single: dict[str, Open] = {"mosquitto": MosquittoTransport, "kafka": KafkaTransport}
     three: Open = partial(KafkaTransport, nodes=3)
@@ -260,7 +260,7 @@ def rows(size: Size) -> dict[str, Callable[[], Figures]]:
 
 
 def file_of(name: str) -> Path:
-    """Give where a row is kept."""
+    """Return the file of a row."""
     return FOLDER / f"{name.replace(' ', '-')}.json"
 
 

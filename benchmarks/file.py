@@ -1,4 +1,4 @@
-"""A recording as a file → lines, whole processes: telegrams a second, CPU time, memory; dsmr-parser beside.
+"""From a recording in a file to lines, as processes: telegrams per second, CPU time, memory; also of dsmr-parser.
 
 python -m benchmarks.file [--smoke FOLDER]
 """
@@ -25,7 +25,7 @@ Memory is the maximum of the process (VmHWM). dsmr-parser is its FileReader, wit
 
 
 class Used(NamedTuple):
-    """What a process used: s that passed, s of CPU time, MiB; and how many lines it wrote."""
+    """What a process used (s of time, s of CPU time, MiB), and how many lines it wrote."""
 
     wall_s: float
     cpu_s: float
@@ -34,12 +34,12 @@ class Used(NamedTuple):
 
 
 def run(command: tuple[str, ...], out: Path, cwd: Path = ROOT) -> Used:
-    """Run a command to its end; its lines go to a file, as a pipe would have somebody else on the processor."""
+    """Run a command to its end; its lines go to a file, since the reader of a pipe would use the processor too."""
     with out.open("wb") as stdout:
         begun = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, cwd=cwd)
         kib = 0
-        # What wait4 gives as the most memory may be that of this process, of which it was a copy before it began.
+        # wait4's maximum of memory may be that of this process, since the child was a copy of it before `exec`.
         while (ended := os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
             with suppress(StopIteration, OSError):
                 lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -53,7 +53,7 @@ def run(command: tuple[str, ...], out: Path, cwd: Path = ROOT) -> Used:
 
 
 def main() -> None:
-    """Measure; with --smoke only whether all of this works."""
+    """Measure; --smoke only tests whether all of this works."""
     is_smoke = sys.argv[1:2] == ["--smoke"]
     folder, rounds = (Path(sys.argv[2]), 1) if is_smoke else (BUILD, 3)
     counts = (20, 50) if is_smoke else (10_000, 100_000)

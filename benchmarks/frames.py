@@ -1,7 +1,7 @@
-"""CPU time per telegram, from its bytes to its readings or its line: this program's and its peers'.
+"""CPU time per telegram, from its bytes to its readings or its line: of this program and of its peers.
 
-All read the same telegrams, each in a process of its own, in turn: when the machine is busy it is so for all of them.
-What they read is compared first. The median of the rounds counts.
+All read the same telegrams, each in its own process. They take turns, so that a busy machine slows down all of them.
+Their readings are compared first. The result is the median of the rounds.
 
     python -m benchmarks.frames [--smoke FOLDER]
 
@@ -32,7 +32,7 @@ _COMPARED: Final = re.compile(r"(energy_(?:im|ex)port_t[12]_kwh|power_(?:im|ex)p
 
 
 class Reader(NamedTuple):
-    """What reads telegrams; `passes` over a file take it some 0.1 s at least. `refuses`: forms that it cannot read."""
+    """A program that reads telegrams; `passes` over a file take 0.1 s or more. It cannot read forms in `refuses`."""
 
     name: str
     makes: str
@@ -43,7 +43,7 @@ class Reader(NamedTuple):
     refuses: tuple[str, ...] = ()
 
     def ask(self, what: str, path: Path, *more: str) -> str:
-        """Run it, and give what it says; raise OSError or CalledProcessError when it cannot."""
+        """Run it and return its output; raise OSError or CalledProcessError if it fails."""
         command = (*self.command, what, str(path), *more)
         environment = {**os.environ, **self.environment}
         return subprocess.run(
@@ -51,7 +51,7 @@ class Reader(NamedTuple):
         ).stdout
 
     def microseconds(self, path: Path, passes: int) -> float:
-        """Measure it."""
+        """Return the CPU time per telegram in µs."""
         return float(self.ask("time", path, str(passes), *self.how))
 
 
@@ -78,7 +78,7 @@ PEERS: Final = [
     Reader("PyPI dsmr-parser 1.11.2", _LINE, (sys.executable, "-m", f"{_READERS}dsmr_parser_line"), 1),
 ]
 DSMR_PARSER: Final = PEERS[-1]
-# What is known to be read otherwise: the water of a Belgian telegram as gas.
+# A known difference: it reads the water of a Belgian telegram as gas.
 OTHERWISE: Final = {("npm dsmr-parser 2.1.1", "be"): "gas_m3"}
 
 _MESSAGES: Final = OURS._replace(name="a telegram at a time", how=("messages",))
@@ -115,19 +115,19 @@ time of an M-Bus meter, except for values that change once a month."""
 
 
 class Plan(NamedTuple):
-    """How much is measured."""
+    """The size of the measurements."""
 
     telegrams: int
     rounds: int
     folder: Path
 
     def passes(self, reader: Reader) -> int:
-        """Give one when it is but a try."""
+        """Return the number of passes, which is one for a trial."""
         return reader.passes if self.rounds > 1 else 1
 
 
 def readings(reader: Reader, path: Path) -> list[dict[str, float]]:
-    """Give what it reads; of one that writes lines they are taken from these."""
+    """Return what it reads, from its JSON or from its lines."""
     said = reader.ask("read", path).splitlines()
     if said[0].startswith("{"):
         return [json.loads(line) for line in said]
@@ -135,7 +135,7 @@ def readings(reader: Reader, path: Path) -> list[dict[str, float]]:
 
 
 def differences(reader: Reader, form: str, path: Path) -> set[str]:
-    """Give the names of the readings that it reads otherwise than we do, or not; but a peer may know no gas."""
+    """Return the names of readings that differ from ours, or are missing; gas may be missing."""
     found: set[str] = set()
     for ours, theirs in zip(readings(_MESSAGES, path), readings(reader, path), strict=True):
         found |= {name for name in ours if theirs.get(name) != ours[name]}
@@ -145,7 +145,7 @@ def differences(reader: Reader, form: str, path: Path) -> set[str]:
 
 
 def checked(plan: Plan) -> Iterator[Reader]:
-    """Give those that are installed, and have read the same; exit when one has not."""
+    """Yield the readers that are installed; exit if one reads something else than ours."""
     extra = os.environ.get("P1_PEER", "")
     name, _, command = extra.partition("=")
     for reader in [OURS, *PEERS, *([Reader(name, _READINGS, tuple(shlex.split(command)), 20)] if extra else [])]:
@@ -164,7 +164,7 @@ def checked(plan: Plan) -> Iterator[Reader]:
 
 
 def in_turn(ways: Ways, plan: Plan) -> dict[str, dict[str, float]]:
-    """Give the median of the rounds of each way, by its name and by form."""
+    """Return the median of the rounds, by the name of the way and by form."""
     taken: dict[str, dict[str, list[float]]] = {}
     for _ in range(plan.rounds):
         for reader, make in ways:
@@ -176,12 +176,12 @@ def in_turn(ways: Ways, plan: Plan) -> dict[str, dict[str, float]]:
 
 
 def us(value: float | None) -> str:
-    """Write some µs."""
+    """Format a time in µs."""
     return "refused" if value is None else f"{value:.{0 if value >= 100 else 1}f}"
 
 
 def beside_others(plan: Plan) -> None:
-    """Measure all that are installed."""
+    """Measure all readers that are installed."""
     readers = [*checked(plan)]
     medians = in_turn([(reader, telegrams.usual) for reader in readers], plan)
     slowest, rows = medians.get(DSMR_PARSER.name, {}), []
@@ -202,14 +202,14 @@ def beside_others(plan: Plan) -> None:
 
 
 def by_way(plan: Plan) -> None:
-    """Measure this program, also on telegrams that it likes less."""
+    """Measure this program, also with telegrams that suit it less."""
     ways = [(reader, make) for reader, make in WAYS if reader is not _FASTCRC or (BUILD / "fastcrc").exists()]
     rows = [[name, *map(us, found.values())] for name, found in in_turn(ways, plan).items()]
     Section("This program, with different telegrams", _BY_WAY, ["", *FORMS.values()], rows).save("ways", plan.folder)
 
 
 def main() -> None:
-    """Measure both tables; with --smoke only whether all of this works."""
+    """Measure both tables; --smoke only tests whether all of this works."""
     plan = Plan(2000, _ROUNDS, BUILD)
     if sys.argv[1:2] == ["--smoke"]:
         plan = Plan(60, 1, Path(sys.argv[2]))

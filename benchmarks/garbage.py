@@ -1,4 +1,4 @@
-"""Garbage, and telegrams that are much work, through `telegraf-p1 decode`: MB a second of CPU time.
+"""Garbage, and telegrams that need much work, through `telegraf-p1 decode`: MB per second of CPU time.
 
 python -m benchmarks.garbage [--smoke FOLDER]
 """
@@ -35,7 +35,7 @@ def _with_crc(telegram: bytes) -> bytes:
 
 
 def sets(good: bytes) -> dict[str, Callable[[int], bytes]]:
-    """Give what makes so many bytes of each kind; `good` are telegrams."""
+    """Return, for each kind of garbage, a function that makes so many bytes; `good` are telegrams."""
     first = good[: good.index(b"!") + len("!ABCD\r\n")]
     random = Random(1)  # noqa: S311
 
@@ -72,7 +72,7 @@ def sets(good: bytes) -> dict[str, Callable[[int], bytes]]:
 
 
 def main() -> None:
-    """Measure; with --smoke only whether all of this works."""
+    """Measure; --smoke only tests whether all of this works."""
     is_smoke = sys.argv[1:2] == ["--smoke"]
     folder = Path(sys.argv[2]) if is_smoke else BUILD
     sizes = (1_000, 4_000) if is_smoke else (5_000_000, 20_000_000)

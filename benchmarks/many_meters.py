@@ -1,9 +1,9 @@
-"""What many meters over a real mosquitto cost: how fast waiting telegrams are read, and a thousand meters live.
+"""The cost of many meters over a real mosquitto: how fast waiting telegrams are read, and a thousand meters live.
 
 .venv/bin/python benchmarks/many_meters.py [TELEGRAMS]
 
-Telegrams of a thousand meters wait at the broker (QoS 1), and one, two and four plugins read them; several share them
-(`?share=`). Each telegram has to come out. Publisher, broker, plugins and who reads their lines share this computer.
+Telegrams of a thousand meters wait at the broker (QoS 1), and one, two or four plugins read them; several plugins share
+them (`?share=`). None may be lost. Publisher, broker, plugins and the reader of their lines share this computer.
 """
 
 import select
@@ -27,7 +27,7 @@ from tests.helpers.telegrams import START
 
 METERS = 1000
 LIVE_S = 20
-UNANSWERED = 1000  # packets of the publisher's
+UNANSWERED = 1000  # packets of the publisher that may be unacknowledged
 HELLO = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01p"  # CONNECT in 3.1.1, client id `p`
 
 
@@ -41,7 +41,7 @@ def packets(count: int) -> list[bytes]:
 
 
 def publish_all(port: int, data: list[bytes]) -> None:
-    """Send them as fast as the broker takes them: a client of our own, since paho's is slower than the broker."""
+    """Send them as fast as the broker takes them, with our own client: paho's is slower than the broker."""
     with socket.create_connection(("127.0.0.1", port)) as broker:
         broker.sendall(HELLO)
         assert broker.recv(4) == b"\x20\x02\x00\x00"
@@ -55,7 +55,7 @@ def publish_all(port: int, data: list[bytes]) -> None:
 
 
 def drain(data: list[bytes], count: int) -> None:
-    """Let telegrams wait for this many plugins that share them; print a row of the table."""
+    """Let telegrams wait for so many plugins that share them; print a row of the table."""
     share = "?share=g&" if count > 1 else "?"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -67,7 +67,7 @@ def drain(data: list[bytes], count: int) -> None:
             return [stack.enter_context(plugin("run", url, log=folder / f"log{n}")) for n, url in enumerate(sources)]
 
         for process in start():
-            time.sleep(1.5)  # subscribed: from now on the broker keeps what comes
+            time.sleep(1.5)  # subscribed: from now on the broker stores what comes
             process.terminate()
             process.wait(10)
         publish_all(broker.port, data)
@@ -95,7 +95,7 @@ def drain(data: list[bytes], count: int) -> None:
 
 
 def live() -> None:
-    """Let the meters speak once a second."""
+    """Let the meters send once a second."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(folder, *QUIET).start()

@@ -1,4 +1,4 @@
-"""Plugins that share what meters send, who reads their lines, and when the line of each telegram came."""
+"""Plugins that share what meters send, the readers of their lines, and when the line of each telegram came."""
 
 import time
 from array import array
@@ -14,7 +14,7 @@ from tests.helpers.programs import plugin
 
 
 class Members:
-    """So many plugins, each a process."""
+    """Several plugins, each a process."""
 
     def __init__(self, stack: ExitStack, folder: Path, transport: Transport, count: int) -> None:
         self._stack, self._folder, self._transport, self._count = stack, folder, transport, count
@@ -24,13 +24,13 @@ class Members:
             self.processes.append(self._started(member))
 
     def kill(self, member: int) -> int:
-        """End one at once (kill -9); give when, in ns of CLOCK_MONOTONIC."""
+        """Kill one (kill -9); return when, in ns of CLOCK_MONOTONIC."""
         self.processes[member].kill()
         self.processes[member].wait()
         return time.monotonic_ns()
 
     def start_again(self, member: int) -> None:
-        """Start one anew, as Telegraf does."""
+        """Start one again, as Telegraf does."""
         self.processes[member] = self._started(member)
 
     def lines(self) -> int:
@@ -56,13 +56,13 @@ class Members:
 
 
 class HasRead(Protocol):
-    """What is looked at of who reads lines."""
+    """The part of a reader that `arrivals` needs."""
 
     pieces: list[tuple[int, bytes]]
 
 
 def arrivals(readers: Iterable[HasRead], count: int, meters: int, interval: int) -> tuple["array[int]", int]:
-    """Give when the line of each telegram came first (0: never), and how many came again."""
+    """Return when the line of each telegram first came (0: never), and how many came again."""
     first, again = array("q", bytes(8 * count)), 0
     for reader in readers:
         rest = b""

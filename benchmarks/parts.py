@@ -1,4 +1,4 @@
-"""The parts of a measured system: what a process takes of CPU and memory, and the lines that plugins write."""
+"""Measures the parts of a system: the CPU time and memory of processes, and the lines that plugins write."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ from typing import Final
 
 Process = subprocess.Popen[bytes]
 
-# Beside the lines of docs/mqtt.md: a log of all that a broker does would be what is measured.
+# In addition to the lines of docs/mqtt.md: with a log of everything, the log would be measured.
 QUIET: Final = ("log_type none", "set_tcp_nodelay true")
 
 
 class Reader(threading.Thread):
-    """Reads what a plugin writes, as Telegraf does; `pieces` has it with the ns of CLOCK_MONOTONIC when it came."""
+    """Reads what a plugin writes, as Telegraf does; `pieces` are times (CLOCK_MONOTONIC, ns) and bytes."""
 
     def __init__(self, process: Process) -> None:
         super().__init__(daemon=True)
@@ -33,12 +33,12 @@ class Reader(threading.Thread):
         os.close(self._descriptor)
 
     def data(self) -> bytes:
-        """Give all of it."""
+        """Return all bytes."""
         return b"".join(data for _, data in self.pieces)
 
 
 def seconds_on_cpu(*processes: Process | int) -> float:
-    """Give the exact run time of processes, by themselves or their ids."""
+    """Return the exact CPU time of processes, given as such or by their ids."""
     used = 0
     for process in processes:
         for task in Path(f"/proc/{_pid(process)}/task").glob("*"):
@@ -48,17 +48,17 @@ def seconds_on_cpu(*processes: Process | int) -> float:
 
 
 def mebibytes(*processes: Process | int) -> float:
-    """Give the most memory that the largest of these has had."""
+    """Return the most memory that the largest of these processes has used, in MiB."""
     return max(_status(process, "VmHWM") for process in processes) / 1024
 
 
 def resident_bytes(*processes: Process | int) -> int:
-    """Give the memory that these have now."""
+    """Return the memory that these processes use now, in bytes."""
     return sum(_status(process, "VmRSS") for process in processes) * 1024
 
 
 def bytes_on_disk(*places: Path) -> int:
-    """Give what files, and the files in folders, take of a disk."""
+    """Return the disk space of files, and of the files in folders."""
     found = 0
     for place in places:
         for path in (place, *place.rglob("*")):

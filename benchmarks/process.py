@@ -1,11 +1,11 @@
-"""The plugin as a process: start, memory, CPU, wake-ups, latency and the time it takes to end.
+"""The plugin as a process: start, memory, CPU, wake-ups, latency, and the time that it takes to end.
 
-A pty stands for the cable; the simulated meter sends one telegram a second, in pieces as a USB adapter gives them.
+A pty replaces the cable; the simulated meter sends one telegram per second, in pieces like those of a USB adapter.
 
     make bench
 
-It starts what pip has installed beside this Python. An editable install (.venv) loads half of the standard library
-before it does anything, `python -c pass` too, so that its start says little.
+It starts what pip has installed beside this Python. With an editable install (.venv), even `python -c pass` loads half
+of the standard library first, so that the time of the start says little.
 """
 
 import os
@@ -25,9 +25,9 @@ from telegraf_p1.sources.events import SILENCE_S
 
 ROUNDS, SECONDS, IDLE_SECONDS = 21, 60, 10
 HOUR = 3600  # telegrams
-PIECE = 62  # bytes of a USB packet of FTDI, which comes as soon as it is full
+PIECE = 62  # bytes in a USB packet of FTDI, which is sent as soon as it is full
 BYTE_S = 10 / 115200
-SETTLED_MS = 5  # after which the port is set up, and what was in it thrown away
+SETTLED_MS = 5  # after which the port is set up, and its old data are discarded
 _NS = 1_000_000_000
 
 
@@ -43,7 +43,7 @@ class Plugin:
         self._now = 1_700_000_000
 
     def start(self) -> float:
-        """Give the ms until the port is open."""
+        """Start it; return the ms until the port is open."""
         begun = time.perf_counter()
         self._process = subprocess.Popen(
             [Path(sys.executable).with_name("telegraf-p1"), "run", self.device],
@@ -64,7 +64,7 @@ class Plugin:
         raise ChildProcessError("the plugin has ended")
 
     def stop(self) -> float:
-        """Close its stdin, as Telegraf does; give the ms until it has ended."""
+        """Close its stdin, as Telegraf does; return the ms until it has ended."""
         assert self._process.stdin
         assert self._process.stdout
         begun = time.perf_counter()
@@ -75,7 +75,7 @@ class Plugin:
         return (ended - begun) * 1e3
 
     def send(self, *, in_pieces: bool = True) -> float:
-        """Send a telegram; give the ms from its last bytes to its line."""
+        """Send a telegram; return the ms from its last bytes to its line."""
         self._now += 1
         telegram = self._meter.telegram(self._now)
         begun = sent = time.perf_counter()
@@ -100,11 +100,11 @@ class Plugin:
         return sum(status(task, "voluntary_ctxt_switches") for task in self._tasks())
 
     def seconds_on_cpu(self) -> float:
-        """Give the exact run time; the ticks of /proc/PID/stat are too coarse for so little work."""
+        """Return the exact CPU time; the ticks of /proc/PID/stat are too coarse for so little work."""
         return sum(int((task / "schedstat").read_text().split()[0]) for task in self._tasks()) / _NS
 
     def memory(self) -> float:
-        """Give the RSS in MiB."""
+        """Return the RSS in MiB."""
         return status(Path(f"/proc/{self.pid}"), "VmRSS") / 1024
 
     def _tasks(self) -> list[Path]:
@@ -112,7 +112,7 @@ class Plugin:
 
 
 def status(task: Path, name: str) -> int:
-    """Give a number of /proc/…/status."""
+    """Return a number in /proc/…/status."""
     lines = (task / "status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
@@ -175,14 +175,14 @@ def measure_memory(plugin: Plugin) -> None:
 
 
 def measure_silence(plugin: Plugin) -> None:
-    time.sleep(SILENCE_S + 1)  # twice it wakes up on the way, to end and to explain the silence
+    time.sleep(SILENCE_S + 1)  # until then it wakes up twice, to end a telegram and to report the silence
     woken = plugin.wake_ups()
     time.sleep(IDLE_SECONDS)
     show("wake-ups without data", (plugin.wake_ups() - woken) / IDLE_SECONDS, "a second")
 
 
 def main() -> None:
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's is compiled
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's plugin is compiled
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores of {platform.machine()}")
     plugin = Plugin()
     plugin.start()  # compiles it

@@ -1,6 +1,6 @@
-"""How many telegrams `telegraf-p1 process` takes a second, out of metrics as Telegraf writes them: 1,000 topics.
+"""How many telegrams per second `telegraf-p1 process` reads, from metrics as Telegraf writes them, with 1,000 topics.
 
-python -m benchmarks.processor: what docs/transports.md says of it.
+python -m benchmarks.processor: the figures in docs/transports.md.
 """
 
 import resource
@@ -18,10 +18,10 @@ _START: Final = 1_796_050_000
 
 
 def metrics() -> dict[str, bytes]:
-    """Give metrics with telegrams, and as many of another kind, which pass unchanged."""
+    """Return metrics with telegrams, and as many of another kind, which pass unchanged."""
     meter = Meter()
     texts = [meter.telegram(_START + number).decode().replace("\\", "\\\\") for number in range(_TOPICS)]
-    # Telegraf's time is that of the reception, half a second later.
+    # Telegraf's time is the time of reception, half a second later.
     telegrams = "".join(
         f'mqtt_consumer,topic=p1/{number}/raw value="{text}" {_START + number}500000000\n'
         for number, text in enumerate(texts)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _processed(file: IO[bytes]) -> tuple[float, float]:
-    """Process a file; give the time that it took, and the CPU time (s), both with the start."""
+    """Process a file; return the time and the CPU time that it took (s), both including the start."""
     file.seek(0)
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "telegraf_p1", "process"]

@@ -1,8 +1,8 @@
-"""A crowd of meters as a process of its own, paced exactly: `python -m benchmarks.publisher '{…}'`, see `Publisher`.
+"""Many meters in a process of their own, exactly paced: `python -m benchmarks.publisher '{…}'`, see `Publisher`.
 
-Over MQTT each meter has a connection, as devices have, and publishes as `telegraf-p1 forward` does: MQTT 5, QoS 1, a
-user property `time`. The client is our own, as paho's is slower than the broker. Only what was acknowledged counts as
-published. When each telegram was sent is kept in a file, in ns of CLOCK_MONOTONIC; 0 where it was not acknowledged.
+With MQTT, each meter has its own connection, as devices have. It publishes as `telegraf-p1 forward` does: MQTT 5, QoS
+1, a user property `time`. The client is our own, since paho's is slower than the broker. Only what was acknowledged
+counts as published. A file has the time at which each telegram was sent (CLOCK_MONOTONIC, ns; 0: not acknowledged).
 """
 
 import json
@@ -20,30 +20,30 @@ from benchmarks.crowd import Crowd
 from benchmarks.results import ROOT
 
 HELLO: Final = b"\x10%c\x00\x04MQTT\x05\x02\x00\x00\x00\x00%c%b"  # CONNECT of MQTT 5: a clean start, no keep-alive
-_NUMBERS: Final = 65_535  # of packets
-_LAST_S: Final = 120  # for what is not acknowledged when all is sent
+_NUMBERS: Final = 65_535  # packet numbers
+_LAST_S: Final = 120  # for the last acknowledgements
 _LAPSE_S: Final = 0.001
-# When it is as fast as the broker takes them: connections, and how many packets may be unanswered.
+# When it sends as fast as the broker accepts: connections, and how many packets may be unacknowledged.
 _CONNECTIONS: Final = 20
 _UNANSWERED: Final = {"mqtt": 1000, "kafka": 50_000}
-_AT_ONCE: Final = 100  # between two looks for answers
+_AT_ONCE: Final = 100  # packets sent before it looks for acknowledgements again
 _FAILED: Final = 0x80
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is published: `count` telegrams, `rate` of them a second (0: as fast as they are taken), to a URL."""
+    """What is published: `count` telegrams, `rate` per second (0: as fast as the broker accepts them), to a URL."""
 
     url: str
     meters: int
     interval: int
     count: int
     rate: float
-    sent: str  # the file
+    sent: str  # name of the file with the times
 
 
 class Carrier(Protocol):
-    """What brings telegrams to a broker. `acknowledged` is 1 for each number that it has taken, `answered` how many."""
+    """A client of a broker. `acknowledged` is 1 for each telegram that was acknowledged; `answered` counts these."""
 
     acknowledged: bytearray
     answered: int
@@ -52,19 +52,19 @@ class Carrier(Protocol):
         """Send a telegram of a meter."""
 
     def serve(self, seconds: float) -> None:
-        """Take answers for so long, or until there are some."""
+        """Take acknowledgements for so long, or until there are some."""
 
     def close(self) -> None:
         """Leave."""
 
 
 class MqttCarrier:
-    """Connections to a broker: one for each meter, or a few when speed is all."""
+    """Connections to a broker: one for each meter, or a few if only speed matters."""
 
     def __init__(self, port: int, count: int, connections: int) -> None:
         self.acknowledged, self.answered = bytearray(count), 0
         self._peers: list[socket.socket] = []
-        self._last: list[int] = []  # of each connection, how many packets it has sent
+        self._last: list[int] = []  # by connection: its last turn
         self._epoll = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._rest: dict[int, bytes] = {}
@@ -80,7 +80,7 @@ class MqttCarrier:
             self._epoll.register(peer, select.EPOLLIN)
 
     def send(self, number: int, meter: int, telegram: bytes) -> None:
-        """Send a telegram; its packet has the number of its turn, so that an answer says which was meant."""
+        """Send a telegram; the packet number comes from its turn, so that an acknowledgement tells which it was."""
         turn, peer = divmod(number, len(self._peers))
         topic = b"p1/%d/raw" % meter
         now = b"%.3f" % time.time()
@@ -90,7 +90,7 @@ class MqttCarrier:
         self._peers[peer].sendall(b"\x32%b%b" % (_length(len(body)), body))
 
     def serve(self, seconds: float) -> None:
-        """Take the answers that are there."""
+        """Take the acknowledgements that are there."""
         for descriptor, _ in self._epoll.poll(seconds, 256):
             peer = self._by_descriptor[descriptor]
             data = self._rest.pop(descriptor, b"") + self._peers[peer].recv(65536)
@@ -111,13 +111,13 @@ class MqttCarrier:
             self._rest[descriptor] = data[at:]
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         for peer in self._peers:
             peer.close()
 
 
 class KafkaCarrier:
-    """A producer, as `telegraf-p1 forward` is one; the key of a message is its meter's topic."""
+    """A producer like that of `telegraf-p1 forward`; the key of a message is its meter's topic."""
 
     def __init__(self, servers: str, topic: str, count: int) -> None:
         from confluent_kafka import Producer
@@ -154,7 +154,7 @@ class KafkaCarrier:
                 return
 
     def serve(self, seconds: float) -> None:
-        """Take answers."""
+        """Take acknowledgements."""
         self._producer.poll(seconds)
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class KafkaCarrier:
 
 
 class Publisher:
-    """The process, and what it says when it has ended."""
+    """The process, and its report at the end."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -173,13 +173,13 @@ class Publisher:
         assert self.process.stdout.readline() == b"ready\n"
 
     def begin(self) -> None:
-        """Let the meters speak."""
+        """Let the meters send."""
         assert self.process.stdin
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
 
     def end(self) -> tuple[dict[str, float], "array[int]"]:
-        """Wait for its end; give what it says of itself, and when each telegram was sent."""
+        """Wait for its end; return its report, and when each telegram was sent."""
         out, _ = self.process.communicate()
         assert self.process.returncode == 0
         sent = array("q")
@@ -187,7 +187,7 @@ class Publisher:
         return json.loads(out), sent
 
     def stop(self) -> None:
-        """End it, if it has not ended."""
+        """End it, if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -206,7 +206,7 @@ def _carrier(plan: Plan) -> Carrier:
 
 
 def _publish(plan: Plan, carrier: Carrier, crowd: Crowd) -> tuple["array[int]", float]:
-    """Send everything; give when each was sent, and the longest time that one was behind its time."""
+    """Send everything; return when each telegram was sent, and the longest delay behind the schedule (s)."""
     sent, number, late = array("q", bytes(8 * plan.count)), 0, 0.0
     begun, most = time.monotonic(), _UNANSWERED[plan.url.partition(":")[0]]
     while number < plan.count:
@@ -228,7 +228,7 @@ def _publish(plan: Plan, carrier: Carrier, crowd: Crowd) -> tuple["array[int]", 
 
 
 def main() -> None:
-    """Publish what the command line says."""
+    """Publish what the plan on the command line says."""
     plan = Plan(**json.loads(sys.argv[1]))
     crowd, carrier = Crowd(plan.meters, plan.interval), _carrier(plan)
     print("ready", flush=True)

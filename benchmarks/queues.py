@@ -1,9 +1,9 @@
-"""A simulation of a design of `benchmarks/scale.py`: telegrams go from stage to stage and wait where nobody has time.
+"""Simulates a design of `benchmarks/scale.py`: telegrams go from stage to stage, and wait where servers are busy.
 
-Time passes in ticks. Meters speak at random; what comes to a stage is dealt to its servers as partitions are, and as
-topics are by their hash, so that some get more than others. One plugin dies, and what is its own waits: at mosquitto
-until it is back, at Kafka until the others have its partitions. Of a stage with many servers a shard is simulated: some
-of them, with their part of the telegrams. The same seed gives the same numbers.
+Time passes in ticks. Meters send at random times. The telegrams of a stage are divided among its servers like
+partitions, and like topics by their hash, so that some get more than others. One plugin dies, and its telegrams wait:
+at mosquitto until it is back, at Kafka until the others have its partitions. If a stage has many servers, only a shard
+is simulated: some of them, with their part of the telegrams. The same seed gives the same numbers.
 """
 
 from math import exp, sqrt
@@ -16,33 +16,33 @@ TICK_S: Final = 0.1
 SECONDS: Final = 120
 _DIES_S: Final = 40
 _WARM_S: Final = 5
-_MOST_SERVERS: Final = 12  # of a stage in a shard
-_FEW: Final = 30.0  # telegrams in a tick: above, their number is as good as normal
+_MOST_SERVERS: Final = 12  # per stage in a shard
+_FEW: Final = 30.0  # telegrams in a tick: with more, the normal distribution is close enough
 
 
 class Outcome(NamedTuple):
-    """What became of it: how busy each stage and its busiest server was before the death, and what the death did."""
+    """The result: how busy each stage and its busiest server was before the plugin died, and what its death caused."""
 
     busy: dict[str, float]
     busiest: dict[str, float]
     waiting_s: float  # before the death, at the worst server: how long it needs for what waits there
-    caught_up_s: float  # after the death: from then on nothing waits that has not come just now
-    left: float  # which part of a second's telegrams waits at the end
+    caught_up_s: float  # time after the death until nothing waits except what has just come
+    left: float  # how much waits at the end, as a part of the telegrams of a second
 
 
 class _Servers:
-    """Those of a stage that are simulated; what comes to one in a tick is 1 in the mean."""
+    """The simulated servers of a stage; on average, 1 comes to each in a tick."""
 
     def __init__(self, stage: Stage, design: Design, random: Random) -> None:
         come = flow(stage, design.size) / stage.servers * TICK_S  # telegrams to each in a tick
-        self.load = stage.service_s * come / stage.cores / TICK_S  # the part of a tick that they take
+        self.load = stage.service_s * come / stage.cores / TICK_S  # the part of a tick that these take
         self._shares = _shares(stage, design, random)
         self.waits = [0.0] * len(self._shares)
         self.worked = [0.0] * len(self._shares)
         self.dead = -1
 
     def tick(self, come: float) -> float:
-        """Take what comes, and give what is done; both are 1 in the mean."""
+        """Take what comes, and return what is done; both are 1 on average."""
         done = 0.0
         for number, share in enumerate(self._shares):
             self.waits[number] += come * share
@@ -55,7 +55,7 @@ class _Servers:
         return done / sum(self._shares)
 
     def end_of_death(self, *, by_others: bool) -> None:
-        """Let the dead one be back, or deal what is its own to the others."""
+        """Bring the dead server back, or divide its work among the others."""
         dead, self.dead = self.dead, -1
         if by_others:
             others = len(self.waits) - 1
@@ -64,13 +64,13 @@ class _Servers:
             self._shares = [one + share / others for one in self._shares]
 
     def longest_s(self) -> float:
-        """Give how long the worst one needs for what waits."""
+        """Return how long the worst server needs for what waits, in s."""
         return max(self.waits) * self.load * TICK_S
 
 
 def run(design: Design, seed: int = 1) -> Outcome:
-    """Simulate a design, with a plugin that dies."""
-    random = Random(seed)  # noqa: S311  no secret is made of it
+    """Simulate a design in which a plugin dies."""
+    random = Random(seed)  # noqa: S311  not used for secrets
     stages = {stage.name: _Servers(stage, design, random) for stage in design.stages}
     plugins = stages[PLUGINS]
     part = min(len(stages[stage.name].waits) / stage.servers for stage in design.stages)
@@ -104,7 +104,7 @@ def run(design: Design, seed: int = 1) -> Outcome:
 
 
 def _shares(stage: Stage, design: Design, random: Random) -> list[float]:
-    """Give what comes to each server of a shard: 1 in the mean."""
+    """Return what comes to each server of a shard, 1 on average."""
     several = min(stage.servers, _MOST_SERVERS)
     spread = sqrt(stage.servers / design.size.meters) if several > 1 else 0.0
     shares = [max(0.1, random.gauss(1, spread)) for _ in range(several)]
@@ -116,7 +116,7 @@ def _shares(stage: Stage, design: Design, random: Random) -> list[float]:
 
 
 def _poisson(random: Random, mean: float) -> float:
-    """Give how many come in a tick."""
+    """Return how many come in a tick."""
     if mean > _FEW:
         return max(0.0, random.gauss(mean, sqrt(mean)))
     count, left, end = 0, random.random(), exp(-mean)

@@ -1,4 +1,4 @@
-"""What a benchmark found: a section of docs/performance.md, kept in build/bench until `scripts/write-performance`."""
+"""The results of a benchmark: a section of docs/performance.md, kept in build/bench for `scripts/write-performance`."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 BUILD: Final = ROOT / "build" / "bench"
-LOAD: Final = os.getloadavg()[0]  # before a benchmark has begun
+LOAD: Final = os.getloadavg()[0]  # before the benchmark starts
 
 
 def machine() -> str:
-    """Say where it is measured."""
+    """Describe the computer on which it is measured."""
     cpu = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
     system = platform.freedesktop_os_release()["PRETTY_NAME"]
@@ -28,7 +28,7 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a text, a table, what has to be said of it, and figures that the page begins with, by their names."""
+    """A heading, a text, a table, notes about it, and figures for the top of the page, by their names."""
 
     title: str
     text: str
@@ -40,13 +40,13 @@ class Section:
     when: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}, load average before it {LOAD:.1f}")
 
     def save(self, name: str, folder: Path = BUILD) -> None:
-        """Keep it for the page, and print it."""
+        """Save it for the page, and print it."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n")
         print("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        """Give it as Markdown."""
+        """Return it as Markdown."""
         cells = [self.head, ["---", *["--:"] * (len(self.head) - 1)], *self.rows]
         table = [f"| {' | '.join(row)} |" for row in cells]
         notes = [f"- {note}" for note in self.notes]

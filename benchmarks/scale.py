@@ -1,8 +1,8 @@
-"""How many of each part so many meters need, and what that costs: calculated from what benchmarks/district.py measured.
+"""How many of each part so many meters need, and the cost: calculated from the results of benchmarks/district.py.
 
-A design is a chain of stages. Each has servers that take so much CPU time for a telegram, and there are as many of them
-as keep each at `BUSY` of its cores at most, or as something else asks for: `why` says what. `benchmarks/queues.py` lets
-telegrams run through the chain, and so proves the numbers.
+A design is a chain of stages. The servers of a stage use so much CPU time per telegram. There are enough servers to
+keep each at `BUSY` of its cores at most, or more for another reason: `why` says which. `benchmarks/queues.py` simulates
+telegrams in the chain, and so verifies the numbers.
 """
 
 import json
@@ -13,26 +13,26 @@ from typing import Any, Final, NamedTuple
 
 RESULTS: Final = Path(__file__).with_name("district.json")
 
-BUSY: Final = 0.5  # of the cores of a part: what is left is for peaks, for catching up, and for a part that has died
+BUSY: Final = 0.5  # of a part's cores: the rest is for peaks, for catching up, and for replacing a part that has died
 # Assumptions, none of them measured.
-CONNECTIONS: Final = 50_000  # of one MQTT broker; 10,000 were measured
-NODE_CORES: Final = 8  # of a node of Kafka or of a database
+CONNECTIONS: Final = 50_000  # per MQTT broker; 10,000 were measured
+NODE_CORES: Final = 8  # per node of Kafka or of a database
 NODE_GIB: Final = 32
 LEAST_NODES: Final = 3  # of Kafka: each partition has three copies
-LEAST_MEMBERS: Final = 3  # of a group: two can do the work of one that has died
+LEAST_MEMBERS: Final = 3  # of a group: two can take over the work of one that has died
 CORE_HOUR: Final = 0.03  # euro, with 4 GiB of memory
 CORE_HOUR_RANGE: Final = (0.01, 0.06)
 GB_MONTH: Final = 0.05  # euro, of disk
 GB_MONTH_RANGE: Final = (0.02, 0.12)
 GIB_A_CORE: Final = 4
-DAYS: Final = 30  # for which all telegrams are kept; the history stays
+DAYS: Final = 30  # for which all telegrams are kept; the history is kept longer
 DAY_S: Final = 86_400
 MONTH_H: Final = 730
 HISTORY_S: Final = 900
-# Of a telegram as MQTT 5 sends it: topic, time and the packet's head; TCP and IP of it and of its answer; TLS of both.
+# Overhead of a telegram in MQTT 5: topic and time, packet header; TCP/IP and TLS for it and for its acknowledgement.
 WRAPPED_BYTES: Final = 40 + 4 + 2 * 52 + 2 * 22
 
-# Why there are so many of a part.
+# Reasons for the number of servers.
 CPU, CONNECTED, MEMORY, LEAST, COPIES, GROUP = "CPU", "connections", "memory", "at least 1", "3 copies", "a group of 3"
 OF_BROKER: Final = "one for each broker"
 OF_TELEGRAF: Final = "one for each Telegraf"
@@ -40,7 +40,7 @@ PACE: Final = "what may be on its way"
 
 
 class Costs(NamedTuple):
-    """What a telegram costs: s of CPU time and bytes; and what a part needs by itself. All of it measured."""
+    """The cost of a telegram in s of CPU time and in bytes, and what each part needs anyway. All of it is measured."""
 
     telegram_bytes: float
     broker_s: float
@@ -49,25 +49,25 @@ class Costs(NamedTuple):
     kafka_bytes: float  # of one copy
     kafka_node_bytes: float
     bridge_s: float  # a Telegraf from MQTT to Kafka
-    bridge_rate: float  # telegrams a second that one hands on, since so many may be on their way
+    bridge_rate: float  # telegrams per second that one can pass on, since the number in flight is limited
     mqtt_plugin_s: float
     kafka_plugin_s: float
     plugin_bytes: float
     telegraf_s: float
     telegraf_bytes: float
-    telegraf_disk_rate: float  # records a second that one Telegraf takes with its buffer on disk
+    telegraf_disk_rate: float  # records per second that one Telegraf accepts with its buffer on disk
     store_s: float
     store_base_bytes: float
     store_meter_bytes: float
     stored_bytes: float  # of a telegram in 10 s
     stored_seldom_bytes: float  # of a telegram in 15 minutes
     history_bytes: float
-    mqtt_back_s: float  # the longest that a telegram waited when a plugin was killed
+    mqtt_back_s: float  # the longest wait of a telegram after a plugin was killed
     kafka_back_s: float
 
 
 class Stage(NamedTuple):
-    """Servers side by side; `service_s` is CPU time for a telegram, `cores` those of each server."""
+    """Servers side by side; `service_s` is CPU time per telegram, `cores` is per server."""
 
     name: str
     servers: int
@@ -76,12 +76,12 @@ class Stage(NamedTuple):
     cores: int = 1
 
     def busy(self, rate: float) -> float:
-        """Give which part of its cores works."""
+        """Return which part of its cores is busy."""
         return rate * self.service_s / (self.servers * self.cores)
 
 
 class Size(NamedTuple):
-    """How many meters there are; the s from one telegram of each to its next, and to the next that is stored."""
+    """The number of meters; the s from one telegram of a meter to the next, and to the next one that is stored."""
 
     meters: int
     interval_s: int
@@ -89,29 +89,29 @@ class Size(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Telegrams a second."""
+        """Telegrams per second."""
         return self.meters / self.interval_s
 
 
 class Design(NamedTuple):
-    """What a size needs."""
+    """What a number of meters needs."""
 
     size: Size
     stages: tuple[Stage, ...]
     partitions: int
-    telegrafs_on_disk: int  # in place of those in `stages`, with their buffers on disk
-    back_s: float  # after which somebody does the work of a plugin that has died
+    telegrafs_on_disk: int  # their number if buffers are on disk, instead of the one in `stages`
+    back_s: float  # until the work of a plugin that has died is taken over
     cores: float
     memory_bytes: float
     disk_bytes: float
     network_bytes_s: float
 
     def servers(self, *names: str) -> int:
-        """Give how many there are of these parts."""
+        """Return the number of servers in these stages."""
         return sum(stage.servers for stage in self.stages if stage.name in names)
 
     def euro_a_month(self, core_hour: float = CORE_HOUR, gb_month: float = GB_MONTH) -> float:
-        """Give the price of the cores, or of the memory where that needs more of them, and of the disks."""
+        """Return the price of the cores (more, if the memory requires that) and of the disks."""
         cores = max(self.cores, self.memory_bytes / GIB_A_CORE / 2**30)
         return cores * MONTH_H * core_hour + self.disk_bytes / 1e9 * gb_month
 
@@ -124,7 +124,7 @@ SIZES: Final = (
 
 
 def costs(rows: Mapping[str, Mapping[str, Any]], store: str = "victoria-metrics") -> Costs:
-    """Take them from the rows of the benchmark; where Kafka was not measured it costs nothing, and the page says so."""
+    """Take the costs from the rows of the benchmark; if Kafka was not measured, it costs 0, and the page says so."""
     mqtt, held, away = rows["live mosquitto 1s 2"], rows["backlog mosquitto 1"], rows["kills mosquitto"]
     kafka, copies = rows.get("live kafka 1s 2", {}), rows.get("copies kafka 2", {})
     telegraf, database = rows["telegraf influxdb memory"], rows[f"store {store}"]
@@ -156,7 +156,7 @@ def costs(rows: Mapping[str, Mapping[str, Any]], store: str = "victoria-metrics"
 
 
 def design(size: Size, cost: Costs) -> Design:
-    """Give the least that keeps up."""
+    """Return the smallest design that keeps up."""
     rate, stored = size.rate, size.meters / size.stored_s
     brokers = _brokers(size, cost)
     has_kafka = rate > most(cost.broker_s)
@@ -165,7 +165,7 @@ def design(size: Size, cost: Costs) -> Design:
         stages.append(_at_least(_stage(BRIDGES, rate, cost.bridge_s), ceil(rate / cost.bridge_rate / BUSY), PACE))
         stages.append(_at_least(_stage(KAFKA, rate, cost.kafka_s, NODE_CORES), LEAST_NODES, COPIES))
     plugins = _stage(PLUGINS, rate, cost.kafka_plugin_s if has_kafka else cost.mqtt_plugin_s)
-    # What is not stored is let go by the plugin: it never comes to these.
+    # The plugin drops what is not stored, so it never comes to these.
     telegrafs, databases = _stage(TELEGRAFS, stored, cost.telegraf_s), _databases(size, cost)
     plugins = _at_least(plugins, telegrafs.servers, OF_TELEGRAF)
     plugins = _at_least(plugins, LEAST_MEMBERS, GROUP) if has_kafka else _at_least(plugins, brokers.servers, OF_BROKER)
@@ -184,12 +184,12 @@ def design(size: Size, cost: Costs) -> Design:
 
 
 def most(stage_s: float, cores: int = 1) -> float:
-    """Give the telegrams a second at which one server is as busy as it may be."""
+    """Return the telegrams per second at which one server is as busy as it may be."""
     return BUSY * cores / stage_s if stage_s else 0.0
 
 
 def flow(stage: Stage, size: Size) -> float:
-    """Give the telegrams a second that come to a stage."""
+    """Return the telegrams per second that come to a stage."""
     return size.meters / size.stored_s if stage.name in (TELEGRAFS, STORES) else size.rate
 
 
@@ -213,7 +213,7 @@ def _databases(size: Size, cost: Costs) -> Stage:
 
 
 def _partitions(plugins: int) -> int:
-    """Give some for each plugin, so that those of one that dies can be dealt evenly."""
+    """Return a number with several per plugin, so that those of a dead one can be divided evenly."""
     partitions = 12
     while partitions < 3 * plugins:
         partitions *= 2
@@ -233,13 +233,13 @@ def _memory(stage: Stage, size: Size, cost: Costs) -> float:
 
 
 def _disk(size: Size, cost: Costs) -> float:
-    """Give what a year keeps: telegrams of a month, and of all of it the thin history."""
+    """Return the disk space after a year: the telegrams of a month, and the history of the whole year."""
     each = cost.stored_seldom_bytes if size.stored_s >= HISTORY_S else cost.stored_bytes
     telegrams = size.meters / size.stored_s * DAYS * DAY_S * each
     return telegrams + size.meters * 365 * DAY_S / HISTORY_S * cost.history_bytes
 
 
 def measured(path: Path = RESULTS) -> dict[str, Any]:
-    """Give what the benchmark has found: `machine`, `when`, `is_short`, and `rows` by their names."""
+    """Return the results of the benchmark: `machine`, `when`, `is_short`, and `rows` by their names."""
     found: dict[str, Any] = json.loads(path.read_text())
     return found

@@ -1,4 +1,4 @@
-"""docs/scale.md: the template beside this file, with the tables and figures of what was measured and calculated."""
+"""Writes docs/scale.md: the template beside this file, filled with measured and calculated tables and figures."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ Cells = list[list[str]]
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """Write the page from what the benchmark has found."""
+    """Write the page from the results of the benchmark."""
     rows, when = found["rows"], f"Measured {found['when']}"
     cost = scale.costs(rows)
     designs = [scale.design(size, cost) for size in SIZES]
@@ -86,7 +86,7 @@ _SIMULATION: Final = (
 
 
 def live(rows: Rows) -> Cells:
-    """Give the rows of meters that speak."""
+    """Return the rows for live meters."""
     cells = []
     for name, row in _named(rows, "live"):
         _, transport, _, plugins = name.split()
@@ -103,7 +103,7 @@ def live(rows: Rows) -> Cells:
 
 
 def backlog(rows: Rows) -> Cells:
-    """Give the rows of telegrams that waited."""
+    """Return the rows for telegrams that waited."""
     return [
         [
             _WORDS[name.split()[1]] + ", three copies" * (name.split()[0] == "copies"),
@@ -118,7 +118,7 @@ def backlog(rows: Rows) -> Cells:
 
 
 def failures(rows: Rows) -> Cells:
-    """Give what was lost when something was killed."""
+    """Return what was lost when something was killed."""
     what = {
         "kills": "{broker}: one of {members} plugins killed {kills} times, restarted after {back_s} s",
         "away": "{broker}: one of {members} plugins killed, restarted after {back_s} s",
@@ -136,7 +136,7 @@ def failures(rows: Rows) -> Cells:
 
 
 def telegraf(rows: Rows) -> Cells:
-    """Give what Telegraf takes."""
+    """Return the cost of Telegraf."""
     cells = []
     for name, row in _named(rows, "telegraf"):
         _, output, *buffer = name.split()
@@ -148,7 +148,7 @@ def telegraf(rows: Rows) -> Cells:
 
 
 def stores(rows: Rows) -> Cells:
-    """Give what databases take and keep."""
+    """Return the cost of databases, and the space that they need."""
     return [
         [
             _WORDS_OF_STORES[name.split()[1]],
@@ -161,7 +161,7 @@ def stores(rows: Rows) -> Cells:
 
 
 def parts(design: Design) -> list[str]:
-    """Give the parts of a design, those that are not there as `-`."""
+    """Return the parts of a design; `-` for those that it does not have."""
     counts = [design.servers(name) for name in (BROKERS, BRIDGES, KAFKA, PLUGINS, TELEGRAFS, STORES)]
     cells = [f"{count:,}" if count else "-" for count in counts]
     cells.insert(3, f"{design.partitions:,}" if design.partitions else "-")
@@ -170,7 +170,7 @@ def parts(design: Design) -> list[str]:
 
 
 def money(design: Design) -> list[str]:
-    """Give what a design moves, keeps and costs."""
+    """Return the network traffic, the disk space and the price of a design."""
     euro = design.euro_a_month()
     edges = zip(scale.CORE_HOUR_RANGE, scale.GB_MONTH_RANGE, strict=True)
     low, high = (design.euro_a_month(*prices) for prices in edges)
@@ -180,7 +180,7 @@ def money(design: Design) -> list[str]:
 
 
 def limits(cost: Costs) -> Cells:
-    """Give where one of each part is as busy as it may be."""
+    """Return the limit of each part: the rate at which one is as busy as it may be."""
     services = {BROKERS: cost.broker_s, PLUGINS: cost.mqtt_plugin_s, TELEGRAFS: cost.telegraf_s}
     services |= {BRIDGES: cost.bridge_s} if cost.bridge_s else {}
     found = {_EACH[name]: scale.most(service) for name, service in services.items()}
@@ -195,19 +195,19 @@ def limits(cost: Costs) -> Cells:
 
 
 def bottleneck(design: Design) -> Stage | None:
-    """Give the stage that is busiest among those of which CPU time decides how many there are."""
+    """Return the busiest stage of those whose number of servers depends on CPU time."""
     busy = {stage: stage.busy(scale.flow(stage, design.size)) for stage in design.stages if stage.why == CPU}
     return max(busy, key=busy.__getitem__) if busy else None
 
 
 def with_one_fewer(design: Design, stage: Stage) -> Design:
-    """Give the same design with a server less."""
+    """Return the same design with one server fewer in a stage."""
     fewer = stage._replace(servers=stage.servers - 1)
     return design._replace(stages=tuple(fewer if one == stage else one for one in design.stages))
 
 
 def simulated(design: Design) -> list[str]:
-    """Give what the simulation says of a design."""
+    """Return the results of simulating a design."""
     outcome, stage = run(design), bottleneck(design)
     name = stage.name if stage else max(outcome.busy, key=outcome.busy.__getitem__)
     fewer = f"{run(with_one_fewer(design, stage)).busy[name] * 100:.1f} %" if stage else "-"
@@ -217,7 +217,7 @@ def simulated(design: Design) -> list[str]:
 
 
 def _figures(rows: Rows, cost: Costs) -> dict[str, str]:
-    """Give the figures that the text quotes."""
+    """Return the figures in the text."""
     lost = sum(int(row.get("lost", 0)) for row in rows.values())
     late = max(row["publisher_late_s"] for _, row in _named(rows, "live"))
     disk = rows["telegraf influxdb disk"]
@@ -260,7 +260,7 @@ def _table(head: Iterable[str], cells: Cells, when: str) -> str:
 
 
 def _named(rows: Rows, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Give the rows of a kind: mosquitto before Kafka, then by what was measured."""
+    """Return the rows of a kind: mosquitto before Kafka, then by rate."""
     found = [(name, row) for name, row in rows.items() if name.split()[0] == kind]
     return sorted(found, key=lambda one: ("kafka" in one[0], one[1].get("rate", 0), one[0]))
 
@@ -280,7 +280,7 @@ def _count(value: float) -> str:
 
 
 def _digits(value: float) -> str:
-    """Give three digits."""
+    """Format a number with about three digits."""
     if value >= 100:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2g}"

@@ -1,4 +1,4 @@
-"""Where the time of the fast way goes: µs of each step for a telegram of three forms.
+"""Where the fast way spends its time: µs of each step, for a telegram of each of three forms.
 
 python -m benchmarks.steps
 """
@@ -20,7 +20,7 @@ PASSES, ROUNDS = 5000, 5
 
 
 def microseconds(step: Callable[[], object]) -> float:
-    """Give the least CPU time of some rounds."""
+    """Return the least CPU time of some rounds."""
     return min(timeit.repeat(step, timer=time.process_time, number=PASSES, repeat=ROUNDS)) / PASSES * 1e6
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         telegram = parse(frame)
         shapes = Shapes(Zone(), "p1")
         learn(shapes, frame, telegram, decode(telegram, 0, Memory(Zone())))
-        (shape,) = shapes._shapes  # noqa: SLF001  its steps are what is measured
+        (shape,) = shapes._shapes  # noqa: SLF001  its steps are measured
         match = shape.pattern.match(frame)
         assert match
         _, _, _, *found = match.group(*shape.groups)

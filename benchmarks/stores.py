@@ -1,9 +1,9 @@
-"""What comes behind the plugin: CPU time of Telegraf for a record, of databases for a telegram; what these keep of it.
+"""What comes after the plugin: the CPU time of Telegraf and of databases per record, and the disk space of these.
 
-Databases get the plugin's lines as Telegraf sends them: a thousand in a request, packed with gzip. A *long* load is of
-few meters with many telegrams, 10 s apart; a *wide* one of many meters with few; *every* has a telegram in 15 minutes,
-and *history* what `--history 15m` writes of them. Each goes into a database of its own, and is measured when it has
-settled.
+Databases get the plugin's lines as Telegraf sends them: a thousand per request, compressed with gzip. A *long* load has
+few meters with many telegrams, 10 s apart; a *wide* one has many meters with few telegrams. *every* has a telegram
+every 15 minutes, and *history* what `--history 15m` writes for these. Each load goes into its own database, which is
+measured once it has settled.
 """
 
 import gzip
@@ -36,8 +36,8 @@ _BATCH: Final = 1000  # Telegraf's metric_batch_size
 _QUARTER_S: Final = 900
 _QUIET_S: Final = 5  # after which a database has settled
 _PATIENCE_S: Final = 180
-_IDLE: Final = 0.05  # of a core: nothing to do
-# What no longer grows is merged soon, as it is in a database that is older.
+_IDLE: Final = 0.05  # share of a core that counts as idle
+# Files that no longer grow are merged soon, as in an older database.
 _SOON: Final = {
     "INFLUXDB_DATA_COMPACT_FULL_WRITE_COLD_DURATION": "4s",
     "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "2s",
@@ -55,9 +55,9 @@ _CONFIG: Final = """\
   data_format = "influx"
 {output}
 """
-# What a bridge of one house does not need.
+# A change that a bridge for one house does not need.
 _MANY: Final = {"max_undelivered_messages = 1000": "max_undelivered_messages = 20000"}
-_STARTED_S: Final = 4  # after which Telegraf has subscribed
+_STARTED_S: Final = 4  # for Telegraf to subscribe
 _FEED: Final = """\
 while [ ! -e {folder}/go ]; do sleep 0.05; done
 cat {lines}
@@ -67,7 +67,7 @@ exec sleep 600
 
 
 class Points(NamedTuple):
-    """How much is loaded: meters, and telegrams of each."""
+    """How much is loaded: number of meters, and telegrams of each."""
 
     wide: tuple[int, int]
     long: tuple[int, int]
@@ -79,14 +79,14 @@ SHORT: Final = Points((2_000, 5), (20, 500), (20, 500))
 
 
 class Store(NamedTuple):
-    """A database that runs: where lines are posted, what it needs to hear, its process, what it keeps."""
+    """A running database: where lines are posted, with which headers, its process id, and the folder of its data."""
 
     url: str
     path: str
     headers: dict[str, str]
     process: int
     folder: Path
-    merge: str = ""  # a page that makes it merge all now
+    merge: str = ""  # a path that makes it merge everything now
 
 
 @contextmanager
@@ -137,7 +137,7 @@ _OUTPUTS: Final = {
 
 
 def rows(points: Points) -> dict[str, Callable[[], Figures]]:
-    """Give what is measured, by its name."""
+    """Return the measurements, by name."""
     found: dict[str, Callable[[], Figures]] = {
         f"telegraf {output} {buffer}": partial(through_telegraf, output, buffer, points)
         for output in _OUTPUTS
@@ -149,7 +149,7 @@ def rows(points: Points) -> dict[str, Callable[[], Figures]]:
 
 
 def through_telegraf(output: str, buffer: str, points: Points) -> Figures:
-    """Send lines through Telegraf, and see what it takes until it has nothing more to do."""
+    """Send lines through Telegraf, and measure what it uses until it is idle."""
     lines = _lines("long", points)
     text, store = _OUTPUTS[output]
     with ExitStack() as stack:
@@ -173,7 +173,7 @@ def through_telegraf(output: str, buffer: str, points: Points) -> Figures:
 
 
 def bridge(telegrams: int) -> Figures:
-    """Let Telegraf hand telegrams from mosquitto to Kafka, as docs/kafka.md says."""
+    """Let Telegraf pass telegrams from mosquitto to Kafka, with the configuration of docs/kafka.md."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_scratch())))
         (mqtt := folder / "mqtt").mkdir()
@@ -203,7 +203,7 @@ def bridge(telegrams: int) -> Figures:
 
 
 def load(name: str, points: Points) -> Figures:
-    """Load all that this module describes, each into a database of its own."""
+    """Measure all loads of this module, each in its own database."""
     figures: Figures = {}
     with _environment(_SOON):
         for what in ("long", "wide", "every", "history"):
@@ -237,13 +237,13 @@ def _loaded(name: str, what: str, points: Points) -> Figures:
 
 
 def _batches(lines: list[bytes]) -> Iterator[bytes]:
-    """Give them as Telegraf posts them."""
+    """Yield the lines in batches, as Telegraf posts them."""
     for at in range(0, len(lines), _BATCH):
         yield gzip.compress(b"".join(lines[at : at + _BATCH]), 6)
 
 
 def _settled(store: Store) -> int:
-    """Wait until what is on disk has not changed for a while; give its size."""
+    """Wait until the files have not changed for a while; return their size."""
     time.sleep(1)
     end, since, before = time.monotonic() + _PATIENCE_S, time.monotonic(), -1
     if store.merge:
@@ -256,7 +256,7 @@ def _settled(store: Store) -> int:
 
 
 def _idle_since(process: int) -> float:
-    """Wait until a process has nothing to do; give since when."""
+    """Wait until a process is idle; return since when."""
     while True:
         since, used = time.monotonic(), seconds_on_cpu(process)
         time.sleep(2)
@@ -265,7 +265,7 @@ def _idle_since(process: int) -> float:
 
 
 def _found(program: str, folder: Path) -> list[int]:
-    """Find a database among our processes, by what it was started with."""
+    """Find a database among our processes, by the folder on its command line."""
     found = []
     for process in children(os.getpid()):
         command = Path(f"/proc/{process}/cmdline").read_text()
@@ -277,7 +277,7 @@ def _found(program: str, folder: Path) -> list[int]:
 
 @contextmanager
 def _environment(more: dict[str, str]) -> Iterator[None]:
-    """Start programs with more in their environment."""
+    """Add variables to the environment of the programs that are started meanwhile."""
     before = dict(os.environ)
     os.environ.update(more)
     try:
@@ -293,7 +293,7 @@ def _scratch() -> Path:
 
 
 def _telegrams(what: str, points: Points) -> Iterator[bytes]:
-    """Make the telegrams of a load, in the order of time."""
+    """Make the telegrams of a load, in chronological order."""
     if what == "wide":
         meters, each = points.wide
         crowd = Crowd(meters, 10)
@@ -308,7 +308,7 @@ def _telegrams(what: str, points: Points) -> Iterator[bytes]:
 
 
 def _lines(what: str, points: Points) -> Path:
-    """Give a file with the lines of a load, which is made once."""
+    """Return a file with the lines of a load; it is made once."""
     meters, each = getattr(points, "every" if what == "history" else what)
     path = _scratch() / f"{what}-{meters}-{each}"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""The telegrams that all read, made once and kept in build/bench/telegrams."""
+"""The telegrams that all readers read, made once and kept in build/bench/telegrams."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from telegraf_p1.simulator.meter import Meter
 FORMS: Final = {"nl-4.2": "NL 4.2, one phase", "nl-5.0": "NL 5.0, three phases", "be": "Belgium"}
 _FIRST_S: Final = 1_700_000_000
 _SELDOM: Final = (b"0-0:17.0.0", b"1-0:31.4.0", b"0-0:98.1.0")  # limits, the history of monthly peaks
-# What stands in each telegram of a meter.
+# Lines that every telegram contains.
 _KEPT: Final = re.compile(rb"0-0:(1\.0\.0|96\.1\.[14])|1-3:0\.2\.8|0-[1-4]:|[/!]|\Z")
 _READING: Final = re.compile(rb"(?<=\()\d+(\.\d+)?(?=\*(kWh|kW|V|A|m3)\))")
 _IDENTIFIER: Final = re.compile(rb"(?<=:96\.1\.[01]\()[0-9A-F]+(?=\))")
@@ -23,7 +23,7 @@ _MBUS_TIME: Final = re.compile(rb"(?<=:24\.2\.[13]\()\d{12}[SW](?=\))")
 
 
 def usual(form: str) -> Iterator[bytes]:
-    """A telegram a second of one meter."""
+    """One meter's telegrams, one per second."""
     meter, now = Meter(form), _FIRST_S
     while True:
         yield meter.telegram(now)
@@ -31,9 +31,9 @@ def usual(form: str) -> Iterator[bytes]:
 
 
 def different(form: str) -> Iterator[bytes]:
-    """Telegrams of which each reading, each identifier and each time is another one than before.
+    """Telegrams in which every reading, identifier and time differs from those before.
 
-    But for what changes once a month at most: limits, and the history of monthly peaks.
+    Except for what changes once a month at most: limits, and the history of monthly peaks.
     """
     random = Random(form)  # noqa: S311
 
@@ -55,7 +55,7 @@ def different(form: str) -> Iterator[bytes]:
 
 
 def unseen(form: str) -> Iterator[bytes]:
-    """Telegrams of which no two have the same objects."""
+    """Telegrams of which no two have the same set of objects."""
     random, seen = Random(form), set()  # noqa: S311
     for telegram in usual(form):
         lines = telegram[:-6].split(b"\r\n")
@@ -71,8 +71,8 @@ def _with_crc(body: bytes) -> bytes:
 
 
 def file_of(make: Callable[[str], Iterator[bytes]], form: str, count: int) -> Path:
-    """Give a file with so many telegrams."""
-    first = checksum(next(make(form)))  # other telegrams are another file
+    """Return a file with so many telegrams."""
+    first = checksum(next(make(form)))  # if the telegrams change, so does the file's name
     path = BUILD / "telegrams" / f"{form}-{make.__name__}-{count}-{first:04X}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What carries telegrams from meters to plugins: mosquitto with a shared subscription, or Kafka. Both look the same."""
+"""Carries telegrams from meters to plugins: mosquitto with a shared subscription, or Kafka, with the same interface."""
 
 import time
 from contextlib import ExitStack
@@ -11,26 +11,26 @@ from tests.helpers import pages
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.programs import plugin
 
-_SUBSCRIBED_S: Final = 1.5  # after which a plugin has subscribed
+_SUBSCRIBED_S: Final = 1.5  # for a plugin to subscribe
 _PARTITIONS: Final = 12
-_JAVA: Final = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC")  # as Kafka's own scripts start it: that of the tests is small
+_JAVA: Final = ("-Xms1g", "-Xmx1g", "-XX:+UseG1GC")  # as Kafka's own scripts start it: the tests use less memory
 
 
 class Transport(Protocol):
     """A broker, or several."""
 
     nodes: list[Process]
-    data: list[Path]  # what it keeps on disk
+    data: list[Path]  # its files on disk
     target: str  # where publishers publish
 
     def source(self, member: int, members: int, /) -> str:
-        """Give the URL that a plugin reads."""
+        """Return the URL that a plugin reads."""
 
     def introduce(self, members: int, /) -> None:
-        """Let what comes from now on wait for so many plugins, which are not there."""
+        """Store what comes from now on for so many plugins, which do not run yet."""
 
     def settle(self) -> None:
-        """Let it write down what it holds."""
+        """Make it write its data to disk."""
 
 
 class MosquittoTransport:
@@ -44,12 +44,12 @@ class MosquittoTransport:
         self.target = self._broker.url("")
 
     def source(self, member: int, members: int) -> str:
-        """Give a member of the group its share; one alone needs no group."""
+        """Return the URL for a member of a group; a single plugin needs no group."""
         share = "share=readers&" if members > 1 else ""
         return self._broker.url(f"p1/+/raw?{share}client=reader-{member}")
 
     def introduce(self, members: int) -> None:
-        """Let each plugin subscribe once: the broker keeps for it what comes from then on."""
+        """Let each plugin subscribe once: the broker stores for it what comes from then on."""
         with ExitStack() as stack:
             for member in range(members):
                 log = self._folder / f"first-{member}"
@@ -57,12 +57,12 @@ class MosquittoTransport:
             time.sleep(_SUBSCRIBED_S)
 
     def settle(self) -> None:
-        """Let it save, as it does each `autosave_interval`."""
+        """Make it save now, as it does every `autosave_interval`."""
         self._broker.save()
 
 
 class KafkaTransport:
-    """Kafka with one node, or with three and a copy of each partition on each of them."""
+    """Kafka with one node, or with three and a copy of each partition on every node."""
 
     def __init__(self, stack: ExitStack, folder: Path, nodes: int = 1) -> None:
         from tests.helpers import kafka
@@ -77,17 +77,17 @@ class KafkaTransport:
         self.target = f"kafka://{self._kafka.brokers}/p1"
 
     def source(self, _member: int, _members: int) -> str:
-        """Give the same to all: Kafka deals the partitions."""
+        """Return the same URL for all members: Kafka assigns the partitions."""
         return self._kafka.url("p1")
 
     def introduce(self, _members: int) -> None:
-        """Do nothing: a group that nobody has been in reads from the beginning."""
+        """Do nothing: a new group reads from the beginning."""
 
     def settle(self) -> None:
         """Do nothing: it writes at once."""
 
     def count(self) -> int:
-        """Count the messages that it has."""
+        """Count its messages."""
         from confluent_kafka import Consumer, TopicPartition
 
         consumer = Consumer({"bootstrap.servers": self._kafka.brokers, "group.id": "counts"})

@@ -1,6 +1,6 @@
-"""A house's telegrams of many days, one a second, in an InfluxDB 1: what `benchmarks.dashboards` asks.
+"""The telegrams of a house for many days, one per second, in an InfluxDB 1, for `benchmarks.dashboards`.
 
-Phases are there for the last 35 days only, since no panel asks a year of them, and other fields cost no query anything.
+Phases are stored for the last 35 days only: no panel reads a year of them, and other fields do not slow down a query.
 """
 
 import os
@@ -36,10 +36,10 @@ _OF_PHASES: Final = "".join(
 
 @contextmanager
 def loaded(days: int) -> Iterator[Influx]:
-    """Run an influxd that holds so many days up to NOW; what was loaded once is kept in build/bench-dashboards."""
+    """Run an influxd with so many days until NOW; the data are loaded once and kept in build/bench-dashboards."""
     folder = ROOT / "build" / "bench-dashboards" / f"{days}-days"
     folder.mkdir(parents=True, exist_ok=True)
-    # Old shards are compacted soon, as they are in a database that grew in a year.
+    # Old shards are compacted soon, as in a database that has grown for a year.
     os.environ["INFLUXDB_DATA_COMPACT_FULL_WRITE_COLD_DURATION"] = "20s"
     os.environ["INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION"] = "10s"
     influx = Influx(folder)
@@ -74,7 +74,7 @@ def _load(influx: Influx, days: int) -> None:
 
 
 def _send(influx: Influx, batches: "Queue[bytes]") -> None:
-    """Write batches until an empty one; what the cache has no room for is tried again."""
+    """Write batches until an empty one comes; retry while the cache has no room."""
     while batch := batches.get():
         for _ in range(300):
             try:
@@ -108,7 +108,7 @@ def _lines(begin: int) -> Iterator[str]:
 
 
 def _wait_for_compaction(folder: Path) -> None:
-    """Wait until nothing is compacted for a minute, or ten minutes are over."""
+    """Wait until nothing was compacted for a minute, or ten minutes are over."""
     end, quiet_since, before = time.monotonic() + 600, time.monotonic(), None
     while time.monotonic() < min(end, quiet_since + 60):
         files = sorted((path.name, path.stat().st_size) for path in folder.glob("data/p1/*/*/*.tsm*") if path.exists())

@@ -1,6 +1,6 @@
-"""PyPI's dsmr-parser: CRC, a Telegram of text, and a line of that.
+"""PyPI's dsmr-parser: checks the CRC, parses text into a Telegram, and writes it as a line.
 
-With `file FILE` the lines of all telegrams that its FileReader finds in a file, on stdout.
+With `file FILE`, prints the lines of all telegrams that its FileReader finds in a file.
 """
 
 import re
@@ -25,11 +25,11 @@ NAMES = {
     "power_import_kw": "current_electricity_usage",
     "power_export_kw": "current_electricity_delivery",
 }
-GAS = ("1_hourly_gas_meter_reading", "1_mbus_meter_reading")  # in the telegrams of this benchmark
+GAS = ("1_hourly_gas_meter_reading", "1_mbus_meter_reading")  # its names in the telegrams of this benchmark
 
 
 def specification() -> Any:
-    """Give the one for the telegrams of the file, which the user of dsmr-parser has to choose."""
+    """Return the specification for the telegrams of the file; users of dsmr-parser have to choose it."""
     with Path(sys.argv[2]).open("rb") as file:
         begin = file.read(100)
     if begin.startswith(b"/FLU"):
@@ -38,7 +38,7 @@ def specification() -> Any:
 
 
 def objects(telegram: Any) -> Iterator[tuple[str, Any]]:
-    """Give each value with its name, those of M-Bus meters with their channel before it."""
+    """Yield each value with its name; names of M-Bus meters begin with the channel."""
     for name, value in telegram:
         if name != "MBUS_DEVICES":
             yield name.lower(), value
@@ -48,7 +48,7 @@ def objects(telegram: Any) -> Iterator[tuple[str, Any]]:
 
 
 def line(telegram: Any) -> str:
-    """Give a line of what are numbers and texts."""
+    """Return a line with all numbers and texts."""
     fields = []
     for name, one in objects(telegram):
         value = getattr(one, "value", None)
@@ -64,7 +64,7 @@ def line(telegram: Any) -> str:
 
 
 def readings(line: str) -> dict[str, float]:
-    """Take those that are compared from a line."""
+    """Return the readings in a line that are compared."""
     found = dict(re.findall(r"(\w+)=([0-9.]+)(?=[, ])", line))
     gas = next(found[name] for name in GAS if name in found)
     return {name: float(found[theirs]) for name, theirs in NAMES.items()} | {"gas_m3": float(gas)}

@@ -1,6 +1,6 @@
-/* The least that can be done, by hand: CRC, parse, line, for the forms of this benchmark and no others.
+/* The minimum of work, written by hand: CRC, parse, line, only for the forms of this benchmark.
  *
- * loop read FILE         the lines, those that telegraf_p1 writes
+ * loop read FILE         the same lines as telegraf_p1 writes
  * loop time FILE PASSES  CPU time per telegram in µs */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 typedef struct { const char *at; int length; } Text;
 enum { NUMBER, INTEGER, PLAIN, HEX, METER, TIME, LOG, PEAK, HISTORY, LIMIT };
-static const struct { const char *reference; int kind; const char *name; } ROWS[] = {  /* as they stand in a line */
+static const struct { const char *reference; int kind; const char *name; } ROWS[] = {  /* in a line's order */
   {"1-3:0.2.8", PLAIN, "p1_version"}, {"0-0:96.1.4", PLAIN, "p1_version"}, {"0-0:96.1.1", METER, ""}, {"0-0:1.0.0", TIME, ""},
   {"0-0:96.14.0", INTEGER, "tariff"}, {"0-0:96.3.10", INTEGER, "breaker_state"}, {"0-0:17.0.0", LIMIT, "limiter_threshold_kw"},
   {"1-0:31.4.0", LIMIT, "fuse_threshold_l1_a"}, {"0-0:96.13.0", HEX, "message"}, {"0-0:96.7.21", INTEGER, "power_failures"},
@@ -46,7 +46,7 @@ static void prepare(void) {
   memset(rows, -1, sizeof rows);
   for (int n = 0; n < COUNT; n++) {
     signed char *row = &rows[hash(ROWS[n].reference, strlen(ROWS[n].reference))];
-    if (*row != -1) exit(3);  /* two in one slot: choose another hash */
+    if (*row != -1) exit(3);  /* a collision: choose another hash */
     *row = n;
   }
 }
@@ -56,7 +56,7 @@ static char *put(char *to, Text from) { memcpy(to, from.at, from.length); return
 static char *whole(char *to, int64_t value) { return to + sprintf(to, "%lld", (long long)value); }
 static int two(const char *at) { return (at[0] - '0') * 10 + at[1] - '0'; }
 
-static int64_t epoch(const char *at) {  /* YYMMDDhhmmssX of Amsterdam → UTC in s since 1970, for this century */
+static int64_t epoch(const char *at) {  /* YYMMDDhhmmssX in Amsterdam → UTC in s since 1970, for this century */
   static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
   int year = two(at), month = two(at + 2);
   int64_t day = 10957 + year * 365 + (year + 3) / 4 + before[month - 1] + (year % 4 == 0 && month > 2) + two(at + 4) - 1;
@@ -125,7 +125,7 @@ static char *field(char *to, int kind, const char *name, Text value) {
   return to;
 }
 
-/* A telegram from its `/` to its `!` → its line; gives the end of the line. */
+/* A telegram from its `/` to its `!` → its line; returns the end of the line. */
 static char *line(const char *at, const char *end, char *to) {
   Text values[COUNT] = {0}, ids[CHANNELS] = {0}, readings[CHANNELS] = {0}, meter = {0};
   int types[CHANNELS] = {0};

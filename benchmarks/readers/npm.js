@@ -1,4 +1,4 @@
-// npm's dsmr-parser: CRC and all that it knows, of a string.
+// npm's dsmr-parser: checks the CRC and parses all that it supports, from a string.
 //
 // node npm.js read FILE         the readings of each telegram
 // node npm.js time FILE PASSES  CPU time per telegram in µs
@@ -27,7 +27,7 @@ if (what === 'read') {
     console.log(JSON.stringify(Object.fromEntries(readings)));
   }
 } else {
-  telegrams.forEach(read); // warms up
+  telegrams.forEach(read); // warm-up
   const begun = process.cpuUsage();
   for (let pass = 0; pass < Number(passes); pass++) telegrams.forEach(read);
   const {user, system} = process.cpuUsage(begun);

@@ -1,10 +1,10 @@
-"""The loop of `run` without its I/O: bytes to lines.
+"""The loop of `run` without its I/O: from bytes to lines.
 
     ours.py read FILE               the readings of each telegram
     ours.py time FILE PASSES [HOW]  CPU time per telegram in µs
 
 HOW: `messages` (a telegram at a time, the default), `chunks` (64 KiB at a time), `plain` (messages, without the fast
-way). Each pass is a program that has just begun and has heard a few telegrams.
+way). Each pass is like a program that has just started and has read a few telegrams.
 """
 
 import json
@@ -22,24 +22,24 @@ from telegraf_p1.outputs.stdout import lines
 from telegraf_p1.sources.connection import Connection
 from telegraf_p1.sources.events import Data, Event
 
-HEARD = 40  # telegrams before the time is taken
+HEARD = 40  # telegrams before the measurement
 CHUNK = 65_536
 READING = re.compile(rb"(energy_(?:im|ex)port_t[12]_kwh|power_(?:im|ex)port_kw|gas_m3)=([0-9.]+)")
 
 
 class Source(Connection):
-    """Gives pieces, one after the other."""
+    """Returns pieces, one after the other."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = iter(pieces)
 
     def read(self) -> list[Event]:
-        """Give the next one."""
+        """Return the next piece."""
         return [Data(piece) for piece in [next(self._pieces, b"")] if piece]
 
 
 def program(how: str, sink: Callable[[list[bytes]], object]) -> Callable[[list[bytes]], None]:
-    """Give what hears pieces and writes their lines to the sink."""
+    """Return a function that reads pieces and writes their lines to the sink."""
     understood = Understood(parser().parse_args(["decode"]))
     settings, mapping = understood.settings(is_fast=how != "plain"), understood.mapping
     interpreter, output = Interpreter(settings, Log(), "benchmark"), lines(sink, mapping)
@@ -47,7 +47,7 @@ def program(how: str, sink: Callable[[list[bytes]], object]) -> Callable[[list[b
 
 
 def passes(count: int, how: str) -> Iterator[Callable[[], object]]:
-    """Give the passes, each of which must have made all lines."""
+    """Yield the passes, and check that each has made all lines."""
     found = telegrams()
     before, pieces = found[:HEARD], found[HEARD:]
     if how == "chunks":

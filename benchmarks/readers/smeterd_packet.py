@@ -1,4 +1,4 @@
-"""smeterd: CRC and a P1Packet of bytes."""
+"""PyPI's smeterd: checks the CRC, and parses bytes into a P1Packet."""
 
 from smeterd.meter import P1Packet
 
@@ -6,7 +6,7 @@ from benchmarks.readers.timed import run
 
 
 def readings(packet: P1Packet) -> dict[str, float]:
-    """Give those that are compared; without a gas meter smeterd gives 0."""
+    """Return the readings that are compared; without a gas meter, smeterd returns 0."""
     kwh, gas = packet["kwh"], packet["gas"]
     found = {
         "energy_import_t1_kwh": kwh["low"]["consumed"],

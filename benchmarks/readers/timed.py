@@ -1,4 +1,4 @@
-"""What the readers in Python share: `READER read FILE` and `READER time FILE PASSES`."""
+"""What the Python readers share: `READER read FILE` and `READER time FILE PASSES`."""
 
 import json
 import re
@@ -14,12 +14,12 @@ _TELEGRAM = re.compile(rb"/[^!]*![0-9A-F]{4}\r\n")
 
 
 def telegrams() -> list[bytes]:
-    """Give those of the file that the command line names."""
+    """Return the telegrams in the file that the command line names."""
     return _TELEGRAM.findall(Path(sys.argv[2]).read_bytes())
 
 
 def run(read: Callable[[bytes], T], readings: Callable[[T], Mapping[str, float]]) -> None:
-    """Do what the command line says with what reads one telegram, and what takes the readings from what that gives."""
+    """Run the command line; `read` reads one telegram, and `readings` takes the readings from its result."""
     found = telegrams()
     if sys.argv[1] == "read":
         for telegram in found:
@@ -35,7 +35,7 @@ def run(read: Callable[[bytes], T], readings: Callable[[T], Mapping[str, float]]
 
 
 def print_time(passes: Iterable[Callable[[], object]], telegrams_each: int) -> None:
-    """Print the CPU time per telegram in µs; what an iterable does between two passes does not count."""
+    """Print the CPU time per telegram in µs; what the iterable does between two passes does not count."""
     used, count = 0.0, 0
     for one in passes:
         begun = time.process_time()

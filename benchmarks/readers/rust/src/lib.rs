@@ -1,7 +1,7 @@
 //! What both readers share: `READER read FILE` prints the readings of each telegram, `READER time FILE PASSES` the CPU
 //! time per telegram in µs.
 
-/// The readings that are compared, as far as the crate gives them.
+/// The readings that are compared, if the crate returns them.
 #[derive(Default)]
 pub struct Readings {
     pub energy: [[Option<f64>; 2]; 2], // import and export, of two tariffs
@@ -32,14 +32,14 @@ fn cpu_us() -> f64 {
     now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3
 }
 
-/// The telegrams, each with the line end behind its CRC.
+/// The telegrams, each with the line end after its CRC.
 fn cut(data: &[u8]) -> Vec<&[u8]> {
     let mut begin = 0;
     let ends = data.iter().enumerate().filter(|(_, byte)| **byte == b'!').map(|(mark, _)| mark + "!ABCD\r\n".len());
     ends.map(|end| &data[std::mem::replace(&mut begin, end)..end]).collect()
 }
 
-/// Do what the command line says with what reads one telegram, and what takes the readings from what that gives.
+/// Run the command line; `read` reads one telegram, and `readings` takes the readings from its result.
 pub fn run<T>(read: impl Fn(&[u8]) -> T, readings: impl Fn(T) -> Readings) {
     let arguments: Vec<String> = std::env::args().collect();
     let data = std::fs::read(&arguments[2]).expect("no such file");
@@ -52,7 +52,7 @@ pub fn run<T>(read: impl Fn(&[u8]) -> T, readings: impl Fn(T) -> Readings) {
     let mut begun = 0.0;
     for pass in 0..=passes {
         if pass == 1 {
-            begun = cpu_us(); // what came before warmed up
+            begun = cpu_us(); // the pass before was the warm-up
         }
         for telegram in &telegrams {
             std::hint::black_box(read(std::hint::black_box(telegram)));

@@ -1,4 +1,4 @@
-//! The crate dsmr-parse: CRC and all that a telegram of DSMR 5 holds.
+//! The crate dsmr-parse: checks the CRC, and parses all that a DSMR 5 telegram contains.
 
 use dsmr_parse::{Telegram, UnitValue};
 use readers::Readings;

@@ -1,5 +1,5 @@
-//! The crate dsmr5: CRC and objects. Its `State` gives up at the first reference that it does not know, so the objects
-//! are taken one by one, and those that it does not know left out.
+//! The crate dsmr5: checks the CRC, and parses the objects. Its `State` fails at the first reference that it does not
+//! know, so the objects are read one by one, and unknown ones are skipped.
 
 use dsmr5::{Readout, Tariff, OBIS};
 use readers::Readings;
