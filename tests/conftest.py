@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The machine may have other things to do: no test asserts a time.
+# The machine may be busy, so examples have no deadline.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
 
-# Whose assertions show their values, as those of the tests do.
+# Assertions in these packages show their values, like those in tests.
 pytest.register_assert_rewrite("tests.helpers", "tests.dashboards", "tests.faults")
 pytest_plugins = ("tests.helpers.fixtures",)
 
-# A shell that starts the tests in the background makes them, and all that they start, ignore Ctrl-C.
+# If a shell starts the tests in the background, they and all programs that they start would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
-# With these a file is an integration test: real programs at work, the plugin as a process, or years of a house.
+# Tests in these files are integration tests: with real programs, the plugin as a process, or years of a house.
 DASHBOARDS = ("test_dashboards.py", "test_alerts.py", "test_small_databases.py", "test_living.py")
 REAL_PARTS = (HERE / "integration", HERE / "faults", *(HERE / "dashboards" / name for name in DASHBOARDS))
 
-# Of those, what waits more than it works and measures no time: two files of them share the machine.
+# Of those, tests that mostly wait, and measure no time: two of these files may run at the same time.
 WAITING = (
     *("test_cloud.py", "test_coming_from.py", "test_command_line.py", "test_connect_pages.py", "test_deb.py"),
     *("test_demo.py", "test_devices.py", "test_forward_kafka.py", "test_install.py", "test_kafka_bridge.py"),
@@ -34,7 +34,7 @@ SHARING = (HERE / "dashboards", HERE / "pictures", *(HERE / "integration" / name
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Let `-n auto` be two for each core, where these are few: half of what they do is wait, for deadlines mostly."""
+    """Let `-n auto` be two workers per core if there are few: half of the time they wait, mostly for deadlines."""
     cores = yield
     return cores if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else max(cores, min(2 * cores, 8))
 

@@ -1,4 +1,4 @@
-"""What devices in the house announce, on this computer's own network: 127.0.0.1."""
+"""Announces devices by mDNS, on this computer only: 127.0.0.1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ LOOPBACK = ["127.0.0.1"]
 
 @contextmanager
 def announced(*infos: ServiceInfo) -> Iterator[None]:
-    """Be a house in which these are, until the end."""
+    """Announce these services until the end of the context."""
     house = Zeroconf(interfaces=LOOPBACK)
     try:
         for info in infos:
-            house.registry.async_add(info)  # answers who asks, at once
+            house.registry.async_add(info)  # answers queries at once
         yield
     finally:
         house.close()

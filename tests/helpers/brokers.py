@@ -1,4 +1,4 @@
-"""Real brokers that Telegraf's own inputs read, and somebody who publishes there."""
+"""Real brokers that Telegraf's own inputs read, and clients that publish there."""
 
 import os
 import socket
@@ -11,11 +11,11 @@ import pika
 
 from tests.helpers.programs import answers, component, free_port, program, wait_until
 
-RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one on the path changes the user, and asks for root
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one on the PATH changes the user, and needs root
 
 
 class Nats:
-    """A nats-server of the test's own; its protocol is lines of text."""
+    """A connection to the test's own nats-server; its protocol is lines of text."""
 
     def __init__(self, port: int, log: Path) -> None:
         self.port = port
@@ -55,7 +55,7 @@ def nats(folder: Path) -> Iterator[Nats]:
 
 
 class Rabbit:
-    """A RabbitMQ of the test's own, and a connection to it."""
+    """A connection to the test's own RabbitMQ."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -66,11 +66,11 @@ class Rabbit:
         self._channel.basic_publish(exchange, key, payload, pika.BasicProperties(delivery_mode=2))
 
     def waiting(self, queue: str) -> int:
-        """Count the messages of a queue that nobody has taken."""
+        """Count the messages in a queue that no client has taken."""
         return int(self._channel.queue_declare(queue, passive=True).method.message_count)
 
     def is_read(self, queue: str) -> bool:
-        """Whether somebody reads a queue, which need not be there yet."""
+        """Whether a client reads a queue, which need not exist yet."""
         channel = self._connection.channel()
         try:
             return int(channel.queue_declare(queue, passive=True).method.consumer_count) > 0
@@ -83,7 +83,7 @@ class Rabbit:
 
 @contextmanager
 def rabbit(folder: Path) -> Iterator[Rabbit]:
-    """Run one with a name server and files of its own: on the same computer there may be another."""
+    """Run one with its own name server and files, since there may be another one on this computer."""
     component("rabbitmq-server")
     names, port = free_port(), free_port()
     (folder / "plugins").write_text("[].")
@@ -105,7 +105,7 @@ def rabbit(folder: Path) -> Iterator[Rabbit]:
     }
     with (folder / "rabbitmq.log").open("wb") as log:
         options: dict[str, Any] = {"stdout": log, "stderr": log}
-        # Started here it ends with the test; RabbitMQ would leave one behind.
+        # Started here, it ends with the test; RabbitMQ would leave one running.
         with program(["epmd", "-port", str(names), "-address", "127.0.0.1"], **options):
             wait_until(lambda: answers(names), "epmd")
             settings = os.environ | {name: str(value) for name, value in environment.items()}

@@ -1,4 +1,4 @@
-"""A cable, and what a process does with it."""
+"""A cable, and what a process has open."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from tests.helpers.telegrams import START, records
 
 
 class Cable:
-    """A pty in place of a USB cable: its link stands where /dev/ttyUSB0 would."""
+    """A pty in place of a USB cable; the link to it takes the place of /dev/ttyUSB0."""
 
     def __init__(self, link: Path) -> None:
         self.link = link
@@ -38,7 +38,7 @@ class Cable:
         os.close(self.end)
 
     def write(self, data: bytes, seconds: float = 20) -> None:
-        """Write what the other side takes within this time; a UART drops the rest."""
+        """Write what the other side accepts within this time; a UART drops the rest."""
         end = time.monotonic() + seconds
         os.set_blocking(self.end, False)
         while data and select.select([], [self.end], [], max(0.0, end - time.monotonic()))[1]:
@@ -48,21 +48,21 @@ class Cable:
                 return
 
     def write_at_once(self, data: bytes) -> None:
-        """Write as a meter does, which waits for nobody."""
+        """Write without waiting, as a meter does."""
         self.write(data, 0)
 
     def speed(self) -> int:
-        """Give the speed that the other side has set."""
+        """Return the speed that the other side has set."""
         return {termios.B9600: 9600, termios.B115200: 115200}.get(termios.tcgetattr(self.end)[4], 0)
 
     def speak(self, data: bytes, speed: int, line_format: str, *, inverted: bool = False) -> None:
-        """Write what a port with the speed of the other side hears of a meter with this one."""
+        """Write what the other side receives, at its own speed, when a meter sends data at `speed`."""
         bit_times = speed / self.speed()
         levels = uart.line(data, line_format, inverted=inverted)
         self.write(bytes(byte for byte, _ in uart.read(levels, "8N1", bit_times)))
 
     def send(self) -> str:
-        """Send a telegram; give the line it has to become."""
+        """Send a telegram; return the line that it has to become."""
         self.now += 1
         telegram = self.meter.telegram(self.now)
         self.write(telegram)

@@ -1,4 +1,4 @@
-"""The cloud service with its real programs, without containers: deploy/cloud's own files, with other places in them."""
+"""The cloud service with its real programs, without containers: deploy/cloud's files, with other paths and ports."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ENROL = [sys.executable, str(CLOUD / "enrol")]
 
 
 class Household(NamedTuple):
-    """What its device and its Grafana were told."""
+    """The secrets of a household, for its device and its Grafana."""
 
     name: str
     password: str
@@ -32,7 +32,7 @@ class Household(NamedTuple):
 
 
 def replaced(name: str, replacements: dict[str, str]) -> str:
-    """Give a file of deploy/cloud with other places in it."""
+    """Return a file of deploy/cloud with replacements; each of them has to match."""
     text = (CLOUD / name).read_text()
     for old, new in replacements.items():
         assert old in text, (name, old)
@@ -45,7 +45,7 @@ def _words(path: Path) -> dict[str, str]:
 
 
 class Cloud:
-    """Broker, database and Telegraf in a folder, started and stopped at will, and the households that are enrolled."""
+    """Broker, database and Telegraf in a folder, which can be started and stopped, and the enrolled households."""
 
     def __init__(self, folder: Path, mqtt: int = 0, influxdb: int = 0) -> None:
         self.folder, self.state = folder, folder / "state"
@@ -76,7 +76,7 @@ class Cloud:
                     '"/opt/telegraf_p1/bin/telegraf-p1"': ", ".join(map(json.dumps, PLUGIN)),
                     "http://influxdb:8086": self.url,
                     "/var/lib/telegraf": str(folder),
-                    'interval = "10s"': 'interval = "1s"',  # flush_interval, too
+                    'interval = "10s"': 'interval = "1s"',  # and flush_interval
                     '"60s"': '"5s"',
                     'restart_delay = "10s"': 'restart_delay = "1s"',
                 },
@@ -84,12 +84,12 @@ class Cloud:
         )
 
     def start(self) -> None:
-        """Bring all up, in the order of docs/cloud.md."""
+        """Start everything, in the order of docs/cloud.md."""
         self.start_influxdb()
         self.enrol("setup", f"127.0.0.1:{self.mqtt}", "--with", "systemd")
         self.start_broker()
         self.start_telegraf()
-        # What comes before the plugin has been there once, the broker keeps for nobody.
+        # The broker stores nothing for the plugin before its first connection.
         wait_until(lambda: "as p1_reader" in self.log("mosquitto"), "the plugin's connection")
 
     def stop(self) -> None:
@@ -117,11 +117,11 @@ class Cloud:
         self._running["telegraf"].close()
 
     def ended(self) -> str:
-        """Give the name of a part that has ended by itself, empty when all are at work."""
+        """Return the name of a part that has ended by itself; empty if all run."""
         return next((name for name, process in self._processes.items() if process.poll() is not None), "")
 
     def environment(self) -> dict[str, str]:
-        """Give what Telegraf gets to know."""
+        """Return the variables in Telegraf's environment."""
         return _words(self.state / "telegraf.env")
 
     def settings(self) -> dict[str, str]:
@@ -147,22 +147,22 @@ class Cloud:
         )
 
     def enrol(self, *arguments: str) -> str:
-        """Run `enrol`, which has to succeed; give what it says."""
+        """Run `enrol`, which has to succeed; return its output."""
         done = self.run(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout
 
     def household(self, name: str, *options: str) -> Household:
-        """Enrol a household; give what its device needs."""
+        """Enrol a household; return what its device needs."""
         said = self.enrol(*options, name).splitlines()
         (password,) = (line.partition("=")[2] for line in said if line.startswith("P1_MQTT_PASSWORD="))
         (command,) = (line for line in said if line.startswith("telegraf-p1 forward "))
         return Household(name, password, command.split(), [line for line in said if line][-1])
 
     def ask(self, token: str, path: str, body: bytes | None = None, **query: str) -> tuple[int, str]:
-        """Ask InfluxDB something with a token; give the status and the answer."""
+        """Send a request with a token to InfluxDB; return the status and the answer."""
         request = urllib.request.Request(f"{self.url}{path}?{urllib.parse.urlencode(query)}", body)  # noqa: S310
-        request.add_header("Content-Type", "application/vnd.flux")  # what is written has any
+        request.add_header("Content-Type", "application/vnd.flux")  # for queries; writes accept any type
         request.add_header("Authorization", f"Token {token}")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -171,7 +171,7 @@ class Cloud:
             return error.code, error.read().decode()
 
     def rows(self, token: str, name: str, statement: str = "SELECT * FROM p1") -> list[dict[str, Any]]:
-        """Give the rows of an InfluxQL query, as Grafana asks; none where nothing is, or may be seen."""
+        """Return the rows of an InfluxQL query, sent as Grafana does; none if there are none, or access is denied."""
         status, answer = self.ask(token, "/query", db=name, epoch="ns", q=statement)
         if status != 200:
             return []

@@ -1,4 +1,4 @@
-"""The real databases behind Telegraf: InfluxDB 1 and 2, VictoriaMetrics, Prometheus."""
+"""Real databases for Telegraf: InfluxDB 1 and 2, VictoriaMetrics, Prometheus."""
 
 import json
 import urllib.error
@@ -13,7 +13,7 @@ from tests.helpers.programs import answers, component, free_port, program, wait_
 
 
 class Influx:
-    """An influxd of the test's own: its folder, its port, stopped and started at will."""
+    """The test's own influxd, with its own folder and port; it can be started and stopped."""
 
     def __init__(self, folder: Path) -> None:
         self.port, rpc = free_port(), free_port()
@@ -37,7 +37,7 @@ class Influx:
         self._running.close()
 
     def query(self, statement: str, database: str = "p1") -> list[dict[str, Any]]:
-        """Give the rows of an InfluxQL query; none while the database is away or empty."""
+        """Return the rows of an InfluxQL query; none while the database is unavailable or empty."""
         parameters = urllib.parse.urlencode({"db": database, "epoch": "ns", "q": statement})
         try:
             with urllib.request.urlopen(f"{self.url}/query?{parameters}", timeout=10) as answer:  # noqa: S310
@@ -57,7 +57,7 @@ class Influx:
 
 @contextmanager
 def influxdb2(folder: Path, *buckets: str) -> Iterator[tuple[str, str]]:
-    """Run an InfluxDB 2 with buckets; give its URL and a token."""
+    """Run an InfluxDB 2 with buckets; yield its URL and a token."""
     port = free_port()
     url, token = f"http://127.0.0.1:{port}", "the-token-of-this-test"
     command = [component("influxdb2"), "--http-bind-address", f"127.0.0.1:{port}", "--reporting-disabled"]
@@ -73,7 +73,7 @@ def influxdb2(folder: Path, *buckets: str) -> Iterator[tuple[str, str]]:
 
 
 def send(url: str, body: bytes, token: str = "") -> None:
-    """Post bytes as they are; a refusal is an error."""
+    """Post bytes unchanged; a refusal is an error."""
     headers = {"Authorization": f"Token {token}"} if token else {}
     urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=30).close()  # noqa: S310
 
@@ -88,7 +88,7 @@ def post(url: str, body: dict[str, Any], token: str = "") -> Any:
 
 @contextmanager
 def victoria_metrics(folder: Path, *options: str) -> Iterator[str]:
-    """Run a VictoriaMetrics; give its URL."""
+    """Run a VictoriaMetrics; yield its URL."""
     port = free_port()
     command = [component("victoria-metrics"), f"-storageDataPath={folder}/data", f"-httpListenAddr=127.0.0.1:{port}"]
     command += ["-search.latencyOffset=0s", *options]
@@ -99,7 +99,7 @@ def victoria_metrics(folder: Path, *options: str) -> Iterator[str]:
 
 @contextmanager
 def prometheus(folder: Path) -> Iterator[str]:
-    """Run a Prometheus that may be written to; give its URL."""
+    """Run a Prometheus that accepts writes; yield its URL."""
     port = free_port()
     (folder / "prometheus.yml").write_text("")
     command = [component("prometheus"), f"--config.file={folder}/prometheus.yml", "--web.enable-remote-write-receiver"]
@@ -110,7 +110,7 @@ def prometheus(folder: Path) -> Iterator[str]:
 
 
 def get(url: str, token: str = "", **parameters: str) -> str:
-    """Ask for a page; a refusal is an error that shows what the server said."""
+    """Return a page; a refusal is an error with the server's answer."""
     request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(parameters)}")  # noqa: S310
     if token:
         request.add_header("Authorization", f"Token {token}")

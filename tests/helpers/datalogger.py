@@ -1,4 +1,4 @@
-"""Who posts telegrams, as DSMR-reader's remote datalogger does."""
+"""Posts telegrams, as DSMR-reader's remote datalogger does."""
 
 import http.client
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def send(
     method: str = "POST",
     seconds: float = 20,
 ) -> Answer:
-    """Send a request and wait so long for the answer."""
+    """Send a request and wait at most so long for the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, dict(headers or {}))

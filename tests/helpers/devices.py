@@ -23,9 +23,9 @@ from tests.helpers.websocket_device import WebSocketDevice, listening
 
 @dataclass
 class Stand:
-    """A source by its URL, and the other side of it.
+    """The URL of a source, and the device on its other side.
 
-    It can send a telegram, go away for good, or leave its reader, whom it expects to come again.
+    The device can send a telegram, go away for good, or disconnect its reader and wait until that reconnects.
     """
 
     url: str
@@ -52,7 +52,7 @@ def serial(_folder: Path) -> Iterator[Stand]:
 
 @contextmanager
 def auto(folder: Path) -> Iterator[Stand]:
-    """The only port there; its name is gone with the cable."""
+    """The only port in the folder; its name disappears with the cable."""
     link = folder / "ttyAuto"
     with serial(folder) as cable:
         link.symlink_to(cable.url)
@@ -91,7 +91,7 @@ def tcp(_folder: Path) -> Iterator[Stand]:
 
 @contextmanager
 def rfc2217(folder: Path) -> Iterator[Stand]:
-    """A ser2net in its telnet mode, with a pty as its port."""
+    """A ser2net in telnet mode, with a pty as its port."""
     port, settings = free_port(), folder / "ser2net.yaml"
     with serial(folder) as cable, ExitStack() as stack:
         settings.write_text(
@@ -106,7 +106,7 @@ def rfc2217(folder: Path) -> Iterator[Stand]:
 
 @contextmanager
 def mqtt(folder: Path) -> Iterator[Stand]:
-    """A mosquitto, and a device that publishes a telegram a message."""
+    """A mosquitto, and a device that publishes one telegram per message."""
     broker = Mosquitto(folder).start()
 
     def send(telegram: bytes) -> None:
@@ -129,12 +129,12 @@ def http(_folder: Path) -> Iterator[Stand]:
 
 @contextmanager
 def websocket(_folder: Path) -> Iterator[Stand]:
-    """A dongle that sends each telegram to who listens."""
+    """A dongle that sends each telegram to its client."""
     device = WebSocketDevice()
     with ExitStack() as stack:
         stack.enter_context(listening(device))
         with connect(device.url):
-            pass  # once it has served somebody, it has all the descriptors that it needs
+            pass  # after its first client, it has opened all descriptors that it needs
 
         def leave() -> None:
             wait_until(lambda: not device.clients, "the server to notice")
@@ -145,7 +145,7 @@ def websocket(_folder: Path) -> Iterator[Stand]:
 
 @contextmanager
 def http_listen(_folder: Path) -> Iterator[Stand]:
-    """A datalogger that posts its telegrams to us; what can go away is the place that we listen at."""
+    """A datalogger that posts its telegrams to us; what can go away is the port that we listen on."""
     port = free_port()
     with ExitStack() as stack:
 

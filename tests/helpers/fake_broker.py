@@ -1,4 +1,4 @@
-"""A broker that does what no good one does: it speaks MQTT 3.1.1 only, and sends what it is told to."""
+"""A broker that misbehaves: it supports only MQTT 3.1.1, and sends whatever it is told to."""
 
 import socket
 import threading
@@ -28,9 +28,9 @@ def publish(topic: bytes, payload: bytes, number: int, qos: int = 1) -> bytes:
 
 
 class Broker:
-    """Sends these packets to each subscriber, or before it has subscribed; remembers which are acknowledged.
+    """Sends these packets to each subscriber, if hasty before it has subscribed; remembers which are acknowledged.
 
-    A greeting in MQTT 5 gets `answer_to_5`, and the connection is closed.
+    A CONNECT of MQTT 5 gets `answer_to_5`, and the connection is closed.
     """
 
     def __init__(self, *packets: bytes, answer_to_5: bytes = b"", is_hasty: bool = False) -> None:
@@ -57,18 +57,18 @@ class Broker:
 
 @contextmanager
 def fake_broker(*packets: bytes, answer_to_5: bytes = b"", is_hasty: bool = False) -> Iterator[tuple[int, list[int]]]:
-    """Give the port of such a broker, and the numbers that are acknowledged."""
+    """Run such a broker; yield its port, and the numbers that are acknowledged."""
     broker = Broker(*packets, answer_to_5=answer_to_5, is_hasty=is_hasty)
     with serving(broker.serve) as port:
         yield port, broker.acknowledged
 
 
 class _InFrames:
-    """What is sent and received in a WebSocket, as a socket has it; what is sent is a message in frames of `size`."""
+    """A WebSocket with the methods of a socket; what is sent becomes a message in frames of `size`."""
 
     def __init__(self, client: ServerConnection, size: int | None) -> None:
         self._client, self._size = client, size
-        self._left = b""  # of a message: there may be several packets in it
+        self._left = b""  # the rest of a message, which may contain several packets
 
     def recv(self, count: int) -> bytes:
         try:
@@ -87,7 +87,7 @@ class _InFrames:
 
 @contextmanager
 def websocket_server(one: Callable[[ServerConnection], None]) -> Iterator[int]:
-    """Let `one` speak with each client over a WebSocket for MQTT; give the port."""
+    """Let `one` serve each client over a WebSocket for MQTT; yield the port."""
 
     def handle(client: ServerConnection) -> None:
         with suppress(ConnectionClosed, OSError):
@@ -103,7 +103,7 @@ def websocket_server(one: Callable[[ServerConnection], None]) -> Iterator[int]:
 
 @contextmanager
 def fake_websocket_broker(*packets: bytes, size: int | None = None) -> Iterator[tuple[int, list[int]]]:
-    """Do the same in a WebSocket, and ask behind each message whether somebody is there."""
+    """Do the same over WebSocket, with a ping after each message."""
     broker = Broker(*packets)
     with websocket_server(lambda client: broker.serve(cast("socket.socket", _InFrames(client, size)))) as port:
         yield port, broker.acknowledged

@@ -10,7 +10,7 @@ from tests.helpers.server import serving
 IAC, SE, SB, WILL, WONT, DO, DONT, COM_PORT = b"\xff", b"\xf0", b"\xfa", 251, 252, 253, 254, b"\x2c"
 _COMMAND = re.compile(rb"\xff(?:([\xfb-\xfe])(.)|\xfa\x2c(.)((?:[^\xff]|\xff\xff)*)\xff\xf0)", re.DOTALL)
 BAUDRATE, PARITY, CONTROL, PURGE = 1, 3, 5, 12
-# What it answers to a value that it is asked to set; others are given back as they came.
+# Its answers to values that it is asked to set; other values are returned unchanged.
 WRONG = {
     "another speed": {BAUDRATE: (9600).to_bytes(4, "big")},
     "another parity": {PARITY: b"\x03"},
@@ -26,7 +26,7 @@ MODES = ["right", "leaves", "refuses", "hangs up", "garbage", *WRONG]
 
 
 def _answers(received: bytes, mode: str, controls: list[int]) -> bytes:
-    """Answer to what pyserial asks (RFC 854, RFC 2217), and note which modem lines it sets."""
+    """Answer pyserial's requests (RFC 854, RFC 2217), and note which modem lines it sets."""
     found = b""
     for verb, option, command, value in _COMMAND.findall(received):
         if verb:
@@ -43,9 +43,9 @@ def _answers(received: bytes, mode: str, controls: list[int]) -> bytes:
 
 @contextmanager
 def far_port(mode: str, telegram: bytes, controls: list[int] | None = None) -> Iterator[int]:
-    """Answer in this mode, and send the telegram again and again, but for one that leaves then; give the port.
+    """Answer in this mode, and send the telegram repeatedly (with `leaves`, once); yield the port.
 
-    What is set of the modem lines is added to `controls`.
+    The values that are set for the modem lines are added to `controls`.
     """
     set_lines = [] if controls is None else controls
 

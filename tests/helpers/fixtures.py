@@ -1,4 +1,4 @@
-"""Real parts that many tests begin with."""
+"""Real parts that many tests need."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from tests.helpers.mosquitto import Mosquitto
 
 @pytest.fixture(autouse=True)
 def each_line_of_a_log_is_a_known_message(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hold of all tests that what they make the program say is among the messages that docs/troubleshooting.md has."""
+    """Check in all tests that everything that the program logs is a known message, as in docs/troubleshooting.md."""
     said: set[str] = set()
     put = Log._put  # noqa: SLF001
 
@@ -47,7 +47,7 @@ def cable(tmp_path: Path) -> Iterator[Cable]:
 
 @pytest.fixture
 def closed_queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close each queue on disk that a test makes: Python 3.13 and later warn of those that are open at the end."""
+    """Close each queue on disk that a test makes: Python 3.13 and later warn about those that are still open."""
     made: list[Spool] = []
     begin = Spool.__init__
 
@@ -80,7 +80,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One node for all tests, each with a topic of its own; who stops it starts it again."""
+    """One node for all tests, which use topics of their own; a test that stops it has to start it again."""
     kafka = Kafka(tmp_path_factory.mktemp("kafka"))
     try:
         yield kafka.start()

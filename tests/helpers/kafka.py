@@ -1,4 +1,4 @@
-"""A Kafka of a test's own, of one node or of three, and a device that writes there."""
+"""The test's own Kafka, with one or three nodes, and a device that writes there."""
 
 import base64
 import itertools
@@ -24,7 +24,7 @@ from tests.helpers.mosquitto import line
 from tests.helpers.programs import component, free_port, program, wait_until
 from tests.helpers.telegrams import START
 
-# Whose JVM is quick to start and small.
+# A JVM that starts quickly and is small.
 _JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 _LOG = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
 _SETTINGS = """\
@@ -45,17 +45,17 @@ def _java() -> list[str]:
     return [component("java"), *_JAVA, *_LOG, "-cp", component("kafka") + "/*"]
 
 
-_MISSED_SOON = ("broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500")  # as docs/kafka.md has it
+_MISSED_SOON = ("broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500")  # as in docs/kafka.md
 _numbers = itertools.count(1)
 
 
 class Node:
-    """One of a cluster: broker and controller."""
+    """A node of a cluster: broker and controller."""
 
     def __init__(self, number: int, folder: Path, controller: int) -> None:
         self.number, self.controller, self.port = number, controller, free_port()
         self.log, self.settings = folder / "log", folder / "server.properties"
-        self.extra_port = 0  # of a listener beside the plain one
+        self.extra_port = 0  # of a listener in addition to the plain one
         self._running = ExitStack()
 
     def start(self) -> None:
@@ -67,16 +67,16 @@ class Node:
         self._running.close()
 
     def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut does."""
         self.process.kill()
         self.stop()
 
 
 class Kafka:
-    """A cluster with a listener without TLS, and perhaps another one, `more`; lines of its file may be given.
+    """A cluster with a listener without TLS, and perhaps another one, `more`; `lines` are added to its configuration.
 
-    `more` is the name of a security protocol: `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`. `scram` are users, as
-    `kafka-storage format --add-scram` wants them.
+    `more` is the name of a security protocol: `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`. `scram` are users in the format of
+    `kafka-storage format --add-scram`.
     """
 
     def __init__(self, folder: Path, nodes: int = 1, *lines: str, more: str = "", scram: Sequence[str] = ()) -> None:
@@ -144,18 +144,18 @@ class Kafka:
         return self
 
     def wait(self) -> None:
-        """Wait until each node that runs is known to the others."""
+        """Wait until the nodes that run know each other."""
         running = sum(node.process.poll() is None for node in self.nodes)
         wait_until(lambda: len(self._known()) == running, "Kafka", 60)
 
     def _known(self) -> Sequence[int]:
         try:
             return list(self.admin().list_topics(timeout=1).brokers)
-        except Exception:  # noqa: BLE001  it is not there yet
+        except Exception:  # noqa: BLE001  not ready yet
             return []
 
     def restart(self) -> None:
-        """Start again the nodes that were killed."""
+        """Restart the nodes that were killed."""
         for node in self.nodes:
             if node.process.poll() is not None:
                 node.start()
@@ -181,15 +181,15 @@ class Kafka:
         return AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
 
     def create(self, topic: str = "", partitions: int = 1) -> str:
-        """Make a topic, a copy of each partition on each node, and wait until all know it; give its name."""
+        """Make a topic with a copy of each partition on each node, wait until all know it, and return its name."""
         topic = topic or f"p1-{next(_numbers)}"
         new = NewTopic(topic, num_partitions=partitions, replication_factor=min(len(self.nodes), 3))
-        admin = self.admin()  # which has to live until it is answered
+        admin = self.admin()  # has to exist until the answer comes
 
         def is_made() -> bool:
             try:
                 admin.create_topics([new])[topic].result(20)
-            except KafkaException as error:  # such as a connection that another one has replaced
+            except KafkaException as error:  # such as a connection that was replaced by another one
                 return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
             return True
 
@@ -198,7 +198,7 @@ class Kafka:
         return topic
 
     def refuse(self, user: str, kind: ResourceType, name: str) -> None:
-        """Let a user do nothing with a topic or a group."""
+        """Deny a user everything with a topic or a group."""
         denied = AclBinding(
             kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", AclOperation.ALL, AclPermissionType.DENY
         )
@@ -206,12 +206,12 @@ class Kafka:
         admin.create_acls([denied])[denied].result(20)
 
     def leaders(self, topic: str, partitions: int) -> list[int]:
-        """Give the node that leads each partition, -1 for none."""
+        """Return the node that leads each partition, -1 for none."""
         known = self.admin().list_topics(topic, timeout=10).topics[topic].partitions
         return [known[n].leader if n in known else -1 for n in range(partitions)]
 
     def messages(self, topic: str, count: int) -> list[Message]:
-        """Read so many messages of a topic with one partition, as the member of no group."""
+        """Read so many messages of a topic with one partition, without joining a group."""
         consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "none", "log_level": 0})
         consumer.assign([TopicPartition(topic, 0, 0)])
         found: list[Message] = []
@@ -224,7 +224,7 @@ class Kafka:
         return found
 
     def committed(self, topic: str, partitions: int = 1, group: str = "readers") -> list[int]:
-        """Give what a group has acknowledged of each partition; 0 where it is nothing."""
+        """Return the offset that a group has committed for each partition; 0 for none."""
         consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group, "log_level": 0})
         try:
             wanted = [TopicPartition(topic, n) for n in range(partitions)]
@@ -234,7 +234,7 @@ class Kafka:
 
 
 class Device:
-    """Writes telegrams as a gateway does: the key is the meter."""
+    """Writes telegrams as a gateway does, with the meter as the key."""
 
     def __init__(self, kafka: Kafka, topic: str, key: str = "home") -> None:
         self.topic, self.key = topic, key
@@ -259,7 +259,7 @@ class Device:
         self.settle()
 
     def telegram(self, key: str = "", partition: int = -1) -> str:
-        """Write the next telegram; give the line it has to become."""
+        """Write the next telegram; return the line that it has to become."""
         self._now += 1
         telegram = self._meter.telegram(self._now)
         self.publish(telegram, key or self.key, partition)

@@ -1,7 +1,7 @@
-"""The messages that the program can give, collected from its syntax.
+"""The messages that the program can log or print, collected from its source.
 
-Whatever is two words in a row and no text for other readers (`_is_elsewhere`) counts as a message, so that no way of
-giving one is missed; and a text of one word, where it is given to something that says it (`_SAY`).
+Every text with two words in a row counts as a message, unless it has other readers (`_for_others`), so that none is
+missed. So does a text of one word that is an argument of a function that reports it (`_SAY`).
 """
 
 import ast
@@ -16,23 +16,23 @@ from typing import Final, NamedTuple
 
 from tests.helpers.telegrams import ROOT
 
-HOLE: Final = "…"  # stands for what differs from one time to the next
+HOLE: Final = "…"  # stands for a part that varies
 _PACKAGES: Final = (ROOT / "telegraf_p1", ROOT / "deploy" / "cloud" / "enrolment")
 _PROSE: Final = re.compile(r"[A-Za-z']{2,}[,:;]? +[A-Za-z(']{2,}")
 
-# Whose texts are on other pages, in tables of their own: the fields, the meters, the countries, what a meter can lack.
+# Files with texts that are on other pages, in tables of their own: fields, meters, countries, faults of meters.
 _TABLES: Final = re.compile(r"obis/(?:table|listing|lookup)\.py|simulator/countries/\w+\.py|check/form\.py")
 _TABLE: Final = "FAULTS"
-# What the helps of commands have in common.
+# Texts that the help of several commands shares.
 _HELPS: Final = ("SOURCE", "TIMES", "SECRETS", "OTHERS")
-# What is written for another program, or for a shell: SQL, configurations, what rich calls a colour.
+# Texts for another program or a shell: SQL, configurations, rich's styles.
 _FOR_PROGRAMS: Final = re.compile(
     r"(?:SELECT|INSERT|DELETE|CREATE|PRAGMA|BEGIN|sudo|docker|systemctl|enrol \w+) |apiVersion: |# Written |meter = |"
     r"kept of |_\w+[.-]|bold \w+$|\w+/\w+;|\w+\[\w+"
 )
 _HELP: Final = frozenset({"help", "description", "epilog", "metavar", "usage", "prog", "version"})
-# What says the text that it is given, whatever its length; those of `_CAUSED` have a word for the cause before it, and
-# perhaps behind it the key of an advice.
+# Functions that report their argument, whatever its length. Those in `_CAUSED` have a word for the cause before it, and
+# perhaps the key of an advice after it.
 _SAY: Final = frozenset({"info", "warning", "error", "UsageError", "OSError", "Outage", "ends", "Trouble", "Notice"})
 _CAUSED: Final = frozenset(
     {"warning_for", "error_for", "info_for", "TelegramError", "Cause", "Diagnosis", "_once", "_refuse", "Kind"}
@@ -40,7 +40,7 @@ _CAUSED: Final = frozenset(
 
 
 class Message(NamedTuple):
-    """A text that the program can give, with `…` for what differs, and where it stands."""
+    """A text that the program can report, with `…` for parts that vary, and its place in the source."""
 
     text: str
     place: str
@@ -48,7 +48,7 @@ class Message(NamedTuple):
 
 @cache
 def messages() -> list[Message]:
-    """Give all messages, each once."""
+    """Return all messages, each once."""
     files = [_File(path) for package in _PACKAGES for path in sorted(package.rglob("*.py"))]
     found = {message.text: message for file in files for message in file.messages()}
     constants = {text for file in files for text in file.constants()}
@@ -79,12 +79,12 @@ class _File:
         ]
 
     def constants(self) -> list[str]:
-        """Give the texts that the module has as constants, some of which stand in other texts."""
+        """Return the texts that are constants of the module, some of which are parts of other texts."""
         found = [node.value for node in self._tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
         return [_trimmed(text) for value in found if value and _is_text(value) for text in self._texts(value)]
 
     def _texts(self, node: ast.expr) -> list[str]:
-        """Give what a text can be; what its parts are where they are known, else a hole."""
+        """Return the possible values of a text; parts that are not known become a hole."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return [re.sub(r"\{\w*\}", HOLE, node.value).replace("{{", "{").replace("}}", "}")]
         if isinstance(node, ast.JoinedStr):
@@ -97,7 +97,7 @@ class _File:
         return [self._constant(node)]
 
     def _constant(self, node: ast.expr) -> str:
-        """Give the value of a constant of a module, else a hole."""
+        """Return the value of a module's constant, else a hole."""
         name = ast.unparse(node)
         if not re.fullmatch(r"(?:\w+\.)?_?[A-Z][A-Z_]+", name):
             return HOLE
@@ -119,20 +119,20 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _trimmed(text: str) -> str:
-    """Give a text without what may stand before it: the name of a source, or the mark between two parts."""
+    """Return a text without what may precede it: the name of a source, or the mark between two parts."""
     text = re.sub(r"^(?:(?:source|target|broker) '…': |…: )", "", text.strip())
     return re.sub(r"^[:;,] ", "", text).strip()
 
 
 def _left_out(tree: ast.Module) -> set[ast.AST]:
-    """Give the nodes with texts for other readers."""
+    """Return the nodes with texts for other readers."""
     constants = [node.value for node in tree.body if isinstance(node, ast.AnnAssign)]
     keys = [key for value in constants if isinstance(value, ast.Dict) for key in value.keys if key]
     return {inner for node in ast.walk(tree) for other in _for_others(node) for inner in ast.walk(other)} | set(keys)
 
 
 def _for_others(node: ast.AST) -> list[ast.AST]:
-    """Give what of a node is for who reads the source, for argparse, a pattern, a key, a part of the text around it."""
+    """Return what in a node is no message: docstrings, argparse's texts, patterns, keys, parts of other texts."""
     found: list[ast.AST] = []
     match node:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -155,7 +155,7 @@ def _for_others(node: ast.AST) -> list[ast.AST]:
 
 
 def _said(tree: ast.Module) -> Iterator[ast.AST]:
-    """Give the nodes that are given to something that says them."""
+    """Yield the nodes that are arguments of functions that report them."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in _SAY | _CAUSED:
             said = node.args[1:2] if _name(node.func) in _CAUSED else node.args
@@ -175,9 +175,9 @@ def _name(func: ast.expr) -> str:
 
 
 def is_known(line: str) -> bool:
-    """Whether a line of a log has a message in it: all its words, one behind the other.
+    """Whether a log line contains a message: all its words, in order.
 
-    What is an option of a source is one of the command with `process`.
+    With `process`, an option of a source is an option of the command.
     """
     return any(_has(line.replace("--member ", "?member="), parts) for parts in _parts())
 

@@ -1,4 +1,4 @@
-"""A real broker of a test's own, and a device that publishes there."""
+"""The test's own real broker, and a device that publishes there."""
 
 import resource
 import signal
@@ -18,7 +18,7 @@ TOPIC = "p1/home/raw"
 
 
 class Mosquitto:
-    """A broker of the test's own, set up as docs/mqtt.md says; more lines of its file may be given."""
+    """The test's own broker, configured as docs/mqtt.md says; `lines` are added to its configuration."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
         self.port = free_port()
@@ -44,7 +44,7 @@ class Mosquitto:
 
     def start(self) -> "Mosquitto":
         with self.log.open("ab") as log:
-            # Ignoring SIGXFSZ, as Python does: a file that may not grow is a full disk to it.
+            # It inherits from Python that SIGXFSZ is ignored: so a file that may not grow acts like a full disk.
             started = program(self._command, stdout=log, stderr=log, restore_signals=False)
             self.process = self._running.enter_context(started)
         wait_until(lambda: answers(self.port), "mosquitto")
@@ -54,13 +54,13 @@ class Mosquitto:
         self._running.close()
 
     def save(self) -> None:
-        """Let it write down now what it does each `autosave_interval`."""
+        """Make it save now, as it does every `autosave_interval`."""
         self._database.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR1)
         wait_until(self._database.exists, "the broker to save")
 
     def fill_disk(self) -> None:
-        """Let no file of the broker grow any more, its log among them."""
+        """Prevent all files of the broker from growing, including its log."""
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
     def url(self, topic: str) -> str:
@@ -87,7 +87,7 @@ class Device:
         self.publish(telegram)
 
     def telegram(self) -> str:
-        """Publish a telegram; give the line it has to become."""
+        """Publish a telegram; return the line that it has to become."""
         self._now += 1
         telegram = self._meter.telegram(self._now)
         self.publish(telegram)

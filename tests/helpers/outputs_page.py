@@ -1,4 +1,4 @@
-"""The blocks of docs/databases.md, as they stand there, with the test's own places in them."""
+"""The code blocks of docs/databases.md, unchanged except for the test's own paths and ports."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ BLOCKS, SCRIPTS = named("databases.md", "toml"), named("databases.md", "sh")
 
 
 def configured(tmp_path: Path, name: str, *replacements: tuple[str, str], options: tuple[str, ...] = ()) -> Path:
-    """Give a configuration with a block of the page, and a simulated meter read with these options."""
+    """Return a configuration with a block of the page, and a simulated meter that is read with these options."""
     path = tmp_path / "telegraf.conf"
     path.write_text(
         '[agent]\n  interval = "1s"\n  flush_interval = "1s"\n'

@@ -1,4 +1,4 @@
-"""A root of its own for a test: the computer's, as an overlay, so that what is written is gone with it."""
+"""A root folder for a test: an overlay over the computer's, so that all changes disappear with it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.programs import program
 
-# /run is not in it: no systemd, no udev.
+# Without /run: there is no systemd and no udev.
 _OVERLAY = """
 set -e
 mount -t tmpfs tmpfs "$0"
@@ -26,7 +26,7 @@ exec sleep infinity
 
 @contextmanager
 def own_root(folder: Path) -> Iterator[list[str]]:
-    """Make a root in an empty folder below /tmp; give the command that runs what stands behind it there."""
+    """Make a root in an empty folder below /tmp; yield the command that runs its arguments there."""
     keeper = ["unshare", "--mount", "sh", "-c", _OVERLAY, str(folder)]
     with program(keeper, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout

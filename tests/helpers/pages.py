@@ -1,4 +1,4 @@
-"""What stands in the pages for people to copy: blocks, command lines, sources."""
+"""What people can copy from the pages: code blocks, command lines, sources."""
 
 import re
 import shlex
@@ -13,14 +13,14 @@ PAGES: Final = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 _BLOCK: Final = re.compile(r"^([ ]*)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SHELL: Final = ("", "sh", "bash", "shell")
 _OPERATOR: Final = re.compile(r"[|&;<>()]+")
-# In a shell without quotes: patterns of files, the end of a command.
+# Without quotes, these are special in a shell: file patterns, the end of a command.
 _TO_QUOTE: Final = re.compile(r"[?*&]")
-# What may stand before a command, as in `sudo -u telegraf telegraf-p1 run auto:`.
+# What may precede a command, as in `sudo -u telegraf telegraf-p1 run auto:`.
 _BEFORE: Final = re.compile(r"sudo|exec|env|-.*|telegraf|\w+=.*")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the name behind that, and its text."""
+    """A fenced code block: its language, the name after that, and its text."""
 
     language: str
     name: str
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path) -> list[Block]:
-    """Give the fenced blocks of a page, without the indentation of a list."""
+    """Return the fenced blocks of a page, without the indentation of a list."""
     found = []
     for indent, info, text in _BLOCK.findall(path.read_text()):
         language, _, name = info.partition(" ")
@@ -65,12 +65,12 @@ def replaced(text: str, *replacements: tuple[str, str]) -> str:
 
 
 def spans(path: Path) -> list[str]:
-    """Give what stands in backticks within the text of a page."""
+    """Return what is in backticks in the text of a page."""
     return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", path.read_text()))
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Give the arguments of each `telegraf-p1` in lines of a shell; raise ValueError for what a shell would misread."""
+    """Yield the arguments of each `telegraf-p1` in shell lines; raise ValueError for what a shell would misread."""
     for line in text.replace("\\\n", " ").splitlines():
         if "telegraf-p1 " in line:
             yield from _commands(line)

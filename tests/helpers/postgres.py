@@ -1,4 +1,4 @@
-"""A PostgreSQL of the test's own, as DSMR-reader has one."""
+"""The test's own PostgreSQL, like that of DSMR-reader."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ from tests.helpers.programs import component, program, wait_until
 
 
 def _programs() -> Path:
-    """Debian puts them where no PATH leads."""
+    """Return the folder of its programs: Debian installs them outside the PATH."""
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     return places[-1].parent if places else Path(component("postgres")).parent
 
 
 class Postgres:
-    """A server that listens in its folder alone; `psql` is what reaches it in place of `sudo -u postgres psql`."""
+    """A server that only listens in its folder; `psql` is the command for it, instead of `sudo -u postgres psql`."""
 
     def __init__(self, folder: Path, user: str) -> None:
         self.psql = f"psql --host={folder} --username={user}"
@@ -35,11 +35,11 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Run one with an empty database `dsmrreader`; root may not, so it is the user `postgres` then."""
+    """Run one with an empty database `dsmrreader`; it cannot run as root, so then it runs as `postgres`."""
     programs = _programs()
     component("psql")
     user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="p1-postgres-"))  # pytest's own folders are closed to other users
+    folder = Path(tempfile.mkdtemp(prefix="p1-postgres-"))  # other users cannot read pytest's own folders
     try:
         if user:
             shutil.chown(folder, user)

@@ -1,4 +1,4 @@
-"""Programs that tests start: which have to be there, how they begin and end, and waiting for what they do."""
+"""Programs that tests start: which are required, how they start and end, and how to wait for what they do."""
 
 import os
 import select
@@ -21,7 +21,7 @@ PLUGIN = [sys.executable, "-m", "telegraf_p1"]
 
 
 def component(name: str) -> str:
-    """Give the path of a real part, a program or a library; skip without it, or fail where P1_REQUIRE names it."""
+    """Return the path of a program or library; skip the test without it, or fail it if P1_REQUIRE names it."""
     path = os.environ.get(f"P1_{name.upper()}") or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
     path = path or next(map(str, Path("/usr/lib").glob(f"*/{name}.so")), None)
     if path and Path(path).exists():
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
-    """Wait until the condition holds and give its value; fail with `what` after a bound."""
+    """Wait until a condition holds, and return its value; fail with `what` after so many seconds."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
@@ -52,7 +52,7 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on the port."""
+    """Whether a program listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -80,7 +80,7 @@ def program(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
 
 @contextmanager
 def plugin(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `telegraf-p1` as Telegraf does, with a pipe as stdin and stdout, its log in a file."""
+    """Run `telegraf-p1` as Telegraf does, with pipes as stdin and stdout, and its log in a file."""
     with (
         log.open("wb") as stderr,
         program(
@@ -97,7 +97,7 @@ def something_to_read(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def read_line(process: subprocess.Popen[bytes]) -> str:
-    """Wait for the next record, with a bound."""
+    """Return the next record; fail if none comes within 20 s."""
     assert process.stdout
     line = b""
     while not line.endswith(b"\n"):
@@ -118,9 +118,9 @@ def _unmeasured() -> Iterator[None]:
 
 
 def assert_ends_at_once(running: Callable[[], AbstractContextManager[subprocess.Popen[bytes]]], how: str) -> None:
-    """Stop the plugin, by `eof` or by the name of a signal: within 0.2 s it is gone, with exit code 0.
+    """Stop the plugin, by `eof` or the name of a signal: it has to end within 0.2 s, with exit code 0.
 
-    It may have three tries: CI has other things to do, too. Coverage is not measured: to write it down takes longer.
+    It has three attempts, since CI may be busy. Coverage is not measured, since saving it would take longer.
     """
     took: list[float] = []
     while not took or (min(took) > 0.2 and len(took) < 3):

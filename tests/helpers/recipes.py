@@ -18,7 +18,7 @@ _ROW = re.compile(r"^\|(?! ?-)(.*)\|$", re.MULTILINE)
 
 
 def text(page: str) -> str:
-    """Give a page by its path in docs/, without `.md`."""
+    """Return a page by its path in docs/, without `.md`."""
     return (ROOT / "docs" / f"{page}.md").read_text()
 
 
@@ -33,19 +33,19 @@ def block(page: str, name: str, *replacements: tuple[str, str]) -> str:
 
 
 def inputs(toml: str) -> list[dict[str, Any]]:
-    """Give what a block tells Telegraf of its inputs."""
+    """Return the settings of the inputs in a block for Telegraf."""
     return list(tomllib.loads(toml)["inputs"]["execd"])
 
 
 def arguments(page: str, name: str, *replacements: tuple[str, str]) -> list[str]:
-    """Give what a block for Telegraf tells the plugin."""
+    """Return the arguments of the plugin in a block for Telegraf."""
     (told,) = inputs(block(page, name, *replacements))
     assert told["command"][0] == PROGRAM
     return list(told["command"][1:])
 
 
 def run(page: str, name: str, *replacements: tuple[str, str], folder: Path) -> str:
-    """Run a block of commands in a folder; give what it prints."""
+    """Run a block of commands in a folder; return what it prints."""
     script = block(page, name, *replacements).replace("telegraf-p1 ", f"{' '.join(PLUGIN)} ")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=folder, check=False, timeout=60, capture_output=True, text=True
@@ -55,7 +55,7 @@ def run(page: str, name: str, *replacements: tuple[str, str], folder: Path) -> s
 
 
 def tables(page: str) -> list[list[list[str]]]:
-    """Give the tables of a page: rows of cells, the first one with their titles."""
+    """Return the tables of a page: rows of cells, the first row with their titles."""
     found: list[list[list[str]]] = []
     for part in re.split(r"\n\n+", text(page)):
         rows = [[cell.strip() for cell in row.split(" | ")] for row in _ROW.findall(part)]
@@ -65,7 +65,7 @@ def tables(page: str) -> list[list[list[str]]]:
 
 
 def mapping(page: str, column: int) -> dict[str, str]:
-    """Give what the table of names says: a field of ours for each name in a column, if it has one."""
+    """Return, from the table of names, our field for each name in a column."""
     (table,) = (table for table in tables(page) if table[0][0] == "field in `p1`")
     found = {}
     for row in table[1:]:

@@ -1,4 +1,4 @@
-"""A server of a test's own, a thread for each client."""
+"""A server in a test, with a thread for each client."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Let `serve` speak with each client until it returns, or the client is gone; give the port."""
+    """Let `serve` handle each client, until it returns or the client is gone; yield the port."""
 
     def one(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError):

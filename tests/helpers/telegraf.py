@@ -1,4 +1,4 @@
-"""The real Telegraf around the plugin, and a meter that is heard through it."""
+"""The real Telegraf, which runs the plugin, and a meter whose telegrams it reads."""
 
 import json
 import subprocess
@@ -19,13 +19,13 @@ EXAMPLE = ROOT / "telegraf.conf.example"
 
 
 class Wire(Protocol):
-    """What carries telegrams to the plugin."""
+    """A connection that carries telegrams to the plugin."""
 
     def send(self, telegram: bytes) -> None: ...
 
 
 class MeterAtWork:
-    """Sends telegrams over a wire, a second of the meter's clock apart, and remembers them."""
+    """Sends telegrams over a wire, one second apart by the meter's clock, and remembers them."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -44,7 +44,7 @@ class MeterAtWork:
             self.sent[record.time_ns or 0] = record
 
     def send_until_stored(self, influx: Influx) -> None:
-        """Send until one arrives: what is sent before the port is open is lost on any cable."""
+        """Send until one arrives: any cable loses what is sent before the port is open."""
         before = influx.count()
 
         def stored() -> bool:
@@ -56,7 +56,7 @@ class MeterAtWork:
 
 
 def config(tmp_path: Path, influx_url: str, *command: str) -> Path:
-    """Turn telegraf.conf.example into one for the test: other places, the same words."""
+    """Make a configuration for the test from telegraf.conf.example: other paths and ports, the same settings."""
     text = EXAMPLE.read_text()
     replaced = {
         '"/opt/telegraf_p1/bin/telegraf-p1", "run", "/dev/ttyUSB0"': ", ".join(map(json.dumps, [*PLUGIN, *command])),
@@ -83,7 +83,7 @@ def telegraf(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def children(pid: int) -> list[int]:
-    """Give the process ids of a process's children."""
+    """Return the process ids of a process's children."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -95,7 +95,7 @@ def children(pid: int) -> list[int]:
 
 
 def assert_stored(influx: Influx, sent: dict[int, Record]) -> None:
-    """Everything in the database is what a telegram said, to the last digit and with its type."""
+    """Check that everything in the database is from a telegram, to the last digit and with its type."""
     types = {row["fieldKey"]: row["fieldType"] for row in influx.query("SHOW FIELD KEYS FROM p1")}
     rows = influx.query("SELECT * FROM p1")
     assert rows

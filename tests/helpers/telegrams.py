@@ -1,4 +1,4 @@
-"""Telegrams that tests make, and what the program makes of them."""
+"""Telegrams that tests make, and the records that the program makes of them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*.telegram"))
 SHARED = ROOT.parent / "shared" / "telegrams"
 
-# When the meters of tests begin to speak: 2023-11-14T22:13:20Z. Golden telegrams that say no time have this one.
+# The time of the first telegrams in tests: 2023-11-14T22:13:20Z. Goldens without a time get this one.
 START = 1_700_000_000
 RECEIVED_NS = START * 10**9
 
@@ -27,29 +27,29 @@ _ZONES = {country.code: country.zone for country in COUNTRIES}
 
 
 def zone_of(form: str) -> str:
-    """Give the time zone of a national form, or of a golden, both of which begin with the letters of their country."""
+    """Return the time zone of a form or a golden, whose names begin with the letters of their country."""
     return _ZONES.get(form.partition("-")[0], DEFAULT_ZONE)
 
 
 def with_crc(body: bytes) -> bytes:
-    """Put the right CRC behind a telegram that ends with its `!`."""
+    """Append the correct CRC to a telegram that ends with its `!`."""
     return body + b"%04X" % checksum(body)
 
 
 def with_bcc(body: bytes) -> bytes:
-    """Put ETX and the right block check character behind a readout, of which the first STX is a part."""
+    """Append ETX and the correct block check character to a readout that includes its STX."""
     return body + b"\x03%c" % bcc(body.partition(b"\x02")[2] + b"\x03")
 
 
 def records(data: bytes, zone: str = DEFAULT_ZONE) -> list[Record]:
-    """Give the records of all telegrams in data, which have to be right."""
+    """Return the records of all telegrams in data, which have to be valid."""
     framer = Framer()
     frames = framer.feed(data) + framer.flush()
     memory = Memory(Zone(zone))
     return [decode(parse(frame.data), RECEIVED_NS, memory) for frame in frames]
 
 
-# What a grid company would hand out.
+# As a grid company would provide them.
 KEY = bytes(range(16))
 LUXEMBOURG = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 
@@ -73,7 +73,7 @@ def encrypt_block(telegram: bytes, title: bytes, authenticated: bytes = b"\x30" 
 
 
 def _encrypted(plain: bytes, key: bytes, nonce: bytes, authenticated: bytes) -> bytes:
-    """Give the security byte, the counter, the cipher text and the tag."""
+    """Return the security byte, the counter, the cipher text and the tag."""
     encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce, min_tag_length=12)).encryptor()
     encryptor.authenticate_additional_data(authenticated)
     return b"\x30" + nonce[8:] + encryptor.update(plain) + encryptor.finalize() + encryptor.tag[:12]

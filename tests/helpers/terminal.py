@@ -14,7 +14,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]+")
 
 
 class Terminal:
-    """Of 50 lines and 80 columns; `device` is what a program gets as stdin, stdout and stderr."""
+    """A terminal with 50 lines and 80 columns; a program gets `device` as stdin, stdout and stderr."""
 
     def __init__(self) -> None:
         self._end, self.device = pty.openpty()
@@ -22,7 +22,7 @@ class Terminal:
         self._shown = ""
 
     def shows(self, words: str) -> bool:
-        """Read what is there, and give whether all that was shown so far matches, without its colours."""
+        """Read what is there; return whether all that was shown so far matches, without colours."""
         while select.select([self._end], [], [], 0)[0]:
             self._shown += os.read(self._end, 65536).decode(errors="replace")
         return re.search(words, _CONTROL.sub("", self._shown)) is not None
@@ -34,7 +34,7 @@ class Terminal:
 
 @contextmanager
 def terminal() -> Iterator[tuple[Terminal, dict[str, str]]]:
-    """Give a terminal, and the environment of a program that may use colours on it."""
+    """Yield a terminal, and the environment of a program that may use colours on it."""
     opened = Terminal()
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     try:

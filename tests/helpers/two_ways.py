@@ -1,4 +1,4 @@
-"""The plain way and the fast way beside each other: what the one says of bytes the other has to say, too."""
+"""The plain way and the fast way side by side: both have to read the same bytes in the same way."""
 
 import re
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from tests.helpers.telegrams import GOLDEN, RECEIVED_NS, SHARED, START, with_crc
 
 
 class Eager(Shapes):
-    """Shapes that are learnt from each telegram."""
+    """Shapes that are learnt from every telegram."""
 
     def is_due(self) -> bool:
         return True
 
 
 class TwoWays:
-    """Two interpreters that hear the same; `used` counts the telegrams that went the fast way."""
+    """Two interpreters with the same input; `used` counts the telegrams that took the fast way."""
 
     def __init__(self, zone: str = DEFAULT_ZONE) -> None:
         self.shapes = Eager(Zone(zone), "p1")
@@ -37,7 +37,7 @@ class TwoWays:
         self.fast.last_ns = self.plain.last_ns
 
     def hear(self, *pieces: bytes, origin: str = "", ends_message: bool = False) -> list[bytes]:
-        """Give the lines; raise AssertionError when the two ways differ in anything that can be seen."""
+        """Return the lines; raise AssertionError if the two ways differ in anything visible."""
         found = []
         for piece in pieces:
             event = Data(piece, origin, ends_message)
@@ -51,7 +51,7 @@ class TwoWays:
         return found
 
     def tell(self, event: Event) -> None:
-        """Let both hear something else than bytes."""
+        """Return both an event other than bytes."""
         for one in (self.plain, self.fast):
             one.records(event, RECEIVED_NS + 1)
         self._compare()
@@ -67,14 +67,14 @@ def _lines(records: list[Record]) -> list[bytes]:
 
 
 def sources() -> list[tuple[str, bytes]]:
-    """Give what is changed, with its time zone: a telegram of each form, the goldens, and the public ones."""
+    """Return the telegrams to change, with their time zones: one of each form, the goldens, and public ones."""
     paths = [*GOLDEN, *sorted(SHARED.glob("good/*.telegram"))]
     found = [(zone_of(form), Meter(form).telegram(START)) for form in FORMS]
     return found + [(zone_of(path.name), path.read_bytes()) for path in paths]
 
 
 def changed(random: Random, telegram: bytes) -> bytes:
-    """Give a telegram of which something was changed, with the CRC that fits."""
+    """Return a telegram with random changes, and with the correct CRC."""
     if b"!" not in telegram:
         return telegram
     body = bytearray(telegram[: telegram.rindex(b"!") + 1])
@@ -195,8 +195,8 @@ _TAILS = (b"", b"", b"\r\n", b"\n", b"\0", b"\xff", b'"}', b"\r\n\0\r\n")
 
 
 def compare(seed: int, sources: list[tuple[str, bytes]], count: int = 40) -> int:
-    """Compare the two ways over telegrams that were changed, cut anywhere; give how many went the fast one."""
-    random = Random(seed)  # noqa: S311  it has to come again from its seed
+    """Compare the two ways with changed telegrams, cut anywhere; return how many took the fast way."""
+    random = Random(seed)  # noqa: S311  has to be reproducible from its seed
     zone, telegram = random.choice(sources)
     ways = TwoWays(zone)
     ways.hear(telegram, telegram, telegram)

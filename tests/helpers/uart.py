@@ -1,4 +1,4 @@
-"""A serial line, bit by bit: what a UART with other settings makes of what a meter sends."""
+"""A serial line, bit by bit: what a UART with other settings receives when a meter sends."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ _IDLE = [1] * 200
 
 
 def line(data: bytes, settings: str = "8N1", *, inverted: bool = False) -> list[int]:
-    """Give the levels on the line, one a bit time: 1 is mark, the idle level of a right signal."""
+    """Return the levels on the line, one per bit time: 1 is mark, the idle level of a correct signal."""
     levels = [*_IDLE]
     for byte in data:
         bits = [byte >> n & 1 for n in range(int(settings[0]))]
@@ -20,10 +20,10 @@ def _parity(bits: Iterable[int], settings: str) -> list[int]:
 
 
 def read(levels: list[int], settings: str = "8N1", bit_times: float = 1.0) -> Iterator[tuple[int, bool]]:
-    """Give each character and whether its parity fits; one of our bits lasts `bit_times` of the meter's.
+    """Yield each character, and whether its parity is correct; one of our bits lasts `bit_times` of the meter's.
 
-    A UART waits for a falling edge and samples each bit in its middle. Linux passes characters
-    with a wrong stop bit on as they are, and a break as NUL.
+    A UART waits for a falling edge, and samples each bit in its middle. Linux passes on characters with a wrong stop
+    bit unchanged, and a break as NUL.
     """
     data_bits = int(settings[0])
     bits = data_bits + (settings[1] != "N")

@@ -1,4 +1,4 @@
-"""A cable with a meter at its end, which is heard as the settings of our port make it sound."""
+"""A cable with a meter at its end: what arrives depends on the settings of our port."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ _SPEEDS = {termios.B9600: 9600, termios.B115200: 115200}
 
 
 def heard(data: bytes, sent: str, read: str, *, inverted: bool = False) -> bytes:
-    """Give what a port with the settings `read` (`115200 8N1`) hears of data that are sent in others."""
+    """Return what a port with the settings `read`, such as `115200 8N1`, receives if data are sent with others."""
     (sent_speed, sent_form), (read_speed, read_form) = sent.split(), read.split()
     faster = max(1, int(read_speed) // int(sent_speed))
     levels = [level for level in uart.line(data, sent_form, inverted=inverted) for _ in range(faster)]
@@ -25,7 +25,7 @@ def heard(data: bytes, sent: str, read: str, *, inverted: bool = False) -> bytes
 
 
 def settings(descriptor: int) -> str:
-    """Give the settings of a pty: `9600 7E1`."""
+    """Return the settings of a pty, such as `9600 7E1`."""
     _, _, control, _, _, speed, _ = termios.tcgetattr(descriptor)
     bits = "7" if control & termios.CSIZE == termios.CS7 else "8"
     parity = "N" if not control & termios.PARENB else "O" if control & termios.PARODD else "E"
@@ -36,7 +36,7 @@ def settings(descriptor: int) -> str:
 def speaking(
     link: Path, data: Callable[[], bytes], sent: str = "115200 8N1", *, every: float = 0.4, inverted: bool = False
 ) -> Iterator[None]:
-    """Let something speak on a pty, its link where /dev/ttyUSB0 would be, each `every` s in the settings `sent`."""
+    """Send data on a pty that `link` leads to, every `every` s, as if with the settings `sent`."""
     end, device = pty.openpty()
     tty.setraw(device)
     link.symlink_to(os.ttyname(device))

@@ -1,4 +1,4 @@
-"""A web server that answers as the devices with an HTTP interface do."""
+"""A web server that answers like devices with an HTTP interface."""
 
 import socket
 import ssl
@@ -59,7 +59,7 @@ class Device:
         self.status, self.body = 200, telegram
 
     def telegram(self) -> str:
-        """Let the meter speak; give the line it has to become."""
+        """Let the meter make a telegram; return the line that it has to become."""
         self.now += 1
         telegram = self.meter.telegram(self.now)
         self.show(telegram)
@@ -68,7 +68,7 @@ class Device:
 
 @contextmanager
 def running(device: Device) -> Iterator[Device]:
-    """Let it answer; its end closes the connections that it has kept open."""
+    """Run it; at the end, close the connections that it has kept open."""
     thread = threading.Thread(target=device.server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -82,11 +82,11 @@ def running(device: Device) -> Iterator[Device]:
 
 
 class Speaker:
-    """A server that says what it likes, byte for byte; with a certificate over TLS."""
+    """A server whose answers `speak` determines byte for byte; with a certificate, over TLS."""
 
     def __init__(self, speak: Callable[[socket.socket, int], None], certificate: tuple[Path, Path] | None) -> None:
         self.accepted = 0
-        self.ended = 0  # how often `speak` has come back, and the connection was closed
+        self.ended = 0  # how often `speak` has returned, and the connection was closed
         self._speak, self._certificate = speak, certificate
         self._server = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -112,7 +112,7 @@ class Speaker:
             return connection
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self._certificate)
-        with connection:  # TLS takes it over, or it is closed
+        with connection:  # TLS takes over the socket, or it is closed
             return context.wrap_socket(connection, server_side=True)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Speaker:
 def speaking(
     speak: Callable[[socket.socket, int], None], certificate: tuple[Path, Path] | None = None
 ) -> Iterator[Speaker]:
-    """Let `speak(connection, number)` talk to each that connects, in a thread of its own."""
+    """Run `speak(connection, number)` for each client, in a thread of its own."""
     speaker = Speaker(speak, certificate)
     threading.Thread(target=speaker.accept, daemon=True).start()
     try:
@@ -136,7 +136,7 @@ def speaking(
 
 
 def question(connection: socket.socket) -> bytes:
-    """Wait for a question; empty when the other side has closed the connection."""
+    """Wait for a request and return it; empty if the other side has closed the connection."""
     heard = b""
     while b"\r\n\r\n" not in heard:
         more = connection.recv(4096)
@@ -147,6 +147,6 @@ def question(connection: socket.socket) -> bytes:
 
 
 def ok(body: bytes, *headers: str) -> bytes:
-    """Give the bytes of an answer."""
+    """Return the bytes of an answer."""
     lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body

@@ -13,7 +13,7 @@ from tests.helpers.programs import wait_until
 
 
 class WebSocketDevice:
-    """A WebSocket server; `clients` are connected, those that are over say in `closed` how that came."""
+    """A WebSocket server; `clients` are connected, `closed` are the close codes of those that have left."""
 
     def __init__(self, certificate: tuple[Path, Path] | None = None, port: int = 0) -> None:
         context = None
@@ -42,7 +42,7 @@ class WebSocketDevice:
             self.closed.append(client.close_code)
 
     def client(self) -> ServerConnection:
-        """Wait for somebody to listen."""
+        """Wait for a client, and return the latest one."""
         wait_until(lambda: self.clients, "a client")
         return self.clients[-1]
 
@@ -52,7 +52,7 @@ class WebSocketDevice:
 
 @contextmanager
 def listening(device: WebSocketDevice) -> Iterator[WebSocketDevice]:
-    """Let it answer; its end closes its connections."""
+    """Run it; at the end, close its connections."""
     thread = threading.Thread(target=device.server.serve_forever, daemon=True)
     thread.start()
     try:
