@@ -35,7 +35,7 @@ def _with_crc(telegram: bytes) -> bytes:
 
 
 def sets(good: bytes) -> dict[str, Callable[[int], bytes]]:
-    """Return, for each kind of garbage, a function that makes so many bytes; `good` are telegrams."""
+    """Return, for each kind of garbage, a function that makes a number of bytes of it; `good` are telegrams."""
     first = good[: good.index(b"!") + len("!ABCD\r\n")]
     random = Random(1)  # noqa: S311
 

@@ -55,7 +55,7 @@ def publish_all(port: int, data: list[bytes]) -> None:
 
 
 def drain(data: list[bytes], count: int) -> None:
-    """Let telegrams wait for so many plugins that share them; print a row of the table."""
+    """Let telegrams wait for `count` plugins that share them; print a row of the table."""
     share = "?share=g&" if count > 1 else "?"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -38,7 +38,7 @@ class Members:
         return sum(reader.count for reader in self.readers)
 
     def wait_for(self, count: int, patience_s: float = 30) -> None:
-        """Wait for so many lines, or until none has come for some time."""
+        """Wait for `count` lines, or until none has come for some time."""
         before, end = -1, 0.0
         while self.lines() < count:
             if self.lines() != before:

@@ -1,6 +1,6 @@
-"""How many of each part so many meters need, and the cost: calculated from the results of benchmarks/district.py.
+"""How many of each part a number of meters needs, and the cost: calculated from the results of benchmarks/district.py.
 
-A design is a chain of stages. The servers of a stage use so much CPU time per telegram. There are enough servers to
+A design is a chain of stages. The servers of a stage use a known CPU time per telegram. There are enough servers to
 keep each at `BUSY` of its cores at most, or more for another reason: `why` says which. `benchmarks/queues.py` simulates
 telegrams in the chain, and so verifies the numbers.
 """

@@ -71,7 +71,7 @@ def _with_crc(body: bytes) -> bytes:
 
 
 def file_of(make: Callable[[str], Iterator[bytes]], form: str, count: int) -> Path:
-    """Return a file with so many telegrams."""
+    """Return a file with `count` telegrams."""
     first = checksum(next(make(form)))  # if the telegrams change, so does the file's name
     path = BUILD / "telegrams" / f"{form}-{make.__name__}-{count}-{first:04X}"
     if not path.exists():

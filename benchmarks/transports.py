@@ -27,7 +27,7 @@ class Transport(Protocol):
         """Return the URL that a plugin reads."""
 
     def introduce(self, members: int, /) -> None:
-        """Store what comes from now on for so many plugins, which do not run yet."""
+        """Store what comes from now on for this number of plugins, which do not run yet."""
 
     def settle(self) -> None:
         """Make it write its data to disk."""

@@ -36,7 +36,7 @@ _OF_PHASES: Final = "".join(
 
 @contextmanager
 def loaded(days: int) -> Iterator[Influx]:
-    """Run an influxd with so many days until NOW; the data are loaded once and kept in build/bench-dashboards."""
+    """Run an influxd with the last `days` until NOW; the data are loaded once and kept in build/bench-dashboards."""
     folder = ROOT / "build" / "bench-dashboards" / f"{days}-days"
     folder.mkdir(parents=True, exist_ok=True)
     # Old shards are compacted soon, as in a database that has grown for a year.

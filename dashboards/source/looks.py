@@ -143,7 +143,7 @@ def hours_of_days(store: Store, title: str, target: Target) -> table.Panel:
     """Show a table with a row per day and a column per hour, coloured by what was used."""
     panel = _asked(table.Panel().title(title), store, [target], "series", "none")
     panel = _of_hours(panel, "now-13d/d")
-    # If the data begin in an afternoon, the mornings of the next days would else be in the last columns.
+    # If the data begin in an afternoon, the morning hours of the next day would otherwise come last.
     order = _transform("organize", indexByName={name: n for n, name in enumerate(["Day", *_HOURS])})
     days = _shown_as("Day", _KEY["day"], _LABEL["day"])
     cells = _matrix(target[0], rows=_KEY["day"], columns="HH")

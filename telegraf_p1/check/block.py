@@ -118,7 +118,7 @@ def trial_s(interval_s: float) -> float:
 
 
 def try_it(telegraf: str, name: str, seconds: float) -> Tried:
-    """Let Telegraf read the meter with this file for so many seconds, and return the result."""
+    """Let Telegraf read the meter with this file for `seconds`, and return the result."""
     wait = f"{seconds:.0f}"
     command = [telegraf, "--config", name, "--test", "--test-wait", wait]
     try:

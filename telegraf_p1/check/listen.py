@@ -40,7 +40,7 @@ class Try(NamedTuple):
 
 
 class _Bursts:
-    """Telegrams come in bursts: knows whether the last one is over, and was received from its beginning."""
+    """The bursts in which telegrams come: whether the last one is over, and was received from its beginning."""
 
     def __init__(self, opened: float) -> None:
         self._opened = opened

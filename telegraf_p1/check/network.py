@@ -219,7 +219,7 @@ def devices(
     found: Callable[[Device], None] = lambda _device: None,
     interfaces: Sequence[str] = (),
 ) -> list[Device]:
-    """Look for devices for so many seconds; return them in the order of KINDS.
+    """Look for devices for `seconds`; return them in the order of KINDS.
 
     `found` is called with each device as soon as it is found. `interfaces` are addresses of this computer: only their
     networks are searched, by default all. Raise UsageError without `zeroconf`, OSError without a network.

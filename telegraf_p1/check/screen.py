@@ -244,7 +244,7 @@ class View:
 def watch(view: View, out: Console, is_new: Callable[[float], bool], goes_on: Callable[[], bool]) -> None:
     """Show a view while `goes_on`: redraw it on a terminal, else print a line for each record and each warning.
 
-    `is_new` waits for at most so many s, and returns whether something has come.
+    `is_new(seconds)` waits for at most this time, and returns whether something has come.
     """
     if out.is_terminal:
         out.print()

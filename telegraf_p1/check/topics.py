@@ -119,7 +119,7 @@ def is_broker(text: str) -> bool:
 def topics(
     broker: str, seconds: float = SECONDS, seen: Callable[[int, int], None] = lambda _messages, _topics: None
 ) -> Heard:
-    """Listen to all topics of a broker such as `mqtt://user@host`, for so many seconds once it has answered.
+    """Listen to all topics of a broker such as `mqtt://user@host`, for `seconds` once it has answered.
 
     `seen` is called again and again with the number of messages, and of topics with telegrams. Raise UsageError for an
     invalid URL; raise OSError, with what to do, if the broker cannot be reached or refuses.
@@ -315,7 +315,7 @@ class _Client(Client):
                 raise self._trouble
 
     def look(self, seconds: float) -> None:
-        """Take what comes in so many seconds; raise OSError if the broker is gone or violates the protocol."""
+        """Take what comes in `seconds`; raise OSError if the broker is gone or violates the protocol."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._trouble:

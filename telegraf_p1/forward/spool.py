@@ -114,7 +114,7 @@ class Spool:
         return [row[0] for row in rows]
 
     def _make_room(self, database: sqlite3.Connection, needed: int) -> int:
-        """Drop the oldest letters until there is room for so many pages; return how many were dropped."""
+        """Drop the oldest letters until there is room for `needed` pages; return how many were dropped."""
         dropped = 0
         while _pages(database) + needed > self._most_pages:
             (count,) = database.execute("SELECT count(*) / ? + 1 FROM letters", (_DROPPED_SHARE,)).fetchone()

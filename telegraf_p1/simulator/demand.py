@@ -36,7 +36,7 @@ class Demand:
         self.peak_w, self.peak_time = 0, begin
 
     def count(self, now: int, seconds: int, watt: int) -> None:
-        """Count an import of so many W, from `now` on, for so many seconds."""
+        """Count an import of `watt` W, from `now` on, for `seconds`."""
         last, end = now + seconds, now // QUARTER_S * QUARTER_S + QUARTER_S
         if last < end:
             self.quarter_ws += watt * seconds

@@ -25,7 +25,7 @@ _GARBLED: Final = 0x55
 
 
 def serve(end: int, url: SplitResult, seed: int, readouts: int) -> None:
-    """Simulate a meter at the master end of a pty, for so many readouts (0: forever); raise ValueError."""
+    """Simulate a meter at the master end of a pty, for a number of readouts (0: forever); raise ValueError."""
     options = dict(parse_qsl(url.query))
     if unknown := options.keys() - {*_OPTIONS}:
         raise ValueError(f"{url.geturl()!r}: unknown option {min(unknown)!r}; supported: {', '.join(_OPTIONS)}")

@@ -55,7 +55,7 @@ def weather(day: int) -> Weather:
 
 
 def _drift(name: str, day: int, days: int) -> float:
-    """Return a number around 0, with a standard deviation of about 1, that drifts to another within so many days."""
+    """Return a number around 0, with a standard deviation of about 1, that drifts to another within `days`."""
     at, part = divmod(day, days)
     return _gauss(name, at) + (_gauss(name, at + 1) - _gauss(name, at)) * part / days
 

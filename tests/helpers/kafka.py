@@ -211,7 +211,7 @@ class Kafka:
         return [known[n].leader if n in known else -1 for n in range(partitions)]
 
     def messages(self, topic: str, count: int) -> list[Message]:
-        """Read so many messages of a topic with one partition, without joining a group."""
+        """Read `count` messages of a topic with one partition, without joining a group."""
         consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "none", "log_level": 0})
         consumer.assign([TopicPartition(topic, 0, 0)])
         found: list[Message] = []

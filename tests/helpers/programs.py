@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
-    """Wait until a condition holds, and return its value; fail with `what` after so many seconds."""
+    """Wait until a condition holds, and return its value; fail with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
