@@ -67,7 +67,7 @@ class KafkaTransport:
     def __init__(self, stack: ExitStack, folder: Path, nodes: int = 1) -> None:
         from tests.helpers import kafka
 
-        lines = pages.block("kafka.md", "properties")  # a broker that died is missed soon
+        lines = pages.block("kafka.md", "properties")  # a dead broker is noticed soon
         self._kafka = kafka.Kafka(folder, nodes, *lines.splitlines())
         stack.callback(self._kafka.stop)
         with patch.object(kafka, "_JAVA", _JAVA):

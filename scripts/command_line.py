@@ -209,7 +209,7 @@ def completions() -> Iterator[tuple[str, str]]:
             # One line for a menu: --help has the default and the values.
             action.help = re.split(r"\n| \(default|[:;] ", action.help or "")[0]
             if action.metavar in ("FILE", "SOURCE"):
-                action.complete = shtab.FILE  # type: ignore[attr-defined]  # which is how shtab is told
+                action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's interface
             if action.dest == "form":
                 action.choices = tuple(FORMS)  # simulate refuses others itself, in plain words
     for shell in _SHELLS:

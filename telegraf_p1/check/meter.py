@@ -136,9 +136,9 @@ def _crc(telegram: Telegram, ears: Ears) -> str:
 
 
 def _interval_s(heard: Sequence[Heard], *, is_live: bool) -> float | None:
-    """Give the time between two telegrams: by the meter's clock if it has one, else by ours."""
+    """Return the time between two telegrams, by the meter's clock if possible, else by this computer's."""
     times = [one.record.time_ns for one in heard if one.record.time_ns and one.record.has_own_time]
-    if len(set(times)) < len(heard) and is_live:  # it has no clock, or one that is slower than it speaks
+    if len(set(times)) < len(heard) and is_live:  # it has no clock, or sends more often than its clock advances
         times = [one.at_ns for one in heard if one.at_ns]
     steps = [(later - earlier) / _NS for earlier, later in pairwise(times) if later > earlier]
     if not steps:

@@ -180,7 +180,7 @@ def _table(grouped: dict[tuple[str, str], dict[str, str]]) -> Table:
 
 
 def _place(unit: str) -> int:
-    """Give the place of a row by its unit; what was only counted stands last."""
+    """Return the place of a row by its unit; plain counts, which have no unit, come last."""
     units = (*_ENERGY, *_PHASES)
     return units.index(unit) if unit in units else len(units) + (not unit)
 

@@ -24,8 +24,8 @@ from telegraf_p1.record import Record
 
 _EACH_S: Final = 0.25
 _UNFOLDED: Final = 10_000  # columns: no line is longer
-_MOST_METERS: Final = 3  # that are shown with all that is known of them
-_SHORT: Final = 20  # characters of a reading that has another beside it
+_MOST_METERS: Final = 3  # shown in full
+_SHORT: Final = 20  # characters of a reading that may have another one beside it
 _BAR: Final = 32  # characters
 _LEAST_KW: Final = Decimal("2.3")  # least power of a full bar: 10 A
 _OLD_S: Final = 15  # longer than the interval of any meter
@@ -33,7 +33,7 @@ _NS: Final = 1_000_000_000
 
 
 class _Console(Console):
-    """Rich's, but plain text has no blanks at the ends of its lines."""
+    """Rich's console, but plain text has no blanks at the ends of its lines."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         if self.is_terminal:
@@ -45,9 +45,9 @@ class _Console(Console):
 
 
 def console(*, is_stderr: bool = False) -> Console:
-    """Give where things are shown: plain text where there is no terminal, or where NO_COLOR asks for it.
+    """Return the console to print to; it writes plain text if it is no terminal, or if NO_COLOR is set.
 
-    In a file or a pipe no line is folded: what stands there is copied, or searched.
+    In a file or a pipe no line is wrapped, since people copy or search what is there.
     """
     is_plain = None if not os.environ.get("NO_COLOR") else False
     width = None if (sys.stderr if is_stderr else sys.stdout).isatty() else _UNFOLDED
@@ -176,12 +176,12 @@ def _show_meter(meter: Meter, rejected: dict[str, int], out: Console) -> None:
 
 
 def _tables(found: report.Readings) -> list[RenderableType]:
-    """Give the tables of energy and of phases, each behind an empty line."""
+    """Return the tables of energy and of phases, each after an empty line."""
     return [part for table in (found.energy, found.phases) if table.rows for part in (Text(), _table(table))]
 
 
 def _others(found: report.Readings) -> list[RenderableType]:
-    """Give the other readings behind an empty line: the short ones in pairs, below them the long ones."""
+    """Return the other readings after an empty line: the short ones in pairs, then the long ones."""
     pairs, long = Table.grid(padding=(0, 2, 0, 0)), Table.grid(padding=(0, 2, 0, 0))
     short = [(label, text) for label, text in found.others if len(text) <= _SHORT]
     for place in range(0, len(short), 2):
@@ -281,7 +281,7 @@ def _powers(record: Record) -> list[tuple[str, Decimal]]:
 
 
 def _watched(view: View, out: Console) -> RenderableType:
-    """Give what is live; the readings that seldom change, such as power failures, only where all has room."""
+    """Return the live view; readings that seldom change, such as power failures, only if there is room for all."""
     if view.record is None:
         return Group(Text(view.source, "bold"), Text(view.said or "waiting for a telegram; Ctrl-C stops it", "dim"))
     age_s = time.monotonic() - view.at
@@ -303,7 +303,7 @@ def _watched(view: View, out: Console) -> RenderableType:
     head = Text.assemble((view.source, "bold"), ("   Ctrl-C stops it", "dim"))
     found = report.readings(view.record)
     live = [part for part in (_bars(view.record), behind) if part.rows]
-    # What a small terminal has no room for stands last.
+    # What comes last is cut off on a small terminal.
     shown = [head, counted, *said, Text(), *live, *_tables(found)]
     whole = Group(*shown, *_others(found))
     return whole if len(out.render_lines(whole)) <= out.height else Group(*shown)

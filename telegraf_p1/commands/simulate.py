@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
     meters.add_argument(
         "--form",
         default=_FORM,
-        # To load the countries for their names would take as long as all the rest of `telegraf-p1 --help`.
+        # Written out here, since loading the countries would take as long as the rest of `telegraf-p1 --help`.
         help="national form of the telegrams: nl-5.0, nl-4.2, nl-2.2, heat, be, lu, se, fi, lt, hu, at, de, ch, il "
         f"(default: {_FORM}); their countries: {DOCS}/meters/",
     )

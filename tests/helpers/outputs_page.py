@@ -31,7 +31,7 @@ def until_stored(path: Path, stored: Callable[[], object]) -> None:
 
 
 def run(name: str, *replacements: tuple[str, str]) -> str:
-    """Run commands of the page; give what they print."""
+    """Run commands of the page; return what they print."""
     command = ["sh", "-c", replaced(SCRIPTS[name], *replacements)]
     done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

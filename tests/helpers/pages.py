@@ -37,17 +37,17 @@ def blocks(path: Path) -> list[Block]:
 
 
 def named(page: str, language: str) -> dict[str, str]:
-    """Give the blocks with a name of a page in docs/, such as `mqtt.md`, that are in a language."""
+    """Return the named blocks in a language of a page in docs/, such as `mqtt.md`, by their names."""
     return {block.name: block.text for block in blocks(DOCS / page) if block.language == language and block.name}
 
 
 def texts(page: str, language: str) -> list[str]:
-    """Give all blocks of a page in docs/ that are in a language."""
+    """Return all blocks in a language of a page in docs/."""
     return [block.text for block in blocks(DOCS / page) if block.language == language]
 
 
 def block(page: str, language: str = "", *, name: str = "", holding: str = "") -> str:
-    """Give the one block of a page in docs/ that has what is told of it: a language, a name, a text in it."""
+    """Return the only block of a page in docs/ with this language, this name, and this text in it."""
     (found,) = (
         one.text
         for one in blocks(DOCS / page)
@@ -57,7 +57,7 @@ def block(page: str, language: str = "", *, name: str = "", holding: str = "") -
 
 
 def replaced(text: str, *replacements: tuple[str, str]) -> str:
-    """Give a block with a test's own places in it; each of the replacements has to change it."""
+    """Return a block with the test's own paths and ports; each replacement has to match."""
     for old, new in replacements:
         assert old in text, old
         text = text.replace(old, new)

@@ -1,4 +1,4 @@
-"""The pages in docs/devices and docs/coming-from: their tables, and their blocks with the test's own places in them."""
+"""The pages in docs/devices and docs/coming-from: their tables, their blocks with the test's own paths and ports."""
 
 import re
 import subprocess
@@ -23,12 +23,12 @@ def text(page: str) -> str:
 
 
 def names(page: str) -> list[str]:
-    """Give the names of the blocks that tests run."""
+    """Return the names of the blocks that tests run."""
     return [block.name for block in pages.blocks(ROOT / "docs" / f"{page}.md") if block.name]
 
 
 def block(page: str, name: str, *replacements: tuple[str, str]) -> str:
-    """Give a named block; each of the replacements has to change it."""
+    """Return a named block with replacements; each of them has to match."""
     return pages.replaced(pages.block(f"{page}.md", name=name), *replacements)
 
 
