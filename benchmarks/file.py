@@ -21,7 +21,8 @@ _DSMR_PARSER: Final = (sys.executable, "-m", "benchmarks.readers.dsmr_parser_lin
 _FORM: Final = "nl-5.0"
 _TEXT: Final = """\
 `telegraf-p1 decode FILE`, including its start, with telegrams of three phases and gas: the median of {rounds} rounds.
-Memory is the maximum of the process (VmHWM). dsmr-parser is its FileReader, with a line made of each Telegram."""
+Memory is the maximum of the process (VmHWM). For dsmr-parser it is its FileReader, and a line made of each
+Telegram."""
 
 
 class Used(NamedTuple):

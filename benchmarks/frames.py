@@ -100,18 +100,18 @@ WAYS: Final[Ways] = [
     (_PLAIN._replace(name="the same, the general path only"), telegrams.unseen),
 ]
 _NOTES: Final = """\
-dsmr5 is asked for each object, and those that it does not support are skipped: its `State` would reject the telegram.
+dsmr5 rejects a telegram with an object that it does not support. So it is asked for each object by itself.
 npm dsmr-parser reads the water of a Belgian telegram as gas. All other readings that were compared are the same.
-The C++ library esphome-libs/dsmr_parser is in no registry that is used here. `P1_PEER='NAME=COMMAND' make bench` \
+The C++ library esphome-libs/dsmr_parser could not be installed here. `P1_PEER='NAME=COMMAND' make bench` \
 measures another program: a command with the interface of those in `benchmarks/readers`.
 """
 _BESIDE_OTHERS: Final = """\
-CPU time per telegram in µs: the median of {rounds} rounds over the same {telegrams:,} generated telegrams, one a
-second. All programs check the CRC, and read the same energies, powers and gas (compared before). Those that make no
-line return objects. Ours is the loop of `run` without its I/O."""
+CPU time per telegram in µs: the median of {rounds} rounds over the same {telegrams:,} generated telegrams, one for
+each second. All programs check the CRC, and a check beforehand showed that they read the same energies, powers and gas.
+Those that make no line return objects. Ours is the loop of `run` without its I/O."""
 _BY_WAY: Final = """\
-As above. *The general path* reads telegrams whose shape is not known yet. *Every value*: each reading, identifier and
-time of an M-Bus meter, except for values that change once a month."""
+Measured as above. *The general path* reads telegrams whose [shape](#how-it-works) is not known yet. *Every value*:
+each reading, identifier and time of a gas, water or heat meter changes, except for those that change once a month."""
 
 
 class Plan(NamedTuple):

@@ -109,14 +109,17 @@ def live() -> None:
         took = time.monotonic() - begun
         rate, share = (reader.count - lines) / took, (seconds_on_cpu(process) - cpu) / took
         print(
-            f"{METERS} meters: {rate:.0f} records a second, {share * 100:.1f} % of a core, {mebibytes(process):.0f} MiB"
+            f"\nOne plugin, {METERS:,} meters that send once a second: {rate:.0f} records a second, "
+            f"{share * 100:.1f} % of a core, {mebibytes(process):.0f} MiB of memory."
         )
 
 
 def main(telegrams: int) -> None:
     data = packets(telegrams)
+    print(f"{telegrams:,} telegrams of {METERS:,} meters wait in mosquitto. Plugins that share the topics read them:\n")
     print(
-        "| plugins | telegrams/s | CPU each | of a core: plugins | broker | who reads | memory of each, most | twice |"
+        "| plugins | telegrams/s | CPU per telegram | of a core: plugins | broker | reader of the lines "
+        "| memory of a plugin, at most | duplicates |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for count in (1, 2, 4):

@@ -55,28 +55,28 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 _LIVE: Final = (
-    *("via", "telegrams/s", "plugins", "lines/s", "CPU µs each: broker", "plugins", "reader"),
+    *("via", "telegrams/s", "plugins", "lines/s", "CPU µs per telegram: broker", "plugins", "reader"),
     *("cores busy: publisher", "broker", "plugins", "delay", "99 %", "MiB: broker", "each plugin"),
     *("lost", "duplicates"),
 )
 _BACKLOG: Final = (
-    *("broker", "plugins", "waiting", "bytes each: memory", "disk", "lines/s"),
-    *("CPU µs each: broker, receiving", "sending", "plugins"),
+    *("broker", "plugins", "waiting", "bytes per telegram: memory", "disk", "lines/s"),
+    *("CPU µs per telegram: broker, receiving", "sending", "plugins"),
     *("time for an hour's backlog (calculated)", "lost", "duplicates"),
 )
 _FAILURES: Final = ("failure", "telegrams", "lost", "duplicates", "waited over 1 s", "longest delay")
-_TELEGRAF: Final = ("output of Telegraf", "buffer", "CPU µs each", "records/s", "MiB")
+_TELEGRAF: Final = ("output of Telegraf", "buffer", "CPU µs per record", "records/s", "MiB")
 _STORES: Final = (
-    *("database", "CPU µs each: few meters", "many meters", "`p1_history`", "telegrams/s"),
-    *("bytes kept each: every 10 s", "every 15 min", "`p1_history`", "MiB with many meters"),
+    *("database", "CPU µs per record: few meters", "many meters", "`p1_history`", "telegrams/s"),
+    *("disk bytes per record: every 10 s", "every 15 min", "`p1_history`", "MiB with many meters"),
 )
 _SCALE: Final = (
     *("meters", "sent every", "stored every", "telegrams/s", "MQTT brokers", "bridges", "Kafka nodes", "partitions"),
-    *("plugins", "Telegrafs", "(buffer on disk)", "databases", "cores", "memory"),
+    *("plugins", "Telegrafs", "Telegrafs, buffer on disk", "databases", "cores", "memory"),
 )
 _MONEY: Final = (
     *("meters", "sent every", "stored every", "network a day", "disk, after a year", "€ a month", "from … to"),
-    "€ a meter and year",
+    "€ per meter and year",
 )
 _LIMITS: Final = ("part", "telegrams/s", "meters that send every 1 s", "every 10 s", "every 15 min")
 _SIMULATION: Final = (
@@ -185,13 +185,13 @@ def limits(cost: Costs) -> Cells:
     services |= {BRIDGES: cost.bridge_s} if cost.bridge_s else {}
     found = {_EACH[name]: scale.most(service) for name, service in services.items()}
     found |= {_EACH[BRIDGES]: min(found[_EACH[BRIDGES]], scale.BUSY * cost.bridge_rate)} if cost.bridge_s else {}
-    cores = f"node of {scale.NODE_CORES} cores"
+    cores = f"{scale.NODE_CORES} cores"
     if cost.kafka_s:
-        found[f"three nodes of Kafka, each a {cores}"] = 3 * scale.most(cost.kafka_s, scale.NODE_CORES)
-    found[f"one VictoriaMetrics on a {cores}"] = scale.most(cost.store_s, scale.NODE_CORES)
+        found[f"three nodes of Kafka, each with {cores}"] = 3 * scale.most(cost.kafka_s, scale.NODE_CORES)
+    found[f"one VictoriaMetrics with {cores}"] = scale.most(cost.store_s, scale.NODE_CORES)
     cells = [[name, *(_count(rate * seconds) for seconds in (1, 1, 10, 900))] for name, rate in found.items()]
     held = scale.BUSY * scale.NODE_GIB * 2**30 / cost.store_meter_bytes
-    return [*cells, [f"its memory, {scale.NODE_GIB} GiB half full", "-", *[_count(held)] * 3]]
+    return [*cells, [f"the same with {scale.NODE_GIB} GiB of memory, half full", "-", *[_count(held)] * 3]]
 
 
 def bottleneck(design: Design) -> Stage | None:

@@ -30,9 +30,10 @@ def until_stored(path: Path, stored: Callable[[], object]) -> None:
         wait_until(stored, "a record behind Telegraf", 30)
 
 
-def run(name: str, *replacements: tuple[str, str]) -> str:
-    """Run commands of the page; return what they print."""
-    command = ["sh", "-c", replaced(SCRIPTS[name], *replacements)]
+def run(name: str, *replacements: tuple[str, str], logs: bool = False) -> str:
+    """Run commands of the page; return what they print. With `logs` they may write to stderr, too."""
+    command = ["sh", "-e", "-c", replaced(SCRIPTS[name], *replacements)]
     done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.returncode == 0, done.stderr
+    assert logs or not done.stderr, done.stderr
     return done.stdout

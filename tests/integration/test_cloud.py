@@ -443,6 +443,27 @@ def test_setting_up_twice_changes_nothing(cloud: Cloud) -> None:
     assert files() == before
 
 
+def test_an_update_in_the_order_of_the_page_loses_no_telegram(cloud: Cloud) -> None:
+    household = cloud.household("updated")
+    acl = cloud.state / "mosquitto" / "acl"
+    new = acl.read_text()
+    command = [*PLUGIN, "forward", "sim:", household.target, "--queue", str(cloud.folder / "updated.queue")]
+    environment = {**os.environ, "P1_MQTT_PASSWORD": household.password}
+    with program(command, env=environment, stdin=subprocess.DEVNULL):
+        wait_until(lambda: len(times(cloud, household)) > 2, "records before the update")
+        acl.write_text(f"# of the version before\n{new}")
+        cloud.enrol("setup", f"127.0.0.1:{cloud.mqtt}")
+        assert acl.read_text() == new
+        cloud.stop_broker()
+        cloud.start_broker()
+        cloud.stop_telegraf()
+        cloud.start_telegraf()
+        updated = int(time.time())
+        wait_until(lambda: times(cloud, household)[-1] > updated, "a record of the time after it", 30)
+    found = times(cloud, household)
+    assert found == [*range(found[0], found[-1] + 1)]
+
+
 def test_a_failure_leaves_nothing_that_works_by_half(cloud: Cloud) -> None:
     settings = cloud.state / "settings"
     right = settings.read_text()

@@ -1,9 +1,10 @@
-"""The section "Years, kept and quick" of docs/databases.md: each of its blocks, against the real databases.
+"""The sections on history and on the upgrade of docs/databases.md: each of their blocks, against the real databases.
 
 And what the dashboards ask, with one data source, in all ways in which records and history may be kept.
 """
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.obis.table import ROWS
 from tests.helpers.databases import Influx, get, influxdb2, post, send, victoria_metrics
 from tests.helpers.outputs_page import BLOCKS, METER, SCRIPTS, configured, run, until_stored
-from tests.helpers.programs import component
+from tests.helpers.programs import answers, component, program, wait_until
 
 HISTORY = ("--history", "15m")
 QUARTER = 900
@@ -84,7 +85,7 @@ def influx_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Influx
 def test_each_block_of_years_has_a_test() -> None:
     tested = {name.removeprefix("test_into_").replace("_", "-") for name in globals() if name.startswith("test_into_")}
     assert tested == {name for name in BLOCKS if name.endswith("-years")}
-    used = set(re.findall(r'run\("([\w-]+)"', Path(__file__).read_text()))
+    used = set(re.findall(r'run\(\s*"([\w-]+)"', Path(__file__).read_text()))
     assert used == SCRIPTS.keys()
 
 
@@ -236,3 +237,54 @@ def test_in_influxdb_2_the_history_is_found_beside_a_bucket_of_another_name(infl
     for source in ('FROM "p1"', 'FROM "history"."p1_history"'):
         (count,) = influx_2.query(f'SELECT count("energy_import_t1_kwh") {source} WHERE "meter" = \'E2\'')
         assert count["count"] == 180
+
+
+# What dashboards ask, of records and of history.
+ASKED = (
+    "SHOW RETENTION POLICIES",
+    'SHOW TAG VALUES FROM "p1" WITH KEY = "meter"',
+    'SHOW FIELD KEYS FROM "history"."p1_history"',
+    'SELECT * FROM "p1"',
+    'SELECT * FROM "history"."p1_history"',
+    'SELECT spread("energy_import_t1_kwh") FROM "history"."p1_history" GROUP BY time(15m), "meter"',
+)
+
+
+def test_an_upgrade_to_influxdb_2_answers_as_before_and_takes_new_records(
+    tmp_path: Path, influx: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("influxdb-history", (HERE_1, influx.url))
+    send(f"{influx.url}/write?db=p1", old_lines())
+    send(f"{influx.url}/write?db=p1&rp=history", old_lines("p1_history"))
+    before = [influx.query(statement) for statement in ASKED]
+    assert all(before)
+    influx.stop()
+    folder = tmp_path / "influxdb2"
+    folder.mkdir()
+    run(
+        "influxdb-upgrade",
+        *((f"sudo systemctl {what} influxdb\n", "") for what in ("stop", "start")),
+        ("sudo chown -R influxdb:influxdb /var/lib/influxdb\n", ""),
+        ("sudo influxd", component("influxdb2")),
+        ("/etc/influxdb/influxdb.conf", str(tmp_path / "influx" / "influxdb.conf")),
+        *((place, str(folder)) for place in ("/etc/influxdb", "/var/lib/influxdb", "/var/log/influxdb")),
+        ("--org home", "--org home --password 'a password' --force"),  # else it asks
+        logs=True,
+    )
+    (token,) = re.findall(r'^  token = "(.+)"', (folder / "configs").read_text(), re.MULTILINE)
+    monkeypatch.setenv("INFLUX_TOKEN", token)
+    places = {"INFLUXD_CONFIG_PATH": str(folder / "config.toml"), "INFLUXD_SQLITE_PATH": str(folder / "sqlite")}
+    with (
+        (folder / "log").open("wb") as log,
+        program([component("influxdb2")], env={**os.environ, **places}, stdout=log, stderr=log),
+    ):
+        wait_until(lambda: answers(influx.port), "InfluxDB 2", 60)
+        database = Influx2(influx.url, token)
+        assert [database.query(statement) for statement in ASKED] == before
+        run("influxdb2-rename", (HERE_2, influx.url), ("BUCKET_ID", database.id_of("buckets", "p1/autogen")))
+        path = configured(tmp_path, "influxdb2-years", (HERE_2, influx.url), options=HISTORY)
+        tables = ASKED[3:5]
+        until_stored(path, lambda: all(METER in {row["meter"] for row in database.query(table)} for table in tables))
+        for table, rows in zip(tables, before[3:5], strict=True):
+            old = [row["time"] for row in database.query(table) if row["meter"] != METER]
+            assert old == [row["time"] for row in rows]
