@@ -100,11 +100,11 @@ class Row(NamedTuple):
 
     `reference` is written A-B:C.D.E, with `n` for any M-Bus channel from 1 on. `kind` is one of the kinds above.
     `fields` are what the object gives, in the order in which its kind gives them. `sent_by` names the standards and
-    countries.
+    countries, with `not seen` where no telegram was seen. `meaning` is one text, or one text for each field.
     """
 
     reference: str
     kind: str
     fields: tuple[Field, ...]
     sent_by: str = ""
-    meaning: str = ""
+    meaning: str | tuple[str, ...] = ""

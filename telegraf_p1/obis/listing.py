@@ -17,6 +17,11 @@ def _fields() -> list[tuple[Field, Row]]:
     return [(field, row) for row in ROWS for field in row.fields]
 
 
+def _meaning(field: Field, row: Row) -> str:
+    text = row.meaning if isinstance(row.meaning, str) else row.meaning[row.fields.index(field)]
+    return text.replace("|", "\\|")
+
+
 def plain() -> str:
     """Return all fields, one per line: name, type, unit, OBIS reference, where it is sent."""
     rows = [("field", "type", "unit", "reference", "sent by")]
@@ -34,13 +39,16 @@ These are all fields that a [record](records.md) can have. A record has those th
 
 - `{medium}` is `gas`, `water`, `heat`, `cooling`, `hot_water` or `sub` (a second electricity meter). If the meter does
   not send the type, it is `mbus_1` with the number of the M-Bus channel. A second meter of the same kind has its
-  channel in the name: `water_2_m3`.
+  channel in the name: `water_2_m3`. A [replaced meter](records.md#names) has no field.
 - `{unit}` is `m3`, `gj` or `kwh`; `{n}` is a number.
 - Times (`…_timestamp`) are Unix time in seconds.
 - Dutch meters send currents in whole amperes, often 0. The power of each phase is more precise: `power_import_l1_kw`.
+- Currents have no sign: export raises `current_l1_a`, too. `power_export_l1_kw` tells the direction. Only the Swedish
+  specification allows a sign, and no telegram with one was seen.
 - The *OBIS reference* is the code under which the meter sends the value.
-- *Sent by* has the two letters of [countries](meters.md), with versions or makers of meters. P0 is an
-  [optical port](optical.md).
+- *Sent by* has the code of each [country](meters.md), such as NL and BE, with versions or makers of meters. P0 is an
+  [optical port](optical.md), LT(max) the maximum profile in Lithuania.
+- *Not seen*: a document or another program has this reference, but no telegram with it was seen here.
 
 This page is written by `make docs`.
 """
@@ -81,8 +89,7 @@ def markdown() -> str:
     sections: dict[str, list[str]] = {name: [] for name in _SECTIONS}
     for field, row in _fields():
         found = _SECTION.match(field.name)
-        meaning = row.meaning.replace("|", chr(92) + "|")
-        cells = (f"`{field.name}`", field.type, field.unit, f"`{row.reference}`", meaning, row.sent_by)
+        cells = (f"`{field.name}`", field.type, field.unit, f"`{row.reference}`", _meaning(field, row), row.sent_by)
         sections[(found and found.lastgroup) or "meter"].append(_line(cells))
     parts = [f"\n## {_SECTIONS[name]}\n\n{_COLUMNS}{''.join(lines)}" for name, lines in sections.items()]
     return _HEAD + "".join(parts) + _OTHERS + "".join(_names())

@@ -50,7 +50,10 @@ COUNTRY = Country(
     ask="to activate the P1 port (user port): Fluvius in Flanders, ORES or RESA in Wallonia, Sibelga in Brussels",
     notes=(
         "Tariff 1 is the day tariff, 2 the night tariff: the opposite of the Netherlands.",
+        "The [settings](dashboards.md#settings) of the dashboards have the names of the tariffs.",
         "e-MUCS 1.7 and later: quarter-hour demand and monthly peaks (capacity tariff), by the meter's own clock.",
-        "Gas and water meters give `gas_m3` and `water_m3`.",
+        "Gas and water meters give `gas_m3` and `water_m3`. `telegraf-p1 check` shows those in the telegram.",
+        "If your digital water meter is missing there, the telegram has no line `0-n:24.2.1` for it.",
+        "Then ask your water company or grid company whether it is linked to the electricity meter.",
     ),
 )

@@ -97,6 +97,6 @@ COUNTRY = Country(
         "Tariff 1 is the low tariff (night, weekend).",
         "DSMR meters usually send the energy of each tariff, but no total: add both tariffs.",
         "The gas reading is updated every 5 minutes (DSMR 5) or every hour (DSMR 4).",
-        "A replaced gas meter can leave a reading in the telegram that never changes. The plugin uses the new meter's.",
+        "A replaced gas meter can leave an old reading. The plugin uses the [new meter's](records.md#names).",
     ),
 )
