@@ -219,6 +219,15 @@ def test_what_is_written_by_the_program_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
+    "name", [str(page.relative_to(ROOT)) for page in pages.PAGES] + ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+)
+def test_no_sentence_of_a_page_has_more_than_25_words(name: str) -> None:
+    found = pages.sentences(ROOT / name)
+    assert found
+    assert [sentence for sentence in found if len(sentence.split()) > 25] == []
+
+
+@pytest.mark.parametrize(
     "page", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md"))]
 )
 def test_every_file_that_a_page_links_is_there(page: str) -> None:

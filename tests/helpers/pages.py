@@ -11,6 +11,8 @@ from tests.helpers.telegrams import ROOT
 DOCS: Final = ROOT / "docs"
 PAGES: Final = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 _BLOCK: Final = re.compile(r"^([ ]*)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_NO_PROSE: Final = re.compile(r"^ *[#|].*$|\]\([^)]*\)", re.MULTILINE)
+_END: Final = re.compile(r"[.:;!?](?:\*\*)?(?:\s|$)|\n\s*\n|\n\s*(?:[-*]|\d+\.) ")
 _SHELL: Final = ("", "sh", "bash", "shell")
 _OPERATOR: Final = re.compile(r"[|&;<>()]+")
 # Without quotes, these are special in a shell: file patterns, the end of a command.
@@ -67,6 +69,12 @@ def replaced(text: str, *replacements: tuple[str, str]) -> str:
 def spans(path: Path) -> list[str]:
     """Return what is in backticks in the text of a page."""
     return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", path.read_text()))
+
+
+def sentences(path: Path) -> list[str]:
+    """Give the sentences of a page, without its blocks, headings and tables; what stands before a colon is one."""
+    prose = _NO_PROSE.sub("", _BLOCK.sub("", path.read_text()))
+    return [" ".join(sentence.split()) for sentence in _END.split(prose) if sentence.strip()]
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -19,7 +19,8 @@ from tests.helpers.telegrams import ROOT
 PAGE = ROOT / "README.md"
 README = PAGE.read_text()
 HOST = "https://github.com/metertrekker/telegraf_p1"
-COMMANDS = [line for block in blocks(PAGE) if block.language == "sh" for line in block.text.splitlines()]
+SHELL = "".join(block.text for block in blocks(PAGE) if block.language == "sh")
+COMMANDS = [line.partition(" #")[0].rstrip() for line in SHELL.splitlines()]
 OUTPUT, INPUT = (block.text for block in blocks(PAGE) if block.language == "toml")
 P1_CONF = "/etc/telegraf/telegraf.d/p1.conf"
 
@@ -80,6 +81,10 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     (tmp_path / "root").mkdir()
     with own_root(tmp_path / "root") as enter, ExitStack() as running:
         yield Newcomer(tmp_path, enter, running)
+
+
+def packages(at: Newcomer, command: str) -> None:
+    at.run(command.replace("sudo apt install", "apt-get install --simulate"))
 
 
 def clone(at: Newcomer, command: str) -> None:
@@ -155,6 +160,7 @@ def restart(at: Newcomer, command: str) -> None:
 
 
 FOLLOWED = {
+    "sudo apt install git make python3-venv": packages,
     f"git clone {HOST}": clone,
     "cd telegraf_p1": go_there,
     "make demo": demo,
