@@ -29,7 +29,7 @@ from telegraf_p1.url import Url, UsageError
 from tests.faults.matrix import rows
 from tests.helpers import pages
 from tests.helpers.messages import messages
-from tests.helpers.telegrams import KEY, ROOT
+from tests.helpers.telegrams import KEY, PACKAGE, ROOT
 
 DOCS = ROOT / "docs"
 SOURCES = (DOCS / "sources.md").read_text()
@@ -307,7 +307,9 @@ def test_every_file_that_the_page_on_how_it_is_built_names_is_there() -> None:
     page = (DOCS / "how-it-is-built.md").read_text()
     named = set(re.findall(r"[\w/]+\.py\b|\w+/(?= )", page))
     assert len(named) > 12
-    assert [one for one in named if not any((ROOT / folder / one).exists() for folder in ("", "telegraf_p1"))] == []
+    assert [
+        one for one in named if not any((folder / one).exists() for folder in (ROOT, PACKAGE, PACKAGE.parent))
+    ] == []
 
 
 def test_the_record_that_the_page_on_records_shows_is_that_of_its_telegram() -> None:

@@ -12,13 +12,13 @@ from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.outputs.definitions_file import load
 from tests.helpers import pages, recipes
 from tests.helpers.recipes import FOLDERS, PAGES, PROGRAM, inputs, mapping, names
-from tests.helpers.telegrams import ROOT
+from tests.helpers.telegrams import PACKAGE, ROOT
 
 DEVICES, COMING_FROM = (sorted(folder.glob("*.md")) for folder in FOLDERS)
 RECIPES = [page for page in DEVICES if page.name != "index.md"]
 INDEX = FOLDERS[0] / "index.md"
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
-ESPHOME = ROOT / "telegraf_p1" / "obis" / "other_names.csv"
+ESPHOME = PACKAGE / "obis" / "other_names.csv"
 
 
 def name_of(page: Path) -> str:

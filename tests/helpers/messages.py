@@ -14,10 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, NamedTuple
 
-from tests.helpers.telegrams import ROOT
+from tests.helpers.telegrams import PACKAGE, ROOT
 
 HOLE: Final = "…"  # stands for a part that varies
-_PACKAGES: Final = (ROOT / "telegraf_p1", ROOT / "deploy" / "cloud" / "enrolment")
+# Packages, and the folders that they are imported from.
+_PACKAGES: Final = ((PACKAGE, PACKAGE.parent), (ROOT / "deploy" / "cloud" / "enrolment", ROOT))
 _PROSE: Final = re.compile(r"[A-Za-z']{2,}[,:;]? +[A-Za-z(']{2,}")
 
 # Files with texts that are on other pages, in tables of their own: fields, meters, countries, faults of meters.
@@ -49,7 +50,7 @@ class Message(NamedTuple):
 @cache
 def messages() -> list[Message]:
     """Return all messages, each once."""
-    files = [_File(path) for package in _PACKAGES for path in sorted(package.rglob("*.py"))]
+    files = [_File(path, root) for package, root in _PACKAGES for path in sorted(package.rglob("*.py"))]
     found = {message.text: message for file in files for message in file.messages()}
     constants = {text for file in files for text in file.constants()}
     parts = {text for text in constants if any(text in other and text != other for other in found)}
@@ -59,8 +60,8 @@ def messages() -> list[Message]:
 class _File:
     """The texts of a module."""
 
-    def __init__(self, path: Path) -> None:
-        self._name = str(path.relative_to(ROOT))
+    def __init__(self, path: Path, root: Path) -> None:
+        self._name = str(path.relative_to(root))
         self._module: ModuleType | None = None
         self._tree = ast.parse(path.read_text())
 

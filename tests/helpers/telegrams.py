@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+import telegraf_p1
 from telegraf_p1.crc import bcc, checksum
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
@@ -14,6 +15,7 @@ from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import DEFAULT_ZONE, Zone
 
 ROOT = Path(__file__).parent.parent.parent
+PACKAGE = Path(telegraf_p1.__file__).parent  # not in ROOT when a wheel is tested
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*.telegram"))
 SHARED = ROOT.parent / "shared" / "telegrams"
 

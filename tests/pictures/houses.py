@@ -16,11 +16,11 @@ from tests.dashboards import living
 from tests.dashboards.dashboard import Database, Influx, Prometheus, load
 from tests.helpers.databases import Influx as InfluxServer
 from tests.helpers.databases import victoria_metrics
-from tests.helpers.telegrams import ROOT
+from tests.helpers.telegrams import PACKAGE
 from tests.pictures.pictures import House
 
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "telegraf_p1"
-_SIMULATOR: Final = ROOT / "telegraf_p1" / "simulator"
+_SIMULATOR: Final = PACKAGE / "simulator"
 # Which dashboards are drawn of which homes: the name of the picture, the home, the store, the dashboard.
 _DRAWN: Final = (
     ("netherlands", "netherlands", "influxql", "grafana-influxql.json"),
