@@ -132,12 +132,13 @@ pictures: $(VENV)/.test
 	$(WITH_GRAFANA) $(DRAW) $(ONLY)
 
 # build/pictures/DATABASE-dark-1600.png: the dashboard of an InfluxDB 1, without Grafana. Needs the same as `pictures`
-# except VictoriaMetrics.
+# except VictoriaMetrics. Days begin in the time zone of this computer, or in ZONE, such as Europe/Brussels.
 picture: FROM ?= http://127.0.0.1:18086
 picture: DATABASE ?= p1
+picture: OF = --from $(FROM) --database $(DATABASE) --zone "$(ZONE)"
 picture: $(VENV)/.test
-	@$(DRAW) --from $(FROM) --database $(DATABASE) --check
-	@$(WITH_GRAFANA) $(DRAW) --from $(FROM) --database $(DATABASE)
+	@$(DRAW) $(OF) --check
+	@$(WITH_GRAFANA) $(DRAW) $(OF)
 
 # Writes docs/commands.md, the man page and the completions in deploy from the parser, docs/fields.md from the table of
 # fields, and the sections of docs/meters.md from the countries.

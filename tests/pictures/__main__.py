@@ -12,11 +12,13 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from tests.dashboards.dashboard import Influx, load
 from tests.helpers.databases import get
 from tests.helpers.programs import find
 from tests.helpers.telegrams import ROOT
+from tests.helpers.zone import zone_of_this_computer
 from tests.pictures.data_sources import DATA_SOURCES, draw_data_source
 from tests.pictures.houses import NAMES, houses
 from tests.pictures.pictures import LOOKS, Browser, Finding, House, Look, browser, draw_house
@@ -31,10 +33,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=["", *known], default="", help="houses, looks, data sources (all)")
     parser.add_argument("--from", dest="url", help="draw this InfluxDB in place of the houses: http://127.0.0.1:8086")
     parser.add_argument("--database", default="p1", help="of that InfluxDB (%(default)s)")
-    parser.add_argument("--zone", default="Europe/Amsterdam", help="where days begin at midnight (%(default)s)")
+    parser.add_argument("--zone", default="", help="where its days begin at midnight (as on this computer)")
     parser.add_argument("--check", action="store_true", help="say what is missing, and draw nothing")
     chosen = parser.parse_args()
     lacking = [*(lacks_programs() if chosen.check else []), *(lacks(chosen.url, chosen.database) if chosen.url else [])]
+    zone = chosen.zone or zone_of_this_computer()
+    if zone not in available_timezones():
+        lacking.append(f"there is no time zone {zone!r}: give one such as make picture ZONE=Europe/Amsterdam")
     if lacking or chosen.check:
         sys.exit("\n".join(lacking) or 0)
     named, folder = set(chosen.names), chosen.folder
@@ -42,7 +47,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as page, browser(Path(page)) as one:
         if chosen.url:
             database = Influx(chosen.url, chosen.database)
-            mine = House(chosen.database, load(_DASHBOARD), database, time.time(), {}, chosen.zone)
+            mine = House(chosen.database, load(_DASHBOARD), database, time.time(), {}, zone)
+            print(f"Days begin at midnight in {zone}; another time zone: make picture ZONE=Europe/Amsterdam")
             draw(one, [mine], folder, looks or {"dark-1600": LOOKS["dark-1600"]})
             return
         for name in DATA_SOURCES:

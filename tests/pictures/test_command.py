@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.telegrams import ROOT
+from tests.helpers.zone import zone_of_this_computer
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +27,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
-    nothing = command(str(tmp_path), "--check", "--from", "http://127.0.0.1:1", PATH=str(tmp_path))
+    nothing = command(str(tmp_path), "--check", "--from", "http://127.0.0.1:1", "--zone", "Mars", PATH=str(tmp_path))
     lines = nothing.stderr.splitlines()
     assert [line.split(" needed")[0] for line in lines[:3]] == [
         "install-grafana-data: Node.js 20 or later is",
@@ -34,4 +35,15 @@ def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
         "Chromium is",
     ]
     assert lines[3].startswith("no InfluxDB 1 answers at http://127.0.0.1:1 (")
-    assert (nothing.returncode, len(lines)) == (1, 4)
+    assert lines[4].startswith("there is no time zone 'Mars':")
+    assert (nothing.returncode, len(lines)) == (1, 5)
+
+
+def test_the_time_zone_is_that_of_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", ":America/New_York")
+    assert zone_of_this_computer() == "America/New_York"
+    monkeypatch.setenv("TZ", "/usr/share/zoneinfo/Europe/Brussels")
+    assert zone_of_this_computer() == "Europe/Brussels"
+    monkeypatch.delenv("TZ")
+    here = zone_of_this_computer()
+    assert subprocess.check_output(["date", "+%z"]) == subprocess.check_output(["date", "+%z"], env={"TZ": here})
