@@ -77,14 +77,22 @@ def lacks_programs() -> list[str]:
 def lacks(url: str, database: str) -> list[str]:
     """Say what is wrong with the database, and what to do."""
     try:
-        known = json.loads(get(f"{url}/query", q="SHOW DATABASES"))["results"][0]["series"][0]["values"]
-    except (OSError, ValueError) as error:
+        known = [name for (name,) in rows(url, "SHOW DATABASES")]
+        written = database in known and rows(url, 'SHOW SERIES FROM "p1" LIMIT 1', db=database)
+    except (OSError, ValueError, LookupError) as error:
         return [
             f"no InfluxDB 1 answers at {url} ({error}): run `make stack`, or give yours: make picture FROM=http://…"
         ]
-    if [database] not in known:
-        return [f"the InfluxDB at {url} has no database {database!r}: give its name: make picture DATABASE=…"]
-    return []
+    if written:
+        return []
+    fault = f"no measurement p1 in its database {database!r}" if database in known else f"no database {database!r}"
+    reasons = "either Telegraf has not written yet (look at its log), or the database has another name"
+    return [f"the InfluxDB at {url} has {fault}: {reasons}: make picture DATABASE=…"]
+
+
+def rows(url: str, query: str, **parameters: str) -> list[list[str]]:
+    (result,) = json.loads(get(f"{url}/query", q=query, **parameters))["results"]
+    return [row for series in result.get("series", []) for row in series.get("values", [])]
 
 
 def draw(browser: Browser, houses: Iterable[House], folder: Path, looks: dict[str, Look]) -> None:

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from tests.helpers.databases import Influx, send
 from tests.helpers.telegrams import ROOT
 from tests.helpers.zone import zone_of_this_computer
 
@@ -47,3 +49,22 @@ def test_the_time_zone_is_that_of_this_computer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("TZ")
     here = zone_of_this_computer()
     assert subprocess.check_output(["date", "+%z"]) == subprocess.check_output(["date", "+%z"], env={"TZ": here})
+
+
+def test_a_database_that_has_no_telegrams_is_named(tmp_path: Path) -> None:
+    influx = Influx(tmp_path)
+    influx.start()
+    try:
+        asked = (str(tmp_path), "--from", influx.url)
+        for statement, fault in (
+            ("", "no database 'p1':"),
+            ("CREATE DATABASE p1", "no measurement p1 in its database 'p1':"),
+        ):
+            send(f"{influx.url}/query?q={quote(statement or 'SHOW DATABASES')}", b"")
+            told = command(*asked)
+            assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+            assert told.stderr.startswith(f"the InfluxDB at {influx.url} has {fault} either Telegraf has not written")
+        send(f"{influx.url}/write?db=p1", b"p1 power_import_kw=0.5")
+        assert "the InfluxDB" not in command(*asked, "--check").stderr
+    finally:
+        influx.stop()
