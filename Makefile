@@ -121,19 +121,24 @@ mutants: $(VENV)/.mutants
 dashboards: $(VENV)/.test
 	$(BIN)/python -m dashboards.source
 
-# build/pictures: the dashboards as people see them, drawn from real databases. Needs Node.js, Chromium, influxd and
+DRAW := $(BIN)/python -m tests.pictures build/pictures
+WITH_GRAFANA := grafana=$$(scripts/install-grafana-data) && ui=$$(scripts/install-grafana-data pictures) && \
+	P1_GRAFANA=$$grafana P1_GRAFANA_UI=$$ui
+
+# build/pictures: the dashboards as people see them, drawn from real databases. Needs Node.js 20, Chromium, influxd and
 # VictoriaMetrics. make pictures ONLY="belgium phone-390" draws what you name.
 pictures: $(VENV)/.test
-	P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
-		$(BIN)/python -m tests.pictures build/pictures $(ONLY)
+	@$(DRAW) --check
+	$(WITH_GRAFANA) $(DRAW) $(ONLY)
 
 # build/pictures/DATABASE-dark-1600.png: the dashboard of an InfluxDB 1, without Grafana. Needs the same as `pictures`
-# except VictoriaMetrics.
+# except VictoriaMetrics. Days begin in the time zone of this computer, or in ZONE, such as Europe/Brussels.
 picture: FROM ?= http://127.0.0.1:18086
 picture: DATABASE ?= p1
+picture: OF = --from $(FROM) --database $(DATABASE) --zone "$(ZONE)"
 picture: $(VENV)/.test
-	@P1_GRAFANA=$$(scripts/install-grafana-data) P1_GRAFANA_UI=$$(scripts/install-grafana-data pictures) \
-		$(BIN)/python -m tests.pictures build/pictures --from $(FROM) --database $(DATABASE)
+	@$(DRAW) $(OF) --check
+	@$(WITH_GRAFANA) $(DRAW) $(OF)
 
 # Writes docs/commands.md, the man page and the completions in deploy from the parser, docs/fields.md from the table of
 # fields, and the sections of docs/meters.md from the countries.

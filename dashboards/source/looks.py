@@ -232,7 +232,8 @@ def _asked(
     panel = panel.datasource(store.datasource).targets(queries).height(8).span(12)
     panel = panel.thresholds(limits((None, palette.NEUTRAL)))
     panel = panel.unit(unit) if unit else panel
-    return looking(panel, [name for name, _ in targets], units=not unit, decimals=isinstance(panel, stat.Panel))
+    decimals = not unit and isinstance(panel, stat.Panel)
+    return looking(panel, [name for name, _ in targets], units=not unit, decimals=decimals)
 
 
 def looking(panel: _Panel, names: Sequence[str], *, units: bool = False, decimals: bool = False) -> _Panel:

@@ -31,6 +31,7 @@ from dashboards.source.looks import (
 from dashboards.source.store import PHASES, TARIFFS, Part, Store, energy
 
 _MINUTES_OF_A_DAY: Final = 1440
+_LONGEST_GAP_MS: Final = 120_000  # in a line: some meters send once a minute, and a telegram may be lost
 
 
 def overview(store: Store) -> list[Panel]:
@@ -108,6 +109,7 @@ def _power(store: Store) -> list[Panel]:
     """Draw the power of the last hour, and of the selected time range."""
     targets = [("Import", store.curve([Part("power_import_kw")])), ("Export", store.curve([Part("power_export_kw")]))]
     last_hour = looks.without_times(curve(store, "The last hour", palette.KW, targets).time_from("1h"))
+    last_hour = last_hour.span_nulls(_LONGEST_GAP_MS)
     power = curve(store, "Power", palette.KW, targets).legend(legend_with("lastNotNull", "max", "mean"))
     # The same number of points at any width of the panel: the highest mean depends on it.
     power = power.max_data_points(_MINUTES_OF_A_DAY).span(18).height(10).fill_opacity(25)

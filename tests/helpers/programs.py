@@ -20,11 +20,16 @@ T = TypeVar("T")
 PLUGIN = [sys.executable, "-m", "telegraf_p1"]
 
 
-def component(name: str) -> str:
-    """Return the path of a program or library; skip the test without it, or fail it if P1_REQUIRE names it."""
+def find(name: str) -> str | None:
+    """Return the path of a program or library: where P1_NAME says, or where such things are."""
     path = os.environ.get(f"P1_{name.upper()}") or shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
     path = path or next(map(str, Path("/usr/lib").glob(f"*/{name}.so")), None)
-    if path and Path(path).exists():
+    return path if path and Path(path).exists() else None
+
+
+def component(name: str) -> str:
+    """Return the path of a program or library; skip the test without it, or fail it if P1_REQUIRE names it."""
+    if path := find(name):
         return path
     if name in required():
         pytest.fail(f"P1_REQUIRE asks for {name}, which is not installed")
