@@ -86,7 +86,8 @@ MAY_KNOW = {
     "sources.mqtt": "mqtt_broker mqtt_client mqtt_options own_id sources.connection sources.envelope sources.events "
     "tls url",
     "sources.kafka": "kafka_options own_id sources.connection sources.envelope sources.events url",
-    "sources.sim": "simulator.countries simulator.encrypted simulator.meter sources.connection sources.events url",
+    "sources.sim": "durations simulator.countries simulator.encrypted simulator.meter sources.connection "
+    "sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
     "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
@@ -140,7 +141,7 @@ MAY_KNOW = {
     "check.meter": " check.ears check.form decode identifiers obis.lookup record telegram timestamp values",
     "check.block": "check.meter timestamp url",
     "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup "
-    "record timestamp url values",
+    "record sources.sim timestamp url values",
     "check.screen": " check.report check.block check.listen check.meter record",
     "check.watch": " check.listen check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "check url",

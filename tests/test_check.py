@@ -14,6 +14,7 @@ import tomllib
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -391,10 +392,20 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
     assert "usermod" not in capsys.readouterr().out
 
 
-def test_the_block_for_a_simulated_meter_keeps_its_past(capsys: Output) -> None:
-    assert check("sim:?since=31d") == 0
-    (command,) = re.findall(r"command = (\[.*\])", capsys.readouterr().out)
-    assert json.loads(command)[-1] == "sim:?since=31d"
+def test_the_block_for_a_simulated_meter_keeps_its_past_and_tells_the_same_at_each_start(capsys: Output) -> None:
+    begun = time.time()
+    assert check("sim:?since=31d&seed=3") == 0
+    out = capsys.readouterr().out
+    (command,) = re.findall(r"command = (\[.*\])", out)
+    written = re.fullmatch(r"sim:\?since=(.+)&seed=3&until=(.+)", json.loads(command)[-1])
+    assert written
+    since, until = (datetime.fromisoformat(text).timestamp() for text in written.groups())
+    assert until - since == 31 * 86400
+    assert until % 60 == 0
+    assert begun - 60 < until <= time.time()
+    # What it sends now is what is shown.
+    assert re.search(r"telegrams +one every second", out)
+    assert re.search(r"clock +(same as|[2-5] s)", out)
 
 
 @pytest.mark.parametrize(("days", "options"), [(150, ["--time", "host"]), (0.9, [])])

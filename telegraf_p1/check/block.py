@@ -25,12 +25,9 @@ _SHOWN: Final = 4
 _LOST_S: Final = 86400  # a clock that is off by more is wrong, whatever the time zone
 
 
-def options(meter: Meter, way: Iterable[str], *, is_simulated: bool) -> list[str]:
-    """Return the options of `run` that a meter needs; `way` are those with which its telegrams are accepted.
-
-    A simulated meter may start in the past: `--time host` would give all its records the current time.
-    """
-    is_lost = not is_simulated and abs(meter.clock_s or 0) > _LOST_S
+def options(meter: Meter, way: Iterable[str]) -> list[str]:
+    """Return the options of `run` that a meter needs; `way` are those with which its telegrams are accepted."""
+    is_lost = abs(meter.clock_s or 0) > _LOST_S
     return [
         *way,
         *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else []),
