@@ -149,8 +149,8 @@ MAY_KNOW = {
     "telegram timestamp tls url",
     # the command line
     "commands": "",
-    "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
-    "check.watch commands commands.options sources.auto url",
+    "commands.check": "check.block check.causes check.listen check.network check.ports check.report check.screen "
+    "check.topics check.watch commands commands.options sources.auto url",
     "commands.options": "commands durations identifiers interpreter keys lineproto outputs.definitions_file "
     "outputs.mapping shapes sources timestamp url",
     "commands.run": "commands commands.options execd interpreter log loop outputs.stdout outputs.statistics outputs "

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from telegraf_p1 import crc
 from telegraf_p1.__main__ import main
-from telegraf_p1.check import block, form, listen, ports, screen
+from telegraf_p1.check import block, causes, form, listen, ports, screen
 from telegraf_p1.check.ears import Ears
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
@@ -34,6 +34,7 @@ from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 from tests.helpers import uart_cable
+from tests.helpers.programs import free_port
 from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, encrypt, needs_shared, with_crc
 
 # A DLMS notification in HDLC, as far as it is looked at: flag, format and length, …, flag.
@@ -472,3 +473,24 @@ def test_what_seldom_changes_is_live_only_where_it_has_room(
     during, at_the_end = live(form, width, height)
     assert during == at_the_end
     assert ("tariff" in during) == has_others
+
+
+@pytest.mark.parametrize(
+    "source", ["tcp://{}", "rfc2217://{}", "mqtt://{}/p1", "mqtt://{}", "http://{}/api", "ws://{}/ws"]
+)
+def test_where_nothing_listens_the_port_is_to_be_checked(source: str, capsys: Output) -> None:
+    assert check(source.format(f"127.0.0.1:{free_port()}")) == 1
+    assert "Connection refused: nothing listens there. Check the port" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("source", ["tcp://{}:1", "rfc2217://{}:1", "mqtt://{}/p1", "http://{}/api"])
+def test_a_name_without_an_address_is_to_be_checked(source: str, capsys: Output) -> None:
+    assert check(source.format("meter.invalid")) == 1
+    assert ": check the name, or use the IP address" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), TimeoutError("timed out")])
+def test_a_device_that_does_not_answer_is_to_be_switched_on(error: OSError) -> None:
+    assert (
+        causes.not_opened(error).text == f"{error.strerror or error}: check that the device is on, and in this network"
+    )

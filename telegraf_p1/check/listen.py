@@ -146,8 +146,9 @@ class Listener:
         except OSError as error:
             if connection is None and self.is_port:
                 return ports.why_not(self._url.path, error)
-            word = "silent" if error.errno == errno.ETIMEDOUT and connection else "cannot-open"
-            return Cause(word, str(error.strerror or error))
+            if error.errno == errno.ETIMEDOUT and connection:
+                return Cause("silent", str(error.strerror or error))
+            return causes.not_opened(error)
         finally:
             if connection:
                 with contextlib.suppress(OSError):

@@ -154,7 +154,7 @@ def _topics(source: str) -> _Around | None:
     """Listen to all topics if the source is a broker without a topic; None if it is something else."""
     if not source.startswith("mqtt"):
         return None
-    from telegraf_p1.check import screen, topics
+    from telegraf_p1.check import causes, screen, topics
 
     if not topics.is_broker(source):
         return None
@@ -162,7 +162,7 @@ def _topics(source: str) -> _Around | None:
         with screen.working(f"listening to all topics for {topics.SECONDS:g} s"):
             heard = topics.topics(source)
     except OSError as error:
-        return _Around(f"{source}: {error.strerror or error}", {"topics": []}, [])
+        return _Around(f"{source}: {causes.not_opened(error).text}", {"topics": []}, [])
     return _Around(heard.text(), {"topics": [topic.as_json() for topic in heard.topics]}, heard.sources)
 
 
