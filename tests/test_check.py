@@ -494,3 +494,32 @@ def test_a_device_that_does_not_answer_is_to_be_switched_on(error: OSError) -> N
     assert (
         causes.not_opened(error).text == f"{error.strerror or error}: check that the device is on, and in this network"
     )
+
+
+def test_who_has_no_output_is_told_so_before_the_restart(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telegraf = tmp_path / "telegraf"
+    telegraf.write_text("#!/bin/sh\necho '> p1 power_import_kw=1.2'\n")
+    telegraf.chmod(0o755)
+    monkeypatch.setenv("P1_TELEGRAF", str(telegraf))
+    config = tmp_path / "telegraf.conf"
+    monkeypatch.setattr(block, "_TELEGRAF_CONF", config)
+    folder = tmp_path / "telegraf.d"
+    folder.mkdir()
+    arguments = ("sim:?interval=0", "--write", str(folder / "p1.conf"))
+
+    def last_lines() -> str:
+        assert check(*arguments) == 0
+        return "\n".join(capsys.readouterr().out.splitlines()[-2:])
+
+    missing = (
+        r"Telegraf has no output yet.*get-started/#4-where-the-records-go\n  Then: sudo systemctl restart telegraf"
+    )
+    assert re.search(missing, last_lines())
+    config.write_text("# [[outputs.influxdb]]\n")
+    assert re.search(missing, last_lines())
+    for file in (config, folder / "influxdb.conf"):
+        file.write_text("[agent]\n[[outputs.influxdb]]\n")
+        assert last_lines().endswith("\n  Now: sudo systemctl restart telegraf")
+        file.unlink()

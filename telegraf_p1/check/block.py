@@ -15,6 +15,8 @@ from telegraf_p1.check.meter import Meter
 from telegraf_p1.timestamp import DEFAULT_ZONE
 from telegraf_p1.url import UsageError
 
+_TELEGRAF_CONF: Final = Path("/etc/telegraf/telegraf.conf")
+_OUTPUT: Final = re.compile(r"^\s*\[\[\s*outputs\.", re.MULTILINE)
 _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
 _START_S: Final = 60  # for Telegraf's own start and stop, at most
@@ -95,6 +97,15 @@ def write(name: str, block: str) -> None:
         if part:
             Path(part).unlink(missing_ok=True)
         raise UsageError(f"--write {name!r}: {error.strerror}") from None
+
+
+def has_output(name: str) -> bool:
+    """Whether Telegraf is told where records go, in its own file or beside the file that was written."""
+    try:
+        files = [_TELEGRAF_CONF, *Path(name).parent.glob("*.conf")]
+        return any(_OUTPUT.search(file.read_text(errors="replace")) for file in files if file.exists())
+    except OSError:  # this user may not read it
+        return True
 
 
 class Tried(NamedTuple):

@@ -132,7 +132,8 @@ def _trial(chosen: argparse.Namespace, found: "list[Looked]", out: Any) -> "Trie
             file.flush()
             tried = block.try_it(telegraf, file.name, seconds)
     if not chosen.json:
-        screen.show_trial(tried, out)
+        page = "" if block.has_output(chosen.write) else f"{DOCS}/get-started/#4-where-the-records-go"
+        screen.show_trial(tried, out, page)
     return tried
 
 
