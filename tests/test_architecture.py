@@ -86,7 +86,8 @@ MAY_KNOW = {
     "sources.mqtt": "mqtt_broker mqtt_client mqtt_options own_id sources.connection sources.envelope sources.events "
     "tls url",
     "sources.kafka": "kafka_options own_id sources.connection sources.envelope sources.events url",
-    "sources.sim": "simulator.countries simulator.encrypted simulator.meter sources.connection sources.events url",
+    "sources.sim": "durations simulator.countries simulator.encrypted simulator.meter sources.connection "
+    "sources.events url",
     # events → records
     "warn": "advice diagnosis log record sources.events telegram",
     "interpreter": "advice decode decrypt diagnosis framer keys lineproto log obis.lookup record shape_learner "
@@ -140,7 +141,7 @@ MAY_KNOW = {
     "check.meter": " check.ears check.form decode identifiers obis.lookup record telegram timestamp values",
     "check.block": "check.meter timestamp url",
     "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup "
-    "record timestamp url values",
+    "record sources.sim timestamp url values",
     "check.screen": " check.report check.block check.listen check.meter record",
     "check.watch": " check.listen check.screen identifiers interpreter keys log reconnect timestamp",
     "check.network": "check url",
@@ -148,8 +149,8 @@ MAY_KNOW = {
     "telegram timestamp tls url",
     # the command line
     "commands": "",
-    "commands.check": "check.block check.listen check.network check.ports check.report check.screen check.topics "
-    "check.watch commands commands.options sources.auto url",
+    "commands.check": "check.block check.causes check.listen check.network check.ports check.report check.screen "
+    "check.topics check.watch commands commands.options sources.auto url",
     "commands.options": "commands durations identifiers interpreter keys lineproto outputs.definitions_file "
     "outputs.mapping shapes sources timestamp url",
     "commands.run": "commands commands.options execd interpreter log loop outputs.stdout outputs.statistics outputs "

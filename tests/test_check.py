@@ -14,6 +14,7 @@ import tomllib
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from rich.console import Console
 
 from telegraf_p1 import crc
 from telegraf_p1.__main__ import main
-from telegraf_p1.check import block, form, listen, ports, screen
+from telegraf_p1.check import block, causes, form, listen, ports, screen
 from telegraf_p1.check.ears import Ears
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
@@ -33,6 +34,7 @@ from telegraf_p1.sources import advice, auto, events
 from telegraf_p1.telegram import parse
 from telegraf_p1.timestamp import Zone
 from tests.helpers import uart_cable
+from tests.helpers.programs import free_port
 from tests.helpers.telegrams import GOLDEN, KEY, LUXEMBOURG, ROOT, START, encrypt, needs_shared, with_crc
 
 # A DLMS notification in HDLC, as far as it is looked at: flag, format and length, …, flag.
@@ -391,10 +393,20 @@ def test_a_clock_that_is_wrong_and_a_right_that_telegraf_lacks_are_told(
     assert "usermod" not in capsys.readouterr().out
 
 
-def test_the_block_for_a_simulated_meter_keeps_its_past(capsys: Output) -> None:
-    assert check("sim:?since=31d") == 0
-    (command,) = re.findall(r"command = (\[.*\])", capsys.readouterr().out)
-    assert json.loads(command)[-1] == "sim:?since=31d"
+def test_the_block_for_a_simulated_meter_keeps_its_past_and_tells_the_same_at_each_start(capsys: Output) -> None:
+    begun = time.time()
+    assert check("sim:?since=31d&seed=3") == 0
+    out = capsys.readouterr().out
+    (command,) = re.findall(r"command = (\[.*\])", out)
+    written = re.fullmatch(r"sim:\?since=(.+)&seed=3&until=(.+)", json.loads(command)[-1])
+    assert written
+    since, until = (datetime.fromisoformat(text).timestamp() for text in written.groups())
+    assert until - since == 31 * 86400
+    assert until % 60 == 0
+    assert begun - 60 < until <= time.time()
+    # What it sends now is what is shown.
+    assert re.search(r"telegrams +one every second", out)
+    assert re.search(r"clock +(same as|[2-5] s)", out)
 
 
 @pytest.mark.parametrize(("days", "options"), [(150, ["--time", "host"]), (0.9, [])])
@@ -461,3 +473,53 @@ def test_what_seldom_changes_is_live_only_where_it_has_room(
     during, at_the_end = live(form, width, height)
     assert during == at_the_end
     assert ("tariff" in during) == has_others
+
+
+@pytest.mark.parametrize(
+    "source", ["tcp://{}", "rfc2217://{}", "mqtt://{}/p1", "mqtt://{}", "http://{}/api", "ws://{}/ws"]
+)
+def test_where_nothing_listens_the_port_is_to_be_checked(source: str, capsys: Output) -> None:
+    assert check(source.format(f"127.0.0.1:{free_port()}")) == 1
+    assert "Connection refused: nothing listens there. Check the port" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("source", ["tcp://{}:1", "rfc2217://{}:1", "mqtt://{}/p1", "http://{}/api"])
+def test_a_name_without_an_address_is_to_be_checked(source: str, capsys: Output) -> None:
+    assert check(source.format("meter.invalid")) == 1
+    assert ": check the name, or use the IP address" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), TimeoutError("timed out")])
+def test_a_device_that_does_not_answer_is_to_be_switched_on(error: OSError) -> None:
+    assert (
+        causes.not_opened(error).text == f"{error.strerror or error}: check that the device is on, and in this network"
+    )
+
+
+def test_who_has_no_output_is_told_so_before_the_restart(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telegraf = tmp_path / "telegraf"
+    telegraf.write_text("#!/bin/sh\necho '> p1 power_import_kw=1.2'\n")
+    telegraf.chmod(0o755)
+    monkeypatch.setenv("P1_TELEGRAF", str(telegraf))
+    config = tmp_path / "telegraf.conf"
+    monkeypatch.setattr(block, "_TELEGRAF_CONF", config)
+    folder = tmp_path / "telegraf.d"
+    folder.mkdir()
+    arguments = ("sim:?interval=0", "--write", str(folder / "p1.conf"))
+
+    def last_lines() -> str:
+        assert check(*arguments) == 0
+        return "\n".join(capsys.readouterr().out.splitlines()[-2:])
+
+    missing = (
+        r"Telegraf has no output yet.*get-started/#4-where-the-records-go\n  Then: sudo systemctl restart telegraf"
+    )
+    assert re.search(missing, last_lines())
+    config.write_text("# [[outputs.influxdb]]\n")
+    assert re.search(missing, last_lines())
+    for file in (config, folder / "influxdb.conf"):
+        file.write_text("[agent]\n[[outputs.influxdb]]\n")
+        assert last_lines().endswith("\n  Now: sudo systemctl restart telegraf")
+        file.unlink()

@@ -1,12 +1,14 @@
 """What `sources/connection.py` promises, asked of every kind of source against its real other side."""
 
 import os
+import re
 import socket
 import termios
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -140,6 +142,52 @@ def test_a_simulated_meter_begins_with_its_past() -> None:
     shown = [one.data.split(b"0-0:1.0.0(")[1][:13].decode() for one in found if isinstance(one, Data)]
     times = [epoch(text, Zone()) or 0 for text in shown]
     assert [after - before for before, after in pairwise(times)] == [300] * 12 + [60] * 2880 + [1, 1]
+
+
+def told(url: str, count: int) -> list[bytes]:
+    connection = open_source(url)()
+    return [event.data for _ in range(count) for event in connection.read() if isinstance(event, Data)]
+
+
+def counters(telegram: bytes) -> list[float]:
+    """Give the readings of electricity and gas."""
+    found = re.findall(rb"(?:1-0:[12]\.8\.[12]|24\.2\.1\(\w+\))\(([\d.]+)", telegram)
+    assert len(found) == 5
+    return [float(one) for one in found]
+
+
+def test_a_simulated_meter_tells_the_same_past_at_each_start_and_goes_on_from_there() -> None:
+    begin = int(time.time()) // 60 * 60 - 7200
+    since, until = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (begin, begin + 3600))
+    url = f"sim:?since={since}&until={until}"
+    first = told(url, 62)
+    time.sleep(1.1)  # they start at different times
+    second = told(url, 62)
+    assert first[:60] == second[:60]
+    assert first[60] != second[60]
+    shown = [epoch(one.split(b"0-0:1.0.0(")[1][:13].decode(), Zone()) or 0 for one in first]
+    assert shown[:60] == [begin + 60 * n for n in range(60)]
+    assert 0 <= time.time() - shown[61] < 10
+    assert all(after >= before for pair in pairwise(map(counters, first)) for before, after in zip(*pair, strict=True))
+    assert sum(counters(first[60])) > sum(counters(first[59]))  # it went on meanwhile
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("until=2026-10-30T18:05:00Z", "until='2026-10-30T18:05:00Z' needs a since, such as since=31d"),
+        ("since=2026-10-30T18:05:00Z&until=2026-10-30T18:04:00Z", "until='.*' is before since='2026-10-30T18:05:00Z'"),
+        ("since=1d&until=2d", "until='2d' is before since='1d'"),
+        ("since=1d&until=2199-01-01T00:00:00Z", "until='2199-01-01T00:00:00Z' is in the future"),
+        ("since=2199-01-01T00:00:00Z", "since='2199-01-01T00:00:00Z' is in the future"),
+        ("since=1month", "since='1month' must be a time such as 2026-10-30T18:05:00Z, or how long ago: 5m, 31d"),
+        ("since=2026-10-30T18:05:00", "must be a time such as"),  # in which time zone?
+        ("since=0001-01-01T00:00:00Z", "must be a time such as"),
+    ],
+)
+def test_a_past_that_cannot_be_is_refused(query: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_source(f"sim:?{query}")
 
 
 def waits(limit: float | None) -> list[float | None]:

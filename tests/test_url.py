@@ -189,3 +189,9 @@ def test_a_secret_is_refused_and_not_repeated_wherever_it_stands(text: str) -> N
 def test_a_password_in_a_url_is_taken_out_of_a_message() -> None:
     told = "unrecognized arguments: mqtt://me:SECRET@host/x mqtt://me@host/x"
     assert without_password(told) == "unrecognized arguments: mqtt://...@host/x mqtt://me@host/x"
+
+
+@pytest.mark.parametrize("address", ["192.168.1.20:2000", "p1-reader.local:23"])
+def test_an_address_without_a_scheme_is_taken_for_a_bridge(address: str) -> None:
+    with pytest.raises(UsageError, match=rf"did you mean tcp://{address}\?"):
+        open_source(address)

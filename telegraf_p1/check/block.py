@@ -15,6 +15,8 @@ from telegraf_p1.check.meter import Meter
 from telegraf_p1.timestamp import DEFAULT_ZONE
 from telegraf_p1.url import UsageError
 
+_TELEGRAF_CONF: Final = Path("/etc/telegraf/telegraf.conf")
+_OUTPUT: Final = re.compile(r"^\s*\[\[\s*outputs\.", re.MULTILINE)
 _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
 _START_S: Final = 60  # for Telegraf's own start and stop, at most
@@ -25,12 +27,9 @@ _SHOWN: Final = 4
 _LOST_S: Final = 86400  # a clock that is off by more is wrong, whatever the time zone
 
 
-def options(meter: Meter, way: Iterable[str], *, is_simulated: bool) -> list[str]:
-    """Return the options of `run` that a meter needs; `way` are those with which its telegrams are accepted.
-
-    A simulated meter may start in the past: `--time host` would give all its records the current time.
-    """
-    is_lost = not is_simulated and abs(meter.clock_s or 0) > _LOST_S
+def options(meter: Meter, way: Iterable[str]) -> list[str]:
+    """Return the options of `run` that a meter needs; `way` are those with which its telegrams are accepted."""
+    is_lost = abs(meter.clock_s or 0) > _LOST_S
     return [
         *way,
         *(["--timezone", meter.zone] if meter.zone != DEFAULT_ZONE else []),
@@ -98,6 +97,15 @@ def write(name: str, block: str) -> None:
         if part:
             Path(part).unlink(missing_ok=True)
         raise UsageError(f"--write {name!r}: {error.strerror}") from None
+
+
+def has_output(name: str) -> bool:
+    """Whether Telegraf is told where records go, in its own file or beside the file that was written."""
+    try:
+        files = [_TELEGRAF_CONF, *Path(name).parent.glob("*.conf")]
+        return any(_OUTPUT.search(file.read_text(errors="replace")) for file in files if file.exists())
+    except OSError:  # this user may not read it
+        return True
 
 
 class Tried(NamedTuple):

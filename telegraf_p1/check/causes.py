@@ -1,5 +1,7 @@
 """Why no meter was found, in words; and until that is known, what the bytes look like."""
 
+import errno
+from socket import gaierror
 from typing import Final, NamedTuple
 
 from telegraf_p1.advice import Advice
@@ -31,6 +33,19 @@ _LOOKS: Final = {
 SURE: Final = ("protocol", "gzip", "inverted")
 # Causes for which complete telegrams are rejected: the port's settings are right then.
 ENCRYPTED: Final = ("encrypted", "key", "authentication-key", "encrypted-changed", "plain", "title")
+
+
+def not_opened(error: OSError) -> Cause:
+    """Return why a source cannot be opened, with advice if it is the system that says so."""
+    text = str(error.strerror or error)
+    match error:
+        case ConnectionRefusedError():
+            text += ": nothing listens there. Check the port, and that the device's P1 server or the broker is on"
+        case gaierror():
+            text += ": check the name, or use the IP address"
+        case TimeoutError() | OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH) if "connected" not in text:
+            text += ": check that the device is on, and in this network"
+    return Cause("cannot-open", text)
 
 
 def looks(data: bytes) -> str:

@@ -146,20 +146,26 @@ class Listener:
         except OSError as error:
             if connection is None and self.is_port:
                 return ports.why_not(self._url.path, error)
-            word = "silent" if error.errno == errno.ETIMEDOUT and connection else "cannot-open"
-            return Cause(word, str(error.strerror or error))
+            if error.errno == errno.ETIMEDOUT and connection:
+                return Cause("silent", str(error.strerror or error))
+            return causes.not_opened(error)
         finally:
             if connection:
                 with contextlib.suppress(OSError):
                     connection.close()
 
     def source_to_hear(self, settings: dict[str, str] | None = None) -> Source:
-        """Return the source to listen to; brokers store nothing for us, and no other client loses a message."""
+        """Return the source to listen to, as it is now.
+
+        Brokers store nothing for us, and no other client loses a message. A simulated meter tells no past.
+        """
         more = dict(settings or {})
         if self._url.scheme.startswith("mqtt"):
             more |= {"client": f"p1-check-{os.urandom(6).hex()}", "keep": "0", "share": ""}
         if self._url.scheme.startswith("kafka"):
             more |= {"group": f"p1-check-{os.urandom(6).hex()}", "begin": "newest"}
+        if self._url.scheme == "sim":
+            more |= {"since": "0", "until": "0"}
         return open_source(self.source, **more)
 
     def _hear(self, connection: Connection) -> Cause | None:

@@ -15,6 +15,7 @@ from telegraf_p1.check.meter import Meter, meters
 from telegraf_p1.mqtt_options import PASSWORD
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
+from telegraf_p1.sources import sim
 from telegraf_p1.timestamp import DEFAULT_ZONE
 from telegraf_p1.url import Url, parse
 from telegraf_p1.values import Value
@@ -40,7 +41,10 @@ _CRCS: Final = {
 
 
 class Looked(NamedTuple):
-    """The result of listening to a source: its meters and the block that reads them, or why there are none."""
+    """The result of listening to a source: its meters and the block that reads them, or why there are none.
+
+    `trial` is the block that Telegraf tries: without the past of a simulated meter.
+    """
 
     source: str
     settings: str
@@ -48,6 +52,7 @@ class Looked(NamedTuple):
     cause: Cause | None
     meters: Sequence[Meter]
     block: str
+    trial: str
     notes: Sequence[str]
     rejected: dict[str, int]
 
@@ -57,7 +62,7 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
     ears = listener.ears
     rejected = dict(ears.rejected)
     if not ears.heard:
-        return Looked(listener.source, "", listener.tries, listener.cause, (), "", (), rejected)
+        return Looked(listener.source, "", listener.tries, listener.cause, (), "", "", (), rejected)
     url = parse(listener.source)
     source = listener.found_source()
     if listener.is_port:
@@ -67,11 +72,11 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
     found = meters(ears, is_live=url.scheme != "file", are_masked=are_masked)
     meter = found[0]
     needs_tag = not meter.has_identifier and not meter.topic
-    text = block.text(
-        source, block.options(meter, ears.way.options(), is_simulated=url.scheme == "sim"), needs_tag=needs_tag
-    )
+    options = block.options(meter, ears.way.options())
+    kept, tried = (sim.fixed(source), sim.without_past(source)) if url.scheme == "sim" else (source, source)
+    text, trial = (block.text(one, options, needs_tag=needs_tag) for one in (kept, tried))
     notes = tuple(_notes(url, is_port=listener.is_port, said=ears.said))
-    return Looked(source, listener.settings, listener.tries, None, found, text, notes, rejected)
+    return Looked(source, listener.settings, listener.tries, None, found, text, trial, notes, rejected)
 
 
 def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:

@@ -215,12 +215,16 @@ def show_file(name: str, trial_s: float | None, out: Console) -> None:
         out.print(f"  Telegraf tests it, for {trial_s:.0f} s.")
 
 
-def show_trial(tried: Tried, out: Console) -> None:
-    """Show the result of Telegraf's test of the file."""
+def show_trial(tried: Tried, out: Console, output_page: str) -> None:
+    """Show the result of Telegraf's test of the file; `output_page` explains outputs, empty if there is one."""
     if tried.is_good:
         out.print(Text.assemble(("+ ", "bold green"), "Telegraf reads the meter with it:"))
         out.print(_indented(Text(tried.text[:300] + "..." * (len(tried.text) > 300), "dim")))
-        out.print(Text.assemble("  Now: ", ("sudo systemctl restart telegraf", "bold cyan")))
+        if output_page:
+            out.print(f"  Telegraf has no output yet. Tell it where the database is: {output_page}", soft_wrap=True)
+        out.print(
+            Text.assemble("  Then: " if output_page else "  Now: ", ("sudo systemctl restart telegraf", "bold cyan"))
+        )
     else:
         out.print(Text.assemble(("- ", "bold red"), "Telegraf produced no record with it:"))
         out.print(_indented(Text(tried.text)))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from telegraf_p1.url import UsageError
 if TYPE_CHECKING:
     from telegraf_p1.check.block import Tried
     from telegraf_p1.check.listen import Listener
+    from telegraf_p1.check.report import Looked
 
 _NOT_FOUND: Final = 1
 
@@ -100,7 +102,7 @@ def main(chosen: argparse.Namespace) -> int:
     tried = None
     if chosen.write and found:
         block.write(chosen.write, "\n".join(one.block for one in found))
-        tried = _trial(chosen, max(one.meters[0].interval_s or 0 for one in found), out)
+        tried = _trial(chosen, found, out)
     if chosen.json:
         shown = report.as_json(everything, chosen.write if found else None, tried)
         shown |= around.as_json | {"text": around.text} if around else {}
@@ -113,18 +115,25 @@ def main(chosen: argparse.Namespace) -> int:
     return OK if found else _NOT_FOUND
 
 
-def _trial(chosen: argparse.Namespace, interval_s: float, out: Any) -> "Tried | None":
-    """Let Telegraf test the file that was written, for telegrams every `interval_s`; None without Telegraf."""
+def _trial(chosen: argparse.Namespace, found: "list[Looked]", out: Any) -> "Tried | None":
+    """Let Telegraf test the file that was written; None without Telegraf."""
     from telegraf_p1.check import block, screen
 
-    telegraf, seconds = block.telegraf(), block.trial_s(interval_s)
+    telegraf, seconds = block.telegraf(), block.trial_s(max(one.meters[0].interval_s or 0 for one in found))
     if not chosen.json:
         screen.show_file(chosen.write, seconds if telegraf else None, out)
     if not telegraf:
         return None
-    tried = block.try_it(telegraf, chosen.write, seconds)
+    if all(one.trial == one.block for one in found):
+        tried = block.try_it(telegraf, chosen.write, seconds)
+    else:
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("\n".join(one.trial for one in found))
+            file.flush()
+            tried = block.try_it(telegraf, file.name, seconds)
     if not chosen.json:
-        screen.show_trial(tried, out)
+        page = "" if block.has_output(chosen.write) else f"{DOCS}/get-started/#4-where-the-records-go"
+        screen.show_trial(tried, out, page)
     return tried
 
 
@@ -146,7 +155,7 @@ def _topics(source: str) -> _Around | None:
     """Listen to all topics if the source is a broker without a topic; None if it is something else."""
     if not source.startswith("mqtt"):
         return None
-    from telegraf_p1.check import screen, topics
+    from telegraf_p1.check import causes, screen, topics
 
     if not topics.is_broker(source):
         return None
@@ -154,7 +163,7 @@ def _topics(source: str) -> _Around | None:
         with screen.working(f"listening to all topics for {topics.SECONDS:g} s"):
             heard = topics.topics(source)
     except OSError as error:
-        return _Around(f"{source}: {error.strerror or error}", {"topics": []}, [])
+        return _Around(f"{source}: {causes.not_opened(error).text}", {"topics": []}, [])
     return _Around(heard.text(), {"topics": [topic.as_json() for topic in heard.topics]}, heard.sources)
 
 

@@ -4,6 +4,7 @@ To add one: a file with a function `source(url)` that checks the URL and returns
 it, and a line in `_KINDS`. `tests/test_sources.py` checks that all of them keep the contract.
 """
 
+import re
 from typing import Final, NamedTuple, cast
 
 from telegraf_p1.advice import BRIDGE, DEVICE, LINE, Advice
@@ -60,6 +61,8 @@ def open_source(text: str, **more: str) -> Source:
     url = parse(text)
     url.query.update(more)
     if url.scheme not in _KINDS:
+        if re.fullmatch(r"[\w.-]+:\d+", text):
+            raise UsageError(f"source {text!r}: did you mean tcp://{text}?")
         known = ", ".join(sorted(_KINDS))
         raise UsageError(
             f"source {text!r}: write a device such as /dev/ttyUSB0, file:NAME, or a URL with one of: {known}"

@@ -149,6 +149,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except serial.SerialException as error:
+        cause = error.__context__  # of `Could not open port …`
+        if isinstance(cause, OSError) and not isinstance(cause, serial.SerialException):
+            raise cause from None
         raise OSError(errno.EIO, _advice(str(error))) from None
     except BrokenPipeError as error:
         text = (
@@ -172,6 +175,4 @@ def _advice(text: str) -> str:
         return f"the server rejects the serial settings ({text}): set its own with ?baudrate= and ?format="
     if "option" in text:
         return f"{text}: add ?ign_set_control, for servers that do not answer to modem lines (ser2net on a pty)"
-    return (
-        text.rpartition("] ")[2] or "the server does not answer like an RFC 2217 server"
-    )  # `Could not open port …: [Errno 111] Connection refused`
+    return text or "the server does not answer like an RFC 2217 server"

@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 import tomllib
 import tty
 from pathlib import Path
@@ -42,6 +43,21 @@ def test_telegraf_reads_the_meter_with_the_file_that_is_written(tmp_path: Path) 
     (execd,) = tomllib.loads(path.read_text())["inputs"]["execd"]
     assert execd["command"][-2:] == ["--timezone", "Europe/Helsinki"]
     assert execd["tags"] == {"meter": "home"}
+
+
+def test_telegraf_tries_a_simulated_meter_without_its_past(tmp_path: Path) -> None:
+    path = tmp_path / "p1.conf"
+    begun = time.monotonic()
+    done = check("sim:?since=31d", "--write", str(path), P1_TELEGRAF=component("telegraf"))
+    assert time.monotonic() - begun < 30
+    assert "Telegraf tests it, for 5 s." in done.stdout
+    assert "Telegraf reads the meter with it" in done.stdout
+    assert "since=20" in path.read_text()
+    shown = re.findall(r"energy import +(\d+)\.\d+ +(\d+)", done.stdout)[0]
+    tried = re.findall(r"energy_import_t[12]_kwh=(\d+)", done.stdout)
+    assert len(tried) == 2
+    # In the 31 days it counts more than that.
+    assert all(abs(int(one) - int(other)) <= 1 for one, other in zip(tried, shown, strict=True))
 
 
 def test_what_telegraf_says_in_place_of_a_record_is_shown(tmp_path: Path) -> None:

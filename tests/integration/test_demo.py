@@ -1,10 +1,13 @@
-"""`make demo`: the simulated meter, live on a terminal, as records elsewhere and under Telegraf."""
+"""`make demo`: the simulated meter, live on a terminal, as records elsewhere, from Telegraf if it is there."""
 
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.programs import component, program, read_line, wait_until
 from tests.helpers.telegrams import ROOT
@@ -20,7 +23,16 @@ def without_telegraf(environment: dict[str, str], folder: Path) -> dict[str, str
     return environment | {"PATH": str(folder)}
 
 
-def test_on_a_terminal_it_shows_the_meter_live(tmp_path: Path) -> None:
+def with_telegraf(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Give the environment with a PATH that has telegraf."""
+    (folder / "telegraf").symlink_to(component("telegraf"))
+    return {**environment, "PATH": f"{folder}:{environment['PATH']}"}
+
+
+@pytest.mark.parametrize("in_path", [with_telegraf, without_telegraf])
+def test_on_a_terminal_it_shows_the_meter_live(
+    in_path: Callable[[dict[str, str], Path], dict[str, str]], tmp_path: Path
+) -> None:
     with (
         terminal() as (screen, environment),
         program(
@@ -28,7 +40,7 @@ def test_on_a_terminal_it_shows_the_meter_live(tmp_path: Path) -> None:
             stdin=screen.device,
             stdout=screen.device,
             stderr=screen.device,
-            env=without_telegraf(environment, tmp_path),
+            env=in_path(environment, tmp_path),
         ) as process,
     ):
         wait_until(lambda: screen.shows("A simulated meter, live"), "what it shows")
@@ -45,9 +57,8 @@ def test_in_a_pipe_it_writes_records(tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
-def test_with_telegraf_on_the_path_it_reads_the_meter_under_telegraf(tmp_path: Path) -> None:
-    (tmp_path / "telegraf").symlink_to(component("telegraf"))
-    chosen = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+def test_in_a_pipe_with_telegraf_on_the_path_it_reads_the_meter_under_telegraf(tmp_path: Path) -> None:
+    chosen = with_telegraf(os.environ, tmp_path)
     with program(
         COMMAND, env=chosen, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
     ) as process:

@@ -135,7 +135,7 @@ def check(at: Newcomer, command: str) -> None:
     wait_until(lambda: answers(port), "the meter")
     (simulated,) = re.findall(r"add `('sim:[^`]*')`", README)
     at.run(f"{command} {simulated}")
-    assert f'{simulated[1:-1]}"]' in at.run(f"cat {P1_CONF}")
+    assert re.search(r'"sim:\?since=[\dT:-]+Z&until=[\dT:-]+Z"\]', at.run(f"cat {P1_CONF}"))
     at.run(f"{command} tcp://127.0.0.1:{port}")
     written = at.run(f"cat {P1_CONF}")
     block = INPUT.replace("/opt/telegraf_p1/bin/", "/usr/local/bin/")  # which links there
