@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import re
 import socket
 import ssl
 import struct
@@ -200,7 +201,8 @@ def test_an_endless_100_continue_costs_little() -> None:
 
     with speaking(go_on) as speaker:
         begun = time.thread_time()
-        assert "too long to be a telegram" in trouble(speaker, "timeout=5s")
+        # Newer releases of Python stop by themselves, after 100 of them.
+        assert re.search("too long to be a telegram|more than 100 interim", trouble(speaker, "timeout=5s"))
         assert time.thread_time() - begun < 1
 
 
