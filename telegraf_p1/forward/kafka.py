@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, Told
 from telegraf_p1.forward.threaded import Threaded
-from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
+from telegraf_p1.kafka_options import OPTIONS, TOPIC, BrokerErrors, Brokers, no_topic, options_of, said
 from telegraf_p1.log import Log
 from telegraf_p1.url import Url, UsageError, options
 
@@ -62,7 +62,7 @@ class KafkaTarget(Threaded["_Line"]):
 
     def open(self, _meter: str) -> "_Line":
         """Make a producer, and wait until it knows the topic."""
-        self._brokers.look()
+        self._brokers.check_reachable()
         line = _Line(self._brokers, self._topic, self.log)
         try:
             line.find_topic(self.closes)
@@ -78,14 +78,14 @@ class _Line:
     def __init__(self, brokers: Brokers, topic: str, log: Log) -> None:
         self.has_delivered = False
         self._topic, self._log = topic, log
-        self._voice = Voice(brokers)
+        self._errors = BrokerErrors(brokers)
         self._offering = threading.Lock()  # held while a letter is accepted, and at the end
         self._flying = 0
         self._is_over = False
         self._arrived: list[int] = []
         self._trouble: OSError | None = None
         try:
-            self._producer = Producer({**brokers.settings, **_SETTINGS, "error_cb": self._voice.hear})
+            self._producer = Producer({**brokers.settings, **_SETTINGS, "error_cb": self._errors.on_error})
         except KafkaException as error:
             raise options_of(error) from None
 
@@ -96,11 +96,11 @@ class _Line:
             try:
                 known = self._producer.list_topics(self._topic, timeout=_LOOK_S).topics[self._topic]
                 if known.error is None:
-                    self._voice.is_answered = True
+                    self._errors.is_answered = True
                     return
                 if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise no_topic(self._topic)
-                self._voice.hear(known.error)
+                self._errors.on_error(known.error)
                 reason = said(known.error)
             except KafkaException:
                 pass  # not connected yet, or `poll` tells why
@@ -108,7 +108,7 @@ class _Line:
                 self._producer.poll(_LOOK_S)
             except KafkaException as error:
                 reason = said(error.args[0])
-            if trouble := self._voice.trouble():
+            if trouble := self._errors.trouble():
                 raise trouble
         if not closes.is_set():
             raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
@@ -143,7 +143,7 @@ class _Line:
             before = len(self._arrived)
             self._producer.poll(_LOOK_S if not before else 0)
             self._tell(told, arrives)
-            if trouble := self._trouble or self._voice.trouble():
+            if trouble := self._trouble or self._errors.trouble():
                 raise trouble
 
     def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
@@ -163,8 +163,8 @@ class _Line:
             self._log.warning_for("target never", f"Kafka rejects a telegram, which is dropped: {said(error)}")
             self._arrived.append(number)
         elif not self._trouble:
-            self._voice.hear(error)
-            self._trouble = self._voice.trouble() or OSError(
+            self._errors.on_error(error)
+            self._trouble = self._errors.trouble() or OSError(
                 errno.EIO, f"Kafka does not accept telegrams: {said(error)}"
             )
 
