@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from telegraf_p1 import lineproto, telegram
 from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.decrypt import opened
+from telegraf_p1.decrypt import decrypt_frame
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
 from telegraf_p1.framer import Frame, Framer, is_encrypted
 from telegraf_p1.keys import Keys
@@ -316,7 +316,7 @@ class Interpreter:
             self._accept_known([known[0]], stream)
             return known[0]
         try:
-            data, counter, encryption = opened(frame, settings.keys)
+            data, counter, encryption = decrypt_frame(frame, settings.keys)
             parsed = telegram.parse(
                 data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole, medium=stream.medium
             )
