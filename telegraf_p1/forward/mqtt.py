@@ -29,7 +29,7 @@ from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.target import Target, TargetListener
 from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.log import Log
-from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, ProtocolVersion
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
 from telegraf_p1.own_id import own_id
@@ -116,12 +116,12 @@ class MqttTarget(Threaded["_MqttConnection"]):
         self.needs_meter = _METER in place.topic
         super().__init__(log, name)
         self._place = place
-        self._language = Language()
+        self._protocol = ProtocolVersion()
         self._cut_off = 0  # how often in a row the broker hung up on what was published first
 
     def open(self, meter: str) -> "_MqttConnection":
         """Connect to the broker."""
-        connection = _MqttConnection(self._place, self._language, meter, self.log)
+        connection = _MqttConnection(self._place, self._protocol, meter, self.log)
         try:
             connection.connect()
         except BaseException:
@@ -169,7 +169,7 @@ class _MqttConnection(Broker):
 
     client: _Client
 
-    def __init__(self, place: _Place, language: Language, meter: str, log: Log) -> None:
+    def __init__(self, place: _Place, protocol: ProtocolVersion, meter: str, log: Log) -> None:
         self.has_delivered = False
         self._place, self._log = place, log
         self._meter, self._status = meter, place.status(meter)
@@ -187,16 +187,16 @@ class _MqttConnection(Broker):
             place.whom,
             quote(place.path),
             client_id=place.client_id,
-            clean_session=None if language.is_5() else True,
-            protocol=language.version,
+            clean_session=None if protocol.is_5() else True,
+            protocol=protocol.version,
             reconnect_on_failure=False,
         )
-        super().__init__(client, language, place.user, may_be_tls=not place.whom and not place.path)
+        super().__init__(client, protocol, place.user, may_be_tls=not place.whom and not place.path)
         client.will_set(self._status, "offline", qos=1, retain=True)
 
     def connect(self) -> None:
         """Connect, or raise OSError with the reason."""
-        self.open(self._place.address, **({"clean_start": True} if self.language.is_5() else {}))
+        self.open(self._place.address, **({"clean_start": True} if self.protocol.is_5() else {}))
 
     def greeted(self, properties: Properties | None) -> None:
         """Note the broker's limits, and publish that we are online."""
@@ -307,7 +307,7 @@ class _MqttConnection(Broker):
             self._number = self._number % 65_535 + 1
         topic = self._topic(letter.meter).encode()
         properties = b""
-        if self.language.is_5():
+        if self.protocol.is_5():
             value = letter.time().encode()
             pair = _USER_PROPERTY + bytes([len(value)]) + value
             properties = bytes([len(pair)]) + pair
@@ -317,7 +317,7 @@ class _MqttConnection(Broker):
         return self._place.topic.replace(_METER, level(meter))
 
     def _publish_status(self, status: str) -> None:
-        properties = b"\0" if self.language.is_5() else b""
+        properties = b"\0" if self.protocol.is_5() else b""
         self.client.publish_packets(_packet(_STATUS, self._status.encode(), properties + status.encode()))
 
     def end(self) -> None:
