@@ -21,7 +21,7 @@ _COUNTER_LENGTH: Final = 4
 _TAG_LENGTH: Final = 12
 
 
-class Opened(NamedTuple):
+class Decrypted(NamedTuple):
     """The plain bytes of a frame, its frame counter if it was encrypted, and a remark if the encryption was weak."""
 
     data: bytes
@@ -29,17 +29,17 @@ class Opened(NamedTuple):
     remark: str = ""
 
 
-def opened(frame: Frame, found: Keys | None) -> Opened:
+def decrypt_frame(frame: Frame, found: Keys | None) -> Decrypted:
     """Return the plain bytes of any frame; raise TelegramError for an encrypted one that cannot be decrypted."""
     block = ENCRYPTED_BLOCK.match(frame.data)
     if not block and not frame.data.startswith(ENCRYPTED):
-        return Opened(frame.data)
+        return Decrypted(frame.data)
     if not frame.whole:
         raise TelegramError("cut", f"an encrypted telegram was cut off after {len(frame.data)} bytes")
     return _decrypt_block(block[1], frame.data[block.end() :], found) if block else decrypt(frame.data, found)
 
 
-def decrypt(frame: bytes, found: Keys | None) -> Opened:
+def decrypt(frame: bytes, found: Keys | None) -> Decrypted:
     """Decrypt a complete encrypted frame; raise TelegramError with the likely reason if that fails."""
     if found is None:
         raise TelegramError(
@@ -48,15 +48,15 @@ def decrypt(frame: bytes, found: Keys | None) -> Opened:
             "digits) in Telegraf's environment, for example in /etc/default/telegraf",
         )
     head = {0x82: 13, 0x81: 12}.get(frame[10], 11)
-    result = _opened(frame[_TITLE], frame[head:], found)
-    if not isinstance(result, Opened):
+    result = _decrypt_and_verify(frame[_TITLE], frame[head:], found)
+    if not isinstance(result, Decrypted):
         raise _reason(
             result, "require", f"{KEY} does not decrypt the telegram: the key is wrong, or belongs to another meter"
         )
     return result
 
 
-def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> Opened:
+def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> Decrypted:
     """Decrypt a block that follows a plain identification, and join the two."""
     if found is None:
         raise TelegramError(
@@ -65,8 +65,8 @@ def _decrypt_block(identification: bytes, block: bytes, found: Keys | None) -> O
             f"for the key and the system title, and set {KEY} (32 hex digits) and {SYSTEM_TITLE} (16) "
             "in Telegraf's environment",
         )
-    result = _opened(found.title, block, found)
-    if not isinstance(result, Opened):
+    result = _decrypt_and_verify(found.title, block, found)
+    if not isinstance(result, Decrypted):
         wrong = (
             f"{KEY} and {SYSTEM_TITLE} do not decrypt the telegram: one of them is wrong, or belongs to another meter"
         )
@@ -81,17 +81,17 @@ def _with_identification(identification: bytes, plain: bytes) -> bytes:
     return (b"" if telegram.startswith(b"/") else identification) + telegram + b"!"
 
 
-def _opened(title: bytes, block: bytes, found: Keys) -> Opened | bytes:
+def _decrypt_and_verify(title: bytes, block: bytes, found: Keys) -> Decrypted | bytes:
     """Decrypt a block (security byte to tag); if the tag does not match, return the plain bytes, which are unproven."""
     security, counter = block[:1], block[1 : 1 + _COUNTER_LENGTH]
     encrypted = block[1 + _COUNTER_LENGTH :]
     plain, is_proven = _decrypted(found.key, title + counter, encrypted, security + found.authentication)
     number = int.from_bytes(counter, "big")
     if is_proven:
-        return Opened(plain, number)
+        return Decrypted(plain, number)
     if any(_decrypted(found.key, title + counter, encrypted, other)[1] for other in (security, b"")):
         remark = "the telegrams are encrypted without the authentication key: anyone who has the key could change them"
-        return Opened(plain, number, remark)
+        return Decrypted(plain, number, remark)
     return plain
 
 

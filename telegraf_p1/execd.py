@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 _AGAIN_S: Final = 0.05
-_DEAF_S: Final = 0.1
+_UNRESPONSIVE_S: Final = 0.1
 _MOST_READ: Final = 1024 * 1024
 
 
@@ -71,7 +71,7 @@ class Lifeline:
         with contextlib.suppress(OSError):  # there is no stdin
             while self._signals not in select.select([*self._parent, self._signals], [], [])[0] and os.read(0, 4096):
                 os.kill(os.getpid(), signal.SIGUSR1)  # a newline means the same
-        give_up = time.monotonic() + _DEAF_S
+        give_up = time.monotonic() + _UNRESPONSIVE_S
         while not self._leaving:
             signal.pthread_kill(self._main, signal.SIGTERM)
             time.sleep(_AGAIN_S)

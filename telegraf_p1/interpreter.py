@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from telegraf_p1 import lineproto, telegram
 from telegraf_p1.advice import LINE, Advice
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.decrypt import opened
+from telegraf_p1.decrypt import decrypt_frame
 from telegraf_p1.diagnosis import DLMS_IN_HDLC
 from telegraf_p1.framer import Frame, Framer, is_encrypted
 from telegraf_p1.keys import Keys
@@ -71,23 +71,23 @@ class _Stream:
         self.medium = ""  # what the meter of an optical port measures, if the user says so
         self.counter: int | None = None  # of the last frame that was decrypted
         self.begun = False  # whether a frame was received on this connection
-        self.unexplained = bytearray()  # bytes since the last telegram that were not examined yet
-        self.heard = bytearray()  # the first bytes since the last telegram
+        self.unexamined = bytearray()  # bytes since the last telegram that were not examined yet
+        self.first_bytes = bytearray()  # the first bytes since the last telegram
         self.pauses = 0  # since the last telegram
 
     def held(self) -> int:
         """Count the bytes that are kept until more arrive."""
-        return len(self.framer.unfinished()) + len(self.unexplained)
+        return len(self.framer.unfinished()) + len(self.unexamined)
 
-    def forget(self) -> None:
+    def discard_unfinished(self) -> None:
         """Discard the unfinished telegram."""
         self.framer.reset()
-        self.explain()
+        self.discard_bytes()
 
-    def explain(self) -> None:
+    def discard_bytes(self) -> None:
         """Discard the bytes so far: it is known what they were."""
-        self.unexplained.clear()
-        self.heard.clear()
+        self.unexamined.clear()
+        self.first_bytes.clear()
         self.pauses = 0
 
 
@@ -108,9 +108,9 @@ class Interpreter:
         self._named = 0  # characters of the names of all streams
         self._held = 0  # bytes that all streams keep until more arrive
         self._is_silent = False
-        self._is_silence_said = False
+        self._is_silence_reported = False
         self._recoveries = 0  # how often telegrams came again after silence
-        self._lesson: tuple[bytes, Telegram, Record] | None = None  # the telegram whose shape `learn` has to learn
+        self._telegram_to_learn: tuple[bytes, Telegram, Record] | None = None  # by `learn`, its shape
 
     def records(self, event: Event, now_ns: int) -> list[Record]:
         """Return the records of the telegrams that end with an event; `now_ns` is UTC in ns since 1970."""
@@ -118,7 +118,7 @@ class Interpreter:
         found: list[Record] = []
         match event:
             case Data():
-                found = self._hear(event, now_ns)
+                found = self._handle_data(event, now_ns)
             case Pause():
                 found = self._pause()
             case Silence():
@@ -134,23 +134,23 @@ class Interpreter:
                 self._count_rejected("message")
                 self._warn.of_trouble(self._name, text)
             case Lost():
-                self._forget_what_was_begun()
+                self._discard_unfinished()
         if self.accepted > accepted:
             self.last_ns = now_ns
         return found
 
     def learn(self) -> None:
         """Learn the shape of a telegram if one is due. It takes some ms: call it after the records are written."""
-        if self._lesson and self._settings.shapes:
+        if self._telegram_to_learn and self._settings.shapes:
             try:
                 from telegraf_p1.shape_learner import learn  # imported here: few telegrams do not need it
 
-                learn(self._settings.shapes, *self._lesson)
+                learn(self._settings.shapes, *self._telegram_to_learn)
             except OSError:  # too few file descriptors to import it
                 pass
             except Exception as error:  # noqa: BLE001  without the shape, telegrams are only read more slowly
                 self._warn.of_bug(self._name, error, "telegrams are read more slowly")
-            self._lesson = None
+            self._telegram_to_learn = None
 
     def knows(self, origin: str) -> tuple[bool, bool]:
         """Return whether an origin has a stream, and whether a telegram in it is unfinished."""
@@ -164,7 +164,7 @@ class Interpreter:
             frames = stream.framer.flush()
             if frames and self._is_half(frames[-1], stream):
                 self._warn.of_end(stream.name, frames.pop().data, is_all=not self.accepted)
-            found += self._judge(frames, stream, is_pause=True)
+            found += self._process_frames(frames, stream, is_pause=True)
         return found
 
     def _is_half(self, frame: Frame, stream: _Stream) -> bool:
@@ -183,22 +183,24 @@ class Interpreter:
             return False
         return True
 
-    def _hear(self, event: Data, now_ns: int) -> list[Record]:
+    def _handle_data(self, event: Data, now_ns: int) -> list[Record]:
         stream = self._stream(event.origin, event.tags)
         stream.medium = event.medium
         self.bytes += len(event.data)
-        self._is_silence_said &= not event.data
+        self._is_silence_reported &= not event.data
         at = event.sent_ns or (None if event.is_late else now_ns)
         held = stream.held()
-        judged = self.accepted + self.rejected
+        count_before = self.accepted + self.rejected
         found, data = self._fast(event.data, at, stream)
         if data or (event.ends_message and not found):
             frames = _frames(stream.framer, data, at, ends_message=event.ends_message)
-            found += self._judge(frames, stream, data, is_message=event.ends_message, judged=judged)
+            found += self._process_frames(
+                frames, stream, data, is_message=event.ends_message, count_before=count_before
+            )
         stream.begun |= event.ends_message
         self._held += stream.held() - held
         if self._held > _MOST_HELD:
-            self._forget_the_oldest()
+            self._discard_oldest()
         return found
 
     def _fast(self, data: bytes, at: int | None, stream: _Stream) -> tuple[list[Record], bytes]:
@@ -210,7 +212,7 @@ class Interpreter:
         if self._shapes_for(stream) and stream.framer.unfinished():
             end = data.find(b"!") + _MARK_AND_CRC
             if _MARK_AND_CRC <= end < len(data):
-                found = self._judge(stream.framer.frames(data[:end], at), stream, data[:end])
+                found = self._process_frames(stream.framer.frames(data[:end], at), stream, data[:end])
                 data = data[end:]
         shapes = self._shapes_for(stream)  # reading that telegram may have changed this
         if shapes is None or stream.framer.unfinished():
@@ -219,7 +221,7 @@ class Interpreter:
         if not known:
             return found, data
         self._accept_known(known, stream)
-        stream.explain()
+        stream.discard_bytes()
         stream.framer.reset()
         return found + known, data[place:]
 
@@ -235,9 +237,9 @@ class Interpreter:
         """Handle a pause: it ends a telegram without an end mark, and the wait for more of unknown data."""
         stream = self._stream("")
         frames = stream.framer.flush() if self._settings.crc == "off" else []
-        return self._judge(frames, stream, is_pause=True)
+        return self._process_frames(frames, stream, is_pause=True)
 
-    def _judge(
+    def _process_frames(
         self,
         frames: Iterable[Frame],
         stream: _Stream,
@@ -245,30 +247,30 @@ class Interpreter:
         *,
         is_message: bool = False,
         is_pause: bool = False,
-        judged: int | None = None,
+        count_before: int | None = None,
     ) -> list[Record]:
         """Return the records of frames. If `data` completed no telegram, it is kept to be examined.
 
-        `judged` is how many telegrams there were before the piece of which `data` is the end.
+        `count_before` is how many telegrams there were before the piece of which `data` is the end.
         """
-        judged = self.accepted + self.rejected if judged is None else judged
-        found = self._believed(frames, stream)
-        if self.accepted + self.rejected > judged or is_encrypted(stream.framer.unfinished()):
-            stream.explain()
+        count_before = self.accepted + self.rejected if count_before is None else count_before
+        found = self._decoded(frames, stream)
+        if self.accepted + self.rejected > count_before or is_encrypted(stream.framer.unfinished()):
+            stream.discard_bytes()
         else:
-            stream.unexplained += data
-            stream.heard += data[: _BEGINNING - len(stream.heard)]
-            self._look_at(stream, is_message=is_message, is_pause=is_pause)
+            stream.unexamined += data
+            stream.first_bytes += data[: _BEGINNING - len(stream.first_bytes)]
+            self._examine(stream, is_message=is_message, is_pause=is_pause)
         return found
 
-    def _forget_what_was_begun(self) -> None:
+    def _discard_unfinished(self) -> None:
         self.reconnects += 1
         self._held = 0
         for stream in self._streams.values():
-            stream.forget()
+            stream.discard_unfinished()
             stream.begun = False
 
-    def _forget_the_oldest(self) -> None:
+    def _discard_oldest(self) -> None:
         """Make room: unfinished telegrams of thousands of topics would fill the memory."""
         self._warn.of_trouble(self._name, "too many unfinished telegrams at the same time: the oldest are dropped")
         self._held = sum(stream.held() for stream in self._streams.values())
@@ -277,7 +279,7 @@ class Interpreter:
                 break
             self._held -= stream.held()
             self._count_rejected("cut")
-            stream.forget()
+            stream.discard_unfinished()
 
     def _stream(self, origin: str, tags: Mapping[str, str] | None = None) -> _Stream:
         stream = self._streams.pop(origin, None)
@@ -293,7 +295,7 @@ class Interpreter:
         self._streams[origin] = stream  # move it to the end: the oldest streams are dropped first
         return stream
 
-    def _believed(self, frames: Iterable[Frame], stream: _Stream) -> list[Record]:
+    def _decoded(self, frames: Iterable[Frame], stream: _Stream) -> list[Record]:
         found = []
         for frame in frames:
             accepted = self.accepted
@@ -316,7 +318,7 @@ class Interpreter:
             self._accept_known([known[0]], stream)
             return known[0]
         try:
-            data, counter, encryption = opened(frame, settings.keys)
+            data, counter, encryption = decrypt_frame(frame, settings.keys)
             parsed = telegram.parse(
                 data, settings.crc, crc_seen=stream.crc_seen, whole=frame.whole, medium=stream.medium
             )
@@ -338,10 +340,10 @@ class Interpreter:
             return None
         if not settings.host_time and not record.has_own_time:
             self._warn.of_time(stream.name, record)
-        if settings.shapes and not self._lesson and settings.shapes.is_due():
-            self._lesson = data, parsed, record
+        if settings.shapes and not self._telegram_to_learn and settings.shapes.is_due():
+            self._telegram_to_learn = data, parsed, record
         record = settings.identifiers(record)
-        record = record._replace(tags=record.tags | _others(stream.tags, record))
+        record = record._replace(tags=record.tags | _more_tags(stream.tags, record))
         settings.show(parsed, record)
         settings.pass_on(frame, record)
         return record
@@ -373,22 +375,22 @@ class Interpreter:
         stream = self._stream("")
         if isinstance(event, Unchanged) and stream.memory.clock.last is None:
             return  # without a time, it may be a new telegram with the same readings
-        if self._recoveries < _SLOW and not self._is_silence_said:
+        if self._recoveries < _SLOW and not self._is_silence_reported:
             if isinstance(event, Unchanged):
                 self._warn.of_unchanged(stream.name, event)
             else:
-                self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.heard), event)
-        self._is_silent = self._is_silence_said = True
+                self._warn.of_silence(stream.name, stream.framer.unfinished(), bytes(stream.first_bytes), event)
+        self._is_silent = self._is_silence_reported = True
 
-    def _look_at(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
+    def _examine(self, stream: _Stream, *, is_message: bool, is_pause: bool) -> None:
         """Examine bytes without a telegram, once there are enough of them, and at each end of a message or pause."""
-        data, ends = bytes(stream.unexplained), is_message or is_pause
+        data, ends = bytes(stream.unexamined), is_message or is_pause
         if not data or (len(data) < _WINDOW and not ends):
             return
         is_full = len(data) >= (_LONGEST if telegram.holds_objects(data) else _WINDOW)
         if not is_full and not ends:
             return
-        stream.unexplained.clear()
+        stream.unexamined.clear()
         unfinished = stream.framer.unfinished()
         has_begun = telegram.is_begun(unfinished) and telegram.holds_objects(unfinished)
         stream.pauses += is_pause
@@ -396,7 +398,7 @@ class Interpreter:
         self._warn.of_bytes(stream.name, data, hold_no_telegram=is_message or holds_none)
 
 
-def _others(tags: Mapping[str, str], record: Record) -> dict[str, str]:
+def _more_tags(tags: Mapping[str, str], record: Record) -> dict[str, str]:
     """Return the tags of a stream that a record does not have itself."""
     return {name: text for name, text in tags.items() if name not in record.tags and name not in record.fields}
 

@@ -1,7 +1,7 @@
 """What the Kafka source and `forward` have in common: how brokers are reached, and their errors.
 
-librdkafka (of `confluent-kafka`) finds the other brokers by itself and reconnects to each. Its errors go to `Voice`,
-and none of them to stderr.
+librdkafka (of `confluent-kafka`) finds the other brokers by itself and reconnects to each. Its errors go to
+`BrokerErrors`, and none of them to stderr.
 """
 
 import errno
@@ -74,7 +74,7 @@ class Brokers:
             wishes.append("write USER@host if it needs a user")
         return "the broker closes the connection" + (f": {', or '.join(wishes)}" if wishes else "")
 
-    def look(self) -> None:
+    def check_reachable(self) -> None:
         """Raise OSError with the reason if no broker can be reached: librdkafka would keep trying."""
         trouble: OSError | None = None
         for address in self._addresses:
@@ -90,7 +90,7 @@ class Brokers:
             raise trouble
 
 
-class Voice:
+class BrokerErrors:
     """Collects the errors that librdkafka reports on its connections, and returns the one that matters."""
 
     def __init__(self, brokers: Brokers) -> None:
@@ -100,7 +100,7 @@ class Voice:
         self._down_at = 0.0  # when the last broker became unavailable (monotonic, s)
         self._trouble: OSError | None = None
 
-    def hear(self, error: KafkaError) -> None:
+    def on_error(self, error: KafkaError) -> None:
         """Take an error; librdkafka calls this as its `error_cb`."""
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001

@@ -33,7 +33,7 @@ def refusal(user: str, reason: ReasonCode) -> OSError:
     return OSError(errno.EACCES, f"the broker refuses {who}: {reason}")
 
 
-class Language:
+class ProtocolVersion:
     """The version of MQTT to use with a broker: 5, or 3.1.1 if it does not support 5.
 
     Some old brokers close the connection on MQTT 5 without an answer; so does a broker that is still starting. So this
@@ -49,18 +49,18 @@ class Language:
         """Whether the version is MQTT 5."""
         return self.version == MQTTProtocolVersion.MQTTv5
 
-    def is_answered(self) -> None:
+    def note_answered(self) -> None:
         """Note that the broker has answered."""
         self._unanswered = 0
         if not self.is_5() and not self._is_certain:
             self.version, self._unanswered = MQTTProtocolVersion.MQTTv5, _ENOUGH - 1
 
-    def is_refused(self) -> OSError:
+    def note_refused(self) -> OSError:
         """Note that the broker has said that it does not support MQTT 5; return the error."""
         self.version, self._is_certain = MQTTProtocolVersion.MQTTv311, True
         return OSError(errno.EPROTONOSUPPORT, "the broker does not support MQTT 5: using MQTT 3.1.1")
 
-    def is_unanswered(self, *, may_be_tls: bool) -> OSError:
+    def note_unanswered(self, *, may_be_tls: bool) -> OSError:
         """Note that the broker has closed the connection without an answer; return the error."""
         self._unanswered += 1
         text = "the broker closes the connection without an answer"
@@ -77,16 +77,16 @@ class Broker:
 
     other = "another client with the same id"  # the likely cause if the connection is taken over
 
-    def __init__(self, client: Client, language: Language, user: str, *, may_be_tls: bool) -> None:
-        """`client` uses the version of `language`; `may_be_tls`: it is not known whether the port needs TLS."""
-        self.client, self.language = client, language
+    def __init__(self, client: Client, protocol: ProtocolVersion, user: str, *, may_be_tls: bool) -> None:
+        """`client` uses the version of `protocol`; `may_be_tls`: it is not known whether the port needs TLS."""
+        self.client, self.protocol = client, protocol
         self.is_ready = False  # whether it may be used: accepted, and all that a subclass waits for
         self.has_session = False  # whether the broker had a session, and may have kept messages
         self.trouble: OSError | None = None
         self._user, self._may_be_tls = user, may_be_tls
         self._is_answered = False  # by a CONNACK
-        self._heard_at = time.monotonic()
-        self._was_deaf = False  # whether the broker received nothing from us for long
+        self._served_at = time.monotonic()
+        self._was_stalled = False  # whether the broker received nothing from us for long
         if user:
             client.username_pw_set(user, password())
         client.on_connect = self._on_connect
@@ -100,7 +100,7 @@ class Broker:
             if time.monotonic() > end:
                 raise OSError(errno.ETIMEDOUT, "connected, but the broker does not answer")
             self.wait(1.0)
-        self.language.is_answered()
+        self.protocol.note_answered()
 
     def greeted(self, properties: Properties | None) -> None:
         """Continue after the broker has accepted the connection, with its properties in MQTT 5."""
@@ -112,7 +112,7 @@ class Broker:
 
     def look(self, seconds: float) -> None:
         """Let paho read and write; raise OSError when the connection is lost, with the reason."""
-        self._was_deaf = time.monotonic() - self._heard_at > KEEP_ALIVE_S
+        self._was_stalled = time.monotonic() - self._served_at > KEEP_ALIVE_S
         try:
             result = self.client.loop(seconds)
         except OSError:
@@ -123,14 +123,14 @@ class Broker:
             raise OSError(
                 errno.EPROTO, f"the server does not answer like an MQTT broker ({type(error).__name__})"
             ) from None
-        self._heard_at = time.monotonic()
+        self._served_at = time.monotonic()
         if self.trouble:
             raise self.trouble
         if result != mqtt.MQTT_ERR_SUCCESS:
             raise OSError(errno.ECONNRESET, f"connection to the broker lost: {mqtt.error_string(result)}")
 
     def _unanswered(self) -> OSError:
-        return self.language.is_unanswered(may_be_tls=self._may_be_tls)
+        return self.protocol.note_unanswered(may_be_tls=self._may_be_tls)
 
     def close(self) -> None:
         """Disconnect; the broker keeps the session, and the messages in it."""
@@ -150,7 +150,7 @@ class Broker:
     ) -> None:
         self._is_answered, self.has_session = True, flags.session_present
         if reason.value == _UNSUPPORTED_VERSION:
-            self.trouble = self.language.is_refused()
+            self.trouble = self.protocol.note_refused()
         elif reason.is_failure:
             self.trouble = refusal(self._user, reason)
         else:
@@ -163,7 +163,7 @@ class Broker:
             self.trouble = self._unanswered()
         elif not self.trouble:
             text = f"the broker closed the connection: {reason}"
-            if self._was_deaf:
+            if self._was_stalled:
                 text += (
                     " (it received nothing from this program for a long time, because Telegraf or this "
                     "computer was stalled)"

@@ -89,14 +89,14 @@ class Warner:
         text = f"{name}: the recording ends in the middle of a telegram, cut off after {len(data)} bytes"
         self._log.info(f"{text}; if it is complete, the meter never sends a !: use --crc off" if is_all else text)
 
-    def of_silence(self, name: str, unfinished: bytes, heard: bytes, silence: Silence) -> None:
+    def of_silence(self, name: str, unfinished: bytes, first_bytes: bytes, silence: Silence) -> None:
         """Log that no data is received, and where to look.
 
-        `unfinished` are the bytes of the unfinished telegram, `heard` the first bytes since the last complete one.
+        `unfinished` are the bytes of the unfinished telegram, `first_bytes` those after the last complete one.
         """
         seconds = f"{silence.seconds:g} s"
-        if heard and not holds_objects(unfinished):
-            text = f"received bytes, but no telegram, and then no data for {seconds}: {heard!r}"
+        if first_bytes and not holds_objects(unfinished):
+            text = f"received bytes, but no telegram, and then no data for {seconds}: {first_bytes!r}"
         elif unfinished:
             text = f"a telegram was cut off after {len(unfinished)} bytes, and then no data for {seconds}"
         else:

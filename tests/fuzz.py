@@ -16,7 +16,7 @@ from random import Random
 
 from telegraf_p1 import lineproto
 from telegraf_p1.decode import Memory, decode
-from telegraf_p1.decrypt import opened
+from telegraf_p1.decrypt import decrypt_frame
 from telegraf_p1.framer import LIMIT, Framer
 from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.keys import Keys
@@ -191,7 +191,7 @@ def run_stream(seed: int, source: list[bytes]) -> tuple[int, int]:
     for frame in [frame for piece in cut for frame in framer.feed(piece)] + framer.flush():
         assert len(frame.data) <= LIMIT + 16
         try:
-            data = opened(frame, keys).data
+            data = decrypt_frame(frame, keys).data
             telegram = parse(data, mode, whole=frame.whole)
         except TelegramError:
             continue

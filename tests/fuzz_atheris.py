@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["telegraf_p1"]):
     from telegraf_p1 import lineproto
     from telegraf_p1.crc import checksum
     from telegraf_p1.decode import Memory, decode
-    from telegraf_p1.decrypt import opened
+    from telegraf_p1.decrypt import decrypt_frame
     from telegraf_p1.framer import LIMIT, Frame, Framer
     from telegraf_p1.interpreter import Interpreter, Settings
     from telegraf_p1.keys import Keys
@@ -62,7 +62,7 @@ def path(data: bytes) -> None:
     for frame in frames:
         assert len(frame.data) <= LIMIT + 16
         with contextlib.suppress(TelegramError):
-            telegram = parse(opened(frame, keys).data, mode, whole=frame.whole)
+            telegram = parse(decrypt_frame(frame, keys).data, mode, whole=frame.whole)
             _check_line(lineproto.line(decode(telegram, 1, Memory(ZONE), host_time=bool(how & 16))))
     interpreter = Interpreter(
         Settings(mode, ZONE, host_time=bool(how & 16), keys=keys, plain=bool(how & 32)), Log(_check_log), "meter"

@@ -134,11 +134,11 @@ MAY_KNOW = {
     "check": "",
     "check.causes": "advice diagnosis telegram",
     "check.ports": "check.causes sources.auto",
-    "check.ears": "advice interpreter keys log record sources.events telegram timestamp url",
-    "check.listen": "check.causes check.ears check.ports diagnosis sources sources.connection sources.events "
+    "check.receiver": "advice interpreter keys log record sources.events telegram timestamp url",
+    "check.listen": "check.causes check.receiver check.ports diagnosis sources sources.connection sources.events "
     "sources.serial_settings telegram url",
     "check.form": "simulator.countries telegram timestamp",
-    "check.meter": " check.ears check.form decode identifiers obis.lookup record telegram timestamp values",
+    "check.meter": " check.receiver check.form decode identifiers obis.lookup record telegram timestamp values",
     "check.block": "check.meter timestamp url",
     "check.report": " check.block check.causes check.listen check.meter check.ports keys mqtt_options obis.lookup "
     "record sources.sim timestamp url values",

@@ -25,7 +25,7 @@ from rich.console import Console
 from telegraf_p1 import crc
 from telegraf_p1.__main__ import main
 from telegraf_p1.check import block, causes, form, listen, ports, screen
-from telegraf_p1.check.ears import Ears
+from telegraf_p1.check.receiver import Receiver
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.framer import Framer
 from telegraf_p1.simulator.countries import COUNTRIES, FORMS
@@ -45,7 +45,7 @@ speaking = partial(uart_cable.speaking, every=0.15)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Meters that send each 10 s take long to be heard; those here send each 0.15 s."""
+    """Meters that send each 10 s take long to be received; those here send each 0.15 s."""
     monkeypatch.setattr(events, "PAUSE_S", 0.12)
     monkeypatch.setattr(events, "SILENCE_S", 1.0)
     monkeypatch.setattr(listen, "_ONE_TELEGRAM_S", 0.8)
@@ -426,13 +426,13 @@ def test_a_second_time_zone_is_tried_before_a_clock_is_called_wrong(capsys: Outp
 
 
 def test_what_was_wrong_before_the_first_telegram_is_no_note_of_a_meter() -> None:
-    ears = Ears("/dev/ttyUSB0", advice("/dev/ttyUSB0"))
-    ears.hear(events.Data(b"\0" * 6000), START)
-    assert "only NUL bytes received" in ears.said[0]
-    ears.hear(events.Data(Meter("nl-2.2").telegram(START)), START)
-    assert len(ears.heard) == 1
-    assert [said for said in ears.said if "NUL" in said] == []
-    assert "contain no timestamp" in ears.said[0]  # what belongs to the telegram stays
+    receiver = Receiver("/dev/ttyUSB0", advice("/dev/ttyUSB0"))
+    receiver.receive(events.Data(b"\0" * 6000), START)
+    assert "only NUL bytes received" in receiver.messages[0]
+    receiver.receive(events.Data(Meter("nl-2.2").telegram(START)), START)
+    assert len(receiver.accepted) == 1
+    assert [text for text in receiver.messages if "NUL" in text] == []
+    assert "contain no timestamp" in receiver.messages[0]  # what belongs to the telegram stays
 
 
 def test_several_programs_on_a_port_read_it(monkeypatch: pytest.MonkeyPatch) -> None:

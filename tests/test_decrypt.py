@@ -1,7 +1,7 @@
 import pytest
 
 from telegraf_p1 import keys
-from telegraf_p1.decrypt import decrypt, opened
+from telegraf_p1.decrypt import decrypt, decrypt_frame
 from telegraf_p1.framer import Frame, Framer
 from telegraf_p1.keys import Keys
 from telegraf_p1.simulator.countries import FORMS
@@ -84,7 +84,7 @@ def test_a_block_behind_its_identification_is_found_and_opened(size: int, authen
     assert len(frames) == 4
     for frame in frames:
         assert frame.whole
-        plain, _, remark = opened(frame, Keys(KEY, LUXEMBOURG, TITLE))
+        plain, _, remark = decrypt_frame(frame, Keys(KEY, LUXEMBOURG, TITLE))
         assert plain.rpartition(b"!")[0] == TELEGRAM.rpartition(b"!")[0]
         assert bool(remark) == (frame is not frames[-1] and authenticated != b"\x30" + LUXEMBOURG)
 
@@ -93,14 +93,14 @@ def test_a_block_that_lost_bytes_costs_itself_alone() -> None:
     block = encrypt_block(TELEGRAM, TITLE)
     for data in (block[:300] + block, block[:-20] + block):
         *_, last = in_pieces(data, 50)
-        assert opened(last, Keys(KEY, LUXEMBOURG, TITLE)).data.startswith(TELEGRAM[:600])
+        assert decrypt_frame(last, Keys(KEY, LUXEMBOURG, TITLE)).data.startswith(TELEGRAM[:600])
 
 
 def test_a_block_that_cannot_be_opened_says_what_is_needed() -> None:
     (frame,) = Framer().feed(encrypt_block(TELEGRAM, TITLE))
     for found, words in ((None, "P1_SYSTEM_TITLE"), (Keys(KEY, LUXEMBOURG), "one of them is wrong")):
         with pytest.raises(TelegramError, match=words):
-            opened(frame, found)
+            decrypt_frame(frame, found)
 
 
 def test_a_tag_without_the_authentication_key_is_accepted_and_named() -> None:
@@ -125,7 +125,7 @@ def test_a_block_that_was_changed_does_not_blame_a_key_that_is_right() -> None:
         (frame, Keys(LUXEMBOURG, LUXEMBOURG, TITLE), "key"),
     ):
         with pytest.raises(TelegramError) as caught:
-            opened(data, found)
+            decrypt_frame(data, found)
         assert caught.value.cause == expected
 
 
@@ -134,7 +134,7 @@ def test_a_simulated_meter_that_encrypts_is_read_with_its_keys_alone(form: str) 
     for found in (KEYS, Keys(KEY, KEY)):  # as in Luxembourg, and as in Austria
         meter = Meter(form, keys=found)
         frames = Framer().feed(meter.telegram(START) + meter.telegram(START + 1))
-        first, second = (opened(frame, found) for frame in frames)
+        first, second = (decrypt_frame(frame, found) for frame in frames)
         assert first.data == Meter(form).telegram(START).rstrip(b"\r\n")
         assert (first.remark, second.counter) == ("", (first.counter or 0) + 1)
         assert cause(frames[0].data, Keys(LUXEMBOURG, LUXEMBOURG)) == "key"
@@ -144,5 +144,5 @@ def test_its_frame_counter_grows_over_a_restart_and_within_a_second() -> None:
     frames = Framer().feed(b"".join(Meter(keys=KEYS).telegram(now) for now in (START, START + 10)))
     meter = Meter(keys=KEYS)
     frames += Framer().feed(meter.telegram(START + 20) + meter.telegram(START + 20))
-    counters = [opened(frame, KEYS).counter or 0 for frame in frames]
+    counters = [decrypt_frame(frame, KEYS).counter or 0 for frame in frames]
     assert counters == sorted(set(counters))

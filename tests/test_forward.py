@@ -124,10 +124,10 @@ def test_a_producer_that_ends_leaves_no_threads() -> None:
     before = tasks()
     log = Log(lambda _text: None)
     brokers = Brokers(parse(f"kafka://127.0.0.1:{free_port()}/p1"), list(OPTIONS.values()))
-    line = kafka._Line(brokers, "p1", log)  # noqa: SLF001
-    assert line.offer(1, Letter("E1", b"/", 0))
+    connection = kafka._KafkaConnection(brokers, "p1", log)  # noqa: SLF001
+    assert connection.offer(1, Letter("E1", b"/", 0))
     assert tasks() > before
-    line.end()
-    del line
+    connection.end()
+    del connection
     gc.collect()
     wait_until(lambda: tasks() == before, "librdkafka's threads to end")

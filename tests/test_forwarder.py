@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from telegraf_p1.forward.forwarder import Forwarder
 from telegraf_p1.forward.letter import Letter
 from telegraf_p1.forward.spool import Row, Spool
-from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.forward.target import Target, TargetListener
 from telegraf_p1.log import Log
 from tests.helpers.programs import wait_until
 from tests.helpers.telegrams import START
@@ -38,43 +38,43 @@ class FakeTarget(Target):
     def __init__(self, room: int = 10, *, needs_meter: bool = False) -> None:
         self.needs_meter = needs_meter
         self.room = room
-        self.told: Told | None = None
+        self.listener: TargetListener | None = None
         self.meter = ""
-        self.flying: dict[int, Letter] = {}
+        self.unacknowledged: dict[int, Letter] = {}
         self.arrived: list[int] = []  # as they came, some of them twice
-        self.is_there = self.is_closed = False
+        self.is_available = self.is_closed = False
 
-    def start(self, told: Told, meter: str) -> None:
-        self.told, self.meter = told, meter
+    def start(self, listener: TargetListener, meter: str) -> None:
+        self.listener, self.meter = listener, meter
 
     def send(self, number: int, letter: Letter) -> bool:
         assert not self.is_closed
-        if not self.is_there or len(self.flying) >= self.room:
+        if not self.is_available or len(self.unacknowledged) >= self.room:
             return False
-        self.flying[number] = letter
+        self.unacknowledged[number] = letter
         return True
 
     def close(self) -> None:
         self.is_closed = True
 
     def come(self) -> None:
-        if self.told and not self.is_there:
-            self.is_there = True
-            self.told.there()
+        if self.listener and not self.is_available:
+            self.is_available = True
+            self.listener.available()
 
     def go(self, arrived: int = 0) -> None:
         """Go away; of what was on its way the first have arrived, and nobody heard of it."""
-        if self.told and self.is_there:
-            self.arrived += [number(one) for one in list(self.flying.values())[:arrived]]
-            self.is_there = False
-            self.flying.clear()
-            self.told.gone()
+        if self.listener and self.is_available:
+            self.arrived += [number(one) for one in list(self.unacknowledged.values())[:arrived]]
+            self.is_available = False
+            self.unacknowledged.clear()
+            self.listener.unavailable()
 
     def acknowledge(self, most: int = 1000) -> None:
-        numbers = list(self.flying)[:most]
-        self.arrived += [number(self.flying.pop(one)) for one in numbers]
-        if numbers and self.told:
-            self.told.acknowledged(numbers)
+        numbers = list(self.unacknowledged)[:most]
+        self.arrived += [number(self.unacknowledged.pop(one)) for one in numbers]
+        if numbers and self.listener:
+            self.listener.acknowledged(numbers)
 
 
 class BadDisk(Spool):
@@ -160,8 +160,8 @@ class House:
     def _end(self) -> None:
         self.spool.close()
         self.target.is_closed = False
-        self.target.is_there, self.target.told = False, None
-        self.target.flying.clear()
+        self.target.is_available, self.target.listener = False, None
+        self.target.unacknowledged.clear()
         self._begin()
 
     def mend(self) -> None:
@@ -194,7 +194,7 @@ def firsts(arrived: Sequence[int]) -> list[int]:
 def test_letters_go_at_once_and_never_see_the_disk(house: House) -> None:
     house.target.come()
     house.give(3)
-    assert [number(one) for one in house.target.flying.values()] == [0, 1, 2]
+    assert [number(one) for one in house.target.unacknowledged.values()] == [0, 1, 2]
     assert house.safe() == 0
     house.target.acknowledge(2)
     house.step()
@@ -226,7 +226,7 @@ def test_what_waits_goes_first_and_in_order(house: House) -> None:
     house.target.come()
     house.step()
     house.give(5)
-    assert len(house.target.flying) == 10
+    assert len(house.target.unacknowledged) == 10
     house.settle()
     assert house.target.arrived == list(range(30))
     house.step(1)
@@ -248,25 +248,25 @@ def test_what_was_on_its_way_when_the_target_went_is_sent_again(house: House) ->
 def test_a_late_acknowledgement_is_passed_over(house: House) -> None:
     house.target.come()
     house.give(2)
-    assert house.target.told
-    old = list(house.target.flying)
+    assert house.target.listener
+    old = list(house.target.unacknowledged)
     house.target.go()
     house.step()
-    house.target.told.acknowledged([*old, 4711])
+    house.target.listener.acknowledged([*old, 4711])
     house.step(1)
     assert house.spool.count() == 2
 
 
 def test_a_target_that_needs_a_meter_starts_with_the_first(tmp_path: Path) -> None:
     house = House(tmp_path / "queue", needs_meter=True)
-    assert house.target.told is None
+    assert house.target.listener is None
     house.give(1)
     assert house.target.meter == "E0001"
     house.step(3)
     house.target.meter = ""
     house.cut_power()
     assert house.target.meter == "E0001"
-    assert house.target.told is not None
+    assert house.target.listener is not None
 
 
 def test_a_full_disk_leaves_the_newest_in_memory_and_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,7 +375,7 @@ class Running:
         self.path = path
         self.forwarder = Forwarder(self.target, Spool(path, SIZE, Log()), Log(lambda _line: None))
         self.forwarder.start()
-        wait_until(lambda: self.target.told, "the target to be started")
+        wait_until(lambda: self.target.listener, "the target to be started")
 
 
 def test_flush_says_whether_all_is_safe(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_flush_says_whether_all_is_safe(tmp_path: Path) -> None:
     assert running.forwarder.flush(0)
     running.forwarder.accept([letter(1)])
     assert not running.forwarder.flush(0.05)
-    wait_until(lambda: running.target.flying, "the letter")
+    wait_until(lambda: running.target.unacknowledged, "the letter")
     threading.Timer(0.05, running.target.acknowledge).start()
     assert running.forwarder.flush(None)
     running.forwarder.deliver()
@@ -396,7 +396,7 @@ def test_the_end_writes_down_what_was_not_acknowledged(tmp_path: Path) -> None:
     running = Running(tmp_path / "queue")
     running.target.come()
     running.forwarder.accept([letter(n) for n in range(3)])
-    wait_until(lambda: len(running.target.flying) == 3, "the letters")
+    wait_until(lambda: len(running.target.unacknowledged) == 3, "the letters")
     running.target.acknowledge(1)
     running.forwarder.close()
     assert running.target.is_closed
@@ -406,8 +406,8 @@ def test_the_end_writes_down_what_was_not_acknowledged(tmp_path: Path) -> None:
 def test_a_fault_of_ours_ends_the_program_and_costs_no_letter(tmp_path: Path) -> None:
     running = Running(tmp_path / "queue")
     running.target.is_closed = True  # which `send` does not expect
-    assert running.target.told
-    running.target.told.there()
+    assert running.target.listener
+    running.target.listener.available()
     running.forwarder.accept([letter(1)])
     with pytest.raises(AssertionError):
         running.forwarder.flush(5)

@@ -331,19 +331,19 @@ def test_noise_costs_itself(receiver: Receiver, noise: bytes, capfd: pytest.Capt
     assert capfd.readouterr().err == ""
 
 
-def test_dawdlers_are_hung_up_on_and_hold_up_nobody(receiver: Receiver) -> None:
+def test_slow_clients_are_disconnected_and_delay_nobody(receiver: Receiver) -> None:
     with ExitStack() as stack:
-        dawdlers = [
+        slow_clients = [
             stack.enter_context(socket.create_connection(("127.0.0.1", receiver.port), timeout=20)) for _ in range(300)
         ]
-        for one in dawdlers[-20:]:
+        for one in slow_clients[-20:]:
             one.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n/")
         begun = time.monotonic()
         for _ in range(50):
             assert post_telegram(receiver.port, TELEGRAM).status == 201
         assert time.monotonic() - begun < 5
         assert threading.active_count() < 100
-        assert dawdlers[0].recv(1) == b""
+        assert slow_clients[0].recv(1) == b""
 
 
 def test_those_who_do_not_go_once_they_are_answered_are_bounded(receiver: Receiver) -> None:

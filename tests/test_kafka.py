@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from telegraf_p1.kafka_options import OPTIONS, Brokers, Voice
+from telegraf_p1.kafka_options import OPTIONS, BrokerErrors, Brokers
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import open_source
 from telegraf_p1.sources.events import Data, Dropped, Event
@@ -134,9 +134,9 @@ def test_more_brokers_may_be_named() -> None:
 def test_one_of_the_brokers_is_enough() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         there, gone = server.getsockname()[1], free_port()
-        brokers(f"kafka://127.0.0.1:{gone}/p1?brokers=127.0.0.1:{there}").look()
+        brokers(f"kafka://127.0.0.1:{gone}/p1?brokers=127.0.0.1:{there}").check_reachable()
     with pytest.raises(ConnectionRefusedError):
-        brokers(f"kafka://127.0.0.1:{gone}/p1?brokers=127.0.0.1:{there}").look()
+        brokers(f"kafka://127.0.0.1:{gone}/p1?brokers=127.0.0.1:{there}").check_reachable()
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,8 +239,8 @@ def test_of_what_librdkafka_says_the_one_error_is_kept(
     monkeypatch: pytest.MonkeyPatch, said: list[tuple[int, str]], code: int | None, text: str
 ) -> None:
     monkeypatch.setattr("telegraf_p1.kafka_options._REASON_S", 0)
-    voice = Voice(brokers("kafka://host/p1"))
+    errors = BrokerErrors(brokers("kafka://host/p1"))
     for number, words in said:
-        voice.hear(KafkaError(number, words))
-    trouble = voice.trouble()
+        errors.on_error(KafkaError(number, words))
+    trouble = errors.trouble()
     assert (trouble.errno, trouble.strerror) == (code, text) if trouble else code is None

@@ -8,9 +8,9 @@ from telegraf_p1.simulator.house import House
 from telegraf_p1.simulator.p0_meter import FAULTS, Manner, P0Meter
 from telegraf_p1.sources.p0_protocol import (
     START_BAUD,
-    Heard,
     Listen,
     NoReadout,
+    Reply,
     Rest,
     Send,
     Settings,
@@ -42,7 +42,7 @@ class Line:
         step = next(exchange)
         while True:
             try:
-                step = exchange.send(Heard(self.now, self._do(step)))
+                step = exchange.send(Reply(self.now, self._do(step)))
             except StopIteration as end:
                 return bytes(end.value)
 
@@ -67,9 +67,9 @@ class Line:
             is_right = saying.baud == self.baud
             self._coming = saying.data if is_right else bytes(byte ^ 0x55 | 0x80 for byte in saying.data)
             self.now += _REACTION_S
-        heard, self._coming = self._coming[: self._piece], self._coming[self._piece :]
-        self.now += len(heard) * 10 / self.baud if heard else seconds
-        return heard
+        data, self._coming = self._coming[: self._piece], self._coming[self._piece :]
+        self.now += len(data) * 10 / self.baud if data else seconds
+        return data
 
 
 @pytest.mark.parametrize("echo", [False, True])
@@ -178,8 +178,8 @@ def test_a_bridge_with_a_fixed_speed_stays_at_it() -> None:
 def test_a_readout_without_stx_and_bcc_ends_with_its_silence() -> None:
     class Old(Line):
         def _listen(self, seconds: float) -> bytes:
-            heard = super()._listen(seconds).translate(None, b"\x02")
-            return heard.partition(b"\x03")[0]
+            data = super()._listen(seconds).translate(None, b"\x02")
+            return data.partition(b"\x03")[0]
 
     telegram = parse(Old(Manner("A", 300), piece=1000).read())
     assert ("1-0:96.1.0", ["12345678"]) in telegram.objects

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from telegraf_p1.check.topics import Heard, Survey, Topic, filters, sources, topics
+from telegraf_p1.check.topics import Survey, SurveyResult, Topic, filters, sources, topics
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources.envelope import LARGEST
 from telegraf_p1.url import UsageError, parse
@@ -164,12 +164,12 @@ def test_of_a_short_identifier_nothing_is_shown() -> None:
 
 def test_what_was_heard_is_said_in_lines() -> None:
     survey = surveyed(("p1/1/raw", of(1)), ("lamp", b"on"))
-    text = Heard(survey.found(), ["mqtt://host/p1/1/raw"], 2, 15.2).text()
+    text = SurveyResult(survey.found(), ["mqtt://host/p1/1/raw"], 2, 15.2).text()
     assert text.splitlines() == [
         "2 messages in 15 s; 1 topic with telegrams",
         "p1/1/raw: 1 telegram of meter ...001",
     ]
-    nothing = Heard([], [], 1, 3.0, "connection to the broker lost").text()
+    nothing = SurveyResult([], [], 1, 3.0, "connection to the broker lost").text()
     assert nothing.startswith(
         "1 message in 3 s; no telegrams among them\nconnection to the broker lost\ncheck that the device publishes"
     )

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from telegraf_p1.check import causes, ports
 from telegraf_p1.check.causes import Cause
-from telegraf_p1.check.ears import Ears
+from telegraf_p1.check.receiver import Receiver
 from telegraf_p1.diagnosis import diagnose
 from telegraf_p1.sources import advice, open_source
 from telegraf_p1.sources.connection import Connection, Source
@@ -46,7 +46,7 @@ class _Bursts:
         self._opened = opened
         self._first = self._last = -1.0
 
-    def heard(self, now: float) -> None:
+    def note_bytes(self, now: float) -> None:
         """Note that bytes came."""
         if self._last < 0 or self.is_over(now):
             self._first = now
@@ -62,9 +62,9 @@ class _Bursts:
 class Listener:
     """Listens to one source; another thread may read its attributes meanwhile.
 
-    `cause` says why there is no telegram; it is valid if `ears.heard` is empty once `run` has ended. `settings` are the
-    port's settings that are being tried, or were found. All listeners share `is_found`: one that has received a
-    telegram sets it, and those that have received nothing give up.
+    `cause` says why there is no telegram; it is valid if `receiver.accepted` is empty once `run` has ended.
+    `settings` are the port's settings that are being tried, or were found. All listeners share `is_found`: one that
+    has received a telegram sets it, and those that have received nothing give up.
     """
 
     def __init__(self, source: str, is_found: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class Listener:
         self._settings = _settings_to_try(self._url)
         self.settings = ""
         self.is_over = False
-        self.ears = Ears(source, self._advice)
+        self.receiver = Receiver(source, self._advice)
         self.tries: list[Try] = []
         self.cause = causes.SKIPPED
         self.usage_error: UsageError | None = None
@@ -109,40 +109,40 @@ class Listener:
             self.usage_error, self.cause = error, Cause("wrong-source", str(error))
         finally:
             self.is_over = True
-            if self.ears.heard:
+            if self.receiver.accepted:
                 self._is_found.set()
 
     def _listen(self) -> None:
         found: list[Cause] = []
         for settings in self._settings:
             self.settings = " ".join(settings)
-            self.ears = Ears(self.source, self._advice)
-            cause = self._hear_in(dict(zip(("baudrate", "format"), settings, strict=False)))
-            if self.ears.bytes or (cause and cause.word == "silent"):
-                self.tries.append(Try(self.settings, self.ears.bytes, self._looks()))
-            if self.ears.heard:
+            self.receiver = Receiver(self.source, self._advice)
+            cause = self._receive_with(dict(zip(("baudrate", "format"), settings, strict=False)))
+            if self.receiver.bytes or (cause and cause.word == "silent"):
+                self.tries.append(Try(self.settings, self.receiver.bytes, self._looks()))
+            if self.receiver.accepted:
                 return
             if cause and cause is not causes.OTHER_SETTINGS:
                 self.cause = cause
                 return
-            found.append(causes.of_bytes(bytes(self.ears.window), self._advice))
+            found.append(causes.of_bytes(bytes(self.receiver.window), self._advice))
         self.cause = _surest(found)
 
     def _looks(self) -> str:
-        if count := len(self.ears.heard):
+        if count := len(self.receiver.accepted):
             return f"{count} telegram{'s'[: count > 1]}"
-        return causes.looks(bytes(self.ears.window))
+        return causes.looks(bytes(self.receiver.window))
 
     def looks(self) -> str:
         """Describe the bytes so far in a few words, or count the telegrams."""
-        return self._looks() if self.ears.bytes else "listening"
+        return self._looks() if self.receiver.bytes else "listening"
 
-    def _hear_in(self, settings: dict[str, str]) -> Cause | None:
+    def _receive_with(self, settings: dict[str, str]) -> Cause | None:
         """Listen with these settings; return why no telegram can come, or None if one came."""
         connection = None
         try:
             connection = self.source_to_hear(settings)()
-            return self._hear(connection)
+            return self._receive(connection)
         except OSError as error:
             if connection is None and self.is_port:
                 return ports.why_not(self._url.path, error)
@@ -168,32 +168,32 @@ class Listener:
             more |= {"since": "0", "until": "0"}
         return open_source(self.source, **more)
 
-    def _hear(self, connection: Connection) -> Cause | None:
-        ears, opened, telegram_at = self.ears, self._clock(), 0.0
+    def _receive(self, connection: Connection) -> Cause | None:
+        receiver, opened, telegram_at = self.receiver, self._clock(), 0.0
         bursts = _Bursts(opened)
         while events := connection.read():
             now = self._clock()
-            if not ears.heard and (cause := self._verdict_on_burst(bursts, now)):
+            if not receiver.accepted and (cause := self._verdict_on_burst(bursts, now)):
                 return cause
-            before = ears.bytes
+            before = receiver.bytes
             for event in events:
-                ears.hear(event, time.time_ns())
+                receiver.receive(event, time.time_ns())
             connection.done()
-            if ears.bytes > before:
-                bursts.heard(now)
-            if ears.heard:
+            if receiver.bytes > before:
+                bursts.note_bytes(now)
+            if receiver.accepted:
                 telegram_at = telegram_at or now
                 if self._is_enough(events, now - telegram_at):
                     return None
             elif cause := self._no_readout(events) or self._verdict(events, now - opened):
                 return cause
-        ears.finish()
+        receiver.finish()
         return causes.ENDED
 
     def _is_enough(self, events: list[Event], seconds: float) -> bool:
         """Whether enough telegrams came, for long enough, to know all that is wanted."""
-        most = max(Counter(one.record.tags.get("topic", "") for one in self.ears.heard).values())
-        has_topics = any("topic" in one.record.tags for one in self.ears.heard)
+        most = max(Counter(one.record.tags.get("topic", "") for one in self.receiver.accepted).values())
+        has_topics = any("topic" in one.record.tags for one in self.receiver.accepted)
         return (
             self._is_optical  # the next readout is a quarter of an hour away
             or (most >= _ENOUGH and (not has_topics or seconds > _TOPICS_S))
@@ -203,7 +203,7 @@ class Listener:
 
     def _verdict_on_burst(self, bursts: _Bursts, now: float) -> Cause | None:
         """Return why a burst that is over, or does not end, contains no telegram; None if that is not known."""
-        is_long = self.ears.bytes > _WHOLE
+        is_long = self.receiver.bytes > _WHOLE
         if not bursts.is_over(now) and not is_long:
             return None
         is_all = bursts.is_whole() or is_long
@@ -215,14 +215,14 @@ class Listener:
         if not self._is_optical:
             return None
         if not trouble:
-            return Cause("rejected", self.ears.said[-1]) if self.ears.said else None
+            return Cause("rejected", self.receiver.messages[-1]) if self.receiver.messages else None
         return Cause("no-readout", trouble.text.partition(" (next attempt in")[0])
 
     def _verdict(self, events: list[Event], seconds: float) -> Cause | None:
         """Return why no telegram can come; None if that is not known yet."""
         silence = next((event for event in events if isinstance(event, Silence)), None)
         is_long = seconds > _LIMIT_S or silence is not None
-        if not self.ears.bytes:
+        if not self.receiver.bytes:
             if silence:
                 return self._silent(silence)
             return causes.SKIPPED if self._is_found.is_set() else None
@@ -231,12 +231,12 @@ class Listener:
         if self._is_late(seconds):
             return causes.OTHER_SETTINGS
         if is_long and len(self._settings) == 1:
-            return self._sure() or causes.of_bytes(bytes(self.ears.window), self._advice)
+            return self._sure() or causes.of_bytes(bytes(self.receiver.window), self._advice)
         return None
 
     def _of_rejected(self, *, is_long: bool) -> Cause | None:
         """Return why telegrams are rejected; None if there are none, or too few to tell."""
-        rejected = self.ears.rejected
+        rejected = self.receiver.rejected
         if any(rejected[cause] for cause in causes.ENCRYPTED):
             word = "encrypted"
         elif not self._is_text():
@@ -245,7 +245,7 @@ class Listener:
             word = "rejected"
         else:
             return None
-        return Cause(word, self.ears.said[-1])
+        return Cause(word, self.receiver.messages[-1])
 
     def _silent(self, silence: Silence) -> Cause:
         others = ports.holders(self._url.path) if self.is_port else []
@@ -257,14 +257,14 @@ class Listener:
 
     def _sure(self) -> Cause | None:
         """Return the cause that no other settings can fix, if there is one."""
-        diagnosis = diagnose(bytes(self.ears.window))
+        diagnosis = diagnose(bytes(self.receiver.window))
         if diagnosis and diagnosis.cause in causes.SURE:
-            return causes.of_bytes(bytes(self.ears.window), self._advice)
+            return causes.of_bytes(bytes(self.receiver.window), self._advice)
         return None
 
     def _is_text(self) -> bool:
         """Whether the bytes may be telegrams: rejections tell nothing if they are noise."""
-        window = bytes(self.ears.window)
+        window = bytes(self.receiver.window)
         return holds_objects(window) or diagnose(window) is None
 
     def _is_hopeless(self) -> bool:
@@ -273,7 +273,7 @@ class Listener:
 
     def _is_late(self, seconds: float) -> bool:
         """Whether it is time to try other settings."""
-        limit = _LIMIT_S if holds_objects(bytes(self.ears.window)) else _ONE_TELEGRAM_S
+        limit = _LIMIT_S if holds_objects(bytes(self.receiver.window)) else _ONE_TELEGRAM_S
         return len(self._settings) > 1 and seconds > limit
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from telegraf_p1 import identifiers
 from telegraf_p1.check import form as forms
-from telegraf_p1.check.ears import Ears, Heard
+from telegraf_p1.check.receiver import Accepted, Receiver
 from telegraf_p1.decode import Memory, decode
 from telegraf_p1.obis.lookup import DEFAULT
 from telegraf_p1.record import Record
@@ -61,18 +61,18 @@ class Meter(NamedTuple):
     record: Record
 
 
-def meters(ears: Ears, *, is_live: bool, are_masked: bool) -> list[Meter]:
+def meters(receiver: Receiver, *, is_live: bool, are_masked: bool) -> list[Meter]:
     """Return each meter, told apart by topic and identifier; `is_live`: the telegrams were sent just now."""
-    by_name: dict[tuple[str, str], list[Heard]] = {}
-    for one in ears.heard:
+    by_name: dict[tuple[str, str], list[Accepted]] = {}
+    for one in receiver.accepted:
         by_name.setdefault((one.record.tags.get("topic", ""), one.record.tags.get("meter", "")), []).append(one)
-    return [_meter(heard, ears, is_live=is_live, are_masked=are_masked) for heard in by_name.values()]
+    return [_meter(accepted, receiver, is_live=is_live, are_masked=are_masked) for accepted in by_name.values()]
 
 
-def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: bool) -> Meter:
-    telegram, record, at_ns = heard[-1]
+def _meter(accepted: Sequence[Accepted], receiver: Receiver, *, is_live: bool, are_masked: bool) -> Meter:
+    telegram, record, at_ns = accepted[-1]
     form = forms.form(telegram)
-    zone, record = _in_its_zone(heard[-1], form, is_live=is_live)
+    zone, record = _in_its_zone(accepted[-1], form, is_live=is_live)
     has_time = is_live and record.has_own_time
     clock_s = (record.time_ns - at_ns) / _NS if has_time and at_ns and record.time_ns else None
     has_identifier = "meter" in record.tags
@@ -91,10 +91,10 @@ def _meter(heard: Sequence[Heard], ears: Ears, *, is_live: bool, are_masked: boo
         identifier=record.tags.get("meter", ""),
         has_identifier=has_identifier,
         topic=record.tags.get("topic", ""),
-        crc=_crc(telegram, ears),
+        crc=_crc(telegram, receiver),
         damage=telegram.damage,
-        telegrams=len(heard),
-        interval_s=_interval_s(heard, is_live=is_live),
+        telegrams=len(accepted),
+        interval_s=_interval_s(accepted, is_live=is_live),
         clock_s=clock_s,
         objects=len(telegram.objects),
         unknown=_unknown(telegram),
@@ -109,7 +109,7 @@ def _unknown(telegram: Telegram) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reference for reference in references if not DEFAULT.lookup(reference)))
 
 
-def _in_its_zone(one: Heard, form: forms.Form, *, is_live: bool) -> tuple[str, Record]:
+def _in_its_zone(one: Accepted, form: forms.Form, *, is_live: bool) -> tuple[str, Record]:
     """Return the time zone of a meter's clock, and the record decoded with it."""
     found: dict[str, float] = {}
     records = {DEFAULT_ZONE: one.record}
@@ -129,17 +129,17 @@ def _zone_of_this_computer() -> str:
     return name or DEFAULT_ZONE
 
 
-def _crc(telegram: Telegram, ears: Ears) -> str:
-    if ears.way.crc in ("x25", "off"):
-        return ears.way.crc
+def _crc(telegram: Telegram, receiver: Receiver) -> str:
+    if receiver.way.crc in ("x25", "off"):
+        return receiver.way.crc
     return "fits" if telegram.checksum is not None else "none"
 
 
-def _interval_s(heard: Sequence[Heard], *, is_live: bool) -> float | None:
+def _interval_s(accepted: Sequence[Accepted], *, is_live: bool) -> float | None:
     """Return the time between two telegrams, by the meter's clock if possible, else by this computer's."""
-    times = [one.record.time_ns for one in heard if one.record.time_ns and one.record.has_own_time]
-    if len(set(times)) < len(heard) and is_live:  # it has no clock, or sends more often than its clock advances
-        times = [one.at_ns for one in heard if one.at_ns]
+    times = [one.record.time_ns for one in accepted if one.record.time_ns and one.record.has_own_time]
+    if len(set(times)) < len(accepted) and is_live:  # it has no clock, or sends more often than its clock advances
+        times = [one.at_ns for one in accepted if one.at_ns]
     steps = [(later - earlier) / _NS for earlier, later in pairwise(times) if later > earlier]
     if not steps:
         return None

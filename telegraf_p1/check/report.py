@@ -59,9 +59,9 @@ class Looked(NamedTuple):
 
 def looked(listener: Listener, *, are_masked: bool) -> Looked:
     """Return the result of a listener."""
-    ears = listener.ears
-    rejected = dict(ears.rejected)
-    if not ears.heard:
+    receiver = listener.receiver
+    rejected = dict(receiver.rejected)
+    if not receiver.accepted:
         return Looked(listener.source, "", listener.tries, listener.cause, (), "", "", (), rejected)
     url = parse(listener.source)
     source = listener.found_source()
@@ -69,24 +69,24 @@ def looked(listener: Listener, *, are_masked: bool) -> Looked:
         source = source.replace(url.path, ports.lasting_name(url.path), 1)
     elif url.scheme == "file" and not url.path.startswith("/"):
         source = f"file://{os.path.abspath(url.path)}"  # noqa: PTH100  Telegraf runs in another folder
-    found = meters(ears, is_live=url.scheme != "file", are_masked=are_masked)
+    found = meters(receiver, is_live=url.scheme != "file", are_masked=are_masked)
     meter = found[0]
     needs_tag = not meter.has_identifier and not meter.topic
-    options = block.options(meter, ears.way.options())
+    options = block.options(meter, receiver.way.options())
     kept, tried = (sim.fixed(source), sim.without_past(source)) if url.scheme == "sim" else (source, source)
     text, trial = (block.text(one, options, needs_tag=needs_tag) for one in (kept, tried))
-    notes = tuple(_notes(url, is_port=listener.is_port, said=ears.said))
+    notes = tuple(_notes(url, is_port=listener.is_port, messages=receiver.messages))
     return Looked(source, listener.settings, listener.tries, None, found, text, trial, notes, rejected)
 
 
-def _notes(url: Url, *, is_port: bool, said: Iterable[str]) -> Iterable[str]:
+def _notes(url: Url, *, is_port: bool, messages: Iterable[str]) -> Iterable[str]:
     """Yield what the user has to do or to know."""
     if is_port and (command := ports.right_for_telegraf(url.path)):
         yield f"Telegraf's user is not allowed to open the port yet: {command}"
     secrets = [*_KEYS, *(name for scheme, name in _SECRETS.items() if url.scheme.startswith(scheme))]
     if names := [name for name in secrets if os.environ.get(name)]:
         yield (f"Telegraf needs {' and '.join(names)} in its environment too: set it in /etc/default/telegraf")
-    yield from list(dict.fromkeys(said))[:3]
+    yield from list(dict.fromkeys(messages))[:3]
 
 
 def facts(meter: Meter, rejected: dict[str, int]) -> list[tuple[str, str]]:

@@ -74,8 +74,8 @@ def listen(listeners: Sequence[Listener]) -> None:
 
 
 def _is_over(listeners: Sequence[Listener]) -> bool:
-    is_found = any(one.is_over and one.ears.heard for one in listeners)
-    return all(one.is_over or (is_found and not one.ears.bytes) for one in listeners)
+    is_found = any(one.is_over and one.receiver.accepted for one in listeners)
+    return all(one.is_over or (is_found and not one.receiver.bytes) for one in listeners)
 
 
 def _listening(listeners: Sequence[Listener]) -> RenderableType:
@@ -84,12 +84,11 @@ def _listening(listeners: Sequence[Listener]) -> RenderableType:
     for width in (11, 12, 18):  # of the longest text in each column
         table.add_column(no_wrap=True, min_width=width)
     for one in listeners:
-        mark = Text(
-            "+ " if one.ears.heard else "- " if one.is_over else ". ", style="green" if one.ears.heard else "dim"
-        )
+        has_telegram = bool(one.receiver.accepted)
+        mark = Text("+ " if has_telegram else "- " if one.is_over else ". ", style="green" if has_telegram else "dim")
         name = mark + Text(one.source.rpartition("/dev/serial/by-id/")[2], style="bold")
-        looks = "" if one.is_over and not one.ears.bytes else one.looks()
-        table.add_row(name, Text(one.settings, "cyan"), f"{one.ears.bytes} bytes", Text(looks, "yellow"))
+        looks = "" if one.is_over and not one.receiver.bytes else one.looks()
+        table.add_row(name, Text(one.settings, "cyan"), f"{one.receiver.bytes} bytes", Text(looks, "yellow"))
     return table
 
 

@@ -85,7 +85,7 @@ class Topic:
         return asdict(self) | {"meters": sorted(masked(shown(meter)) for meter in self.meters)}
 
 
-class Heard(NamedTuple):
+class SurveyResult(NamedTuple):
     """What came in `seconds`: topics with telegrams, the sources that read them, and the number of all messages.
 
     `ended` is why listening ended early, or empty.
@@ -118,7 +118,7 @@ def is_broker(text: str) -> bool:
 
 def topics(
     broker: str, seconds: float = SECONDS, seen: Callable[[int, int], None] = lambda _messages, _topics: None
-) -> Heard:
+) -> SurveyResult:
     """Listen to all topics of a broker such as `mqtt://user@host`, for `seconds` once it has answered.
 
     `seen` is called again and again with the number of messages, and of topics with telegrams. Raise UsageError for an
@@ -139,7 +139,7 @@ def topics(
         ended = _listen(client, survey, begun + seconds, seen)
     finally:
         client.close()
-    return Heard(survey.found(), sources(url, survey), survey.messages, time.monotonic() - begun, ended)
+    return SurveyResult(survey.found(), sources(url, survey), survey.messages, time.monotonic() - begun, ended)
 
 
 def _listen(client: "_Client", survey: "Survey", end: float, seen: Callable[[int, int], None]) -> str:

@@ -19,7 +19,7 @@ _CRC: Final = ("crc", "crc-lost", "crc-digits")
 def follow(listener: Listener, zone: str, *, are_masked: bool) -> None:
     """Show the meter of a source until Ctrl-C; `zone` is the time zone of its clock."""
     view, is_new = View(listener.source), threading.Event()
-    way = listener.ears.way
+    way = listener.receiver.way
     change = identifiers.replacing(identifiers.masked) if are_masked else identifiers.change("id", {})
     settings = Settings(
         way.crc, Zone(zone), host_time=False, keys=keys.read(os.environ), plain=way.plain, identifiers=change

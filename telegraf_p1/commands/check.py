@@ -161,10 +161,10 @@ def _topics(source: str) -> _Around | None:
         return None
     try:
         with screen.working(f"listening to all topics for {topics.SECONDS:g} s"):
-            heard = topics.topics(source)
+            result = topics.topics(source)
     except OSError as error:
         return _Around(f"{source}: {causes.not_opened(error).text}", {"topics": []}, [])
-    return _Around(heard.text(), {"topics": [topic.as_json() for topic in heard.topics]}, heard.sources)
+    return _Around(result.text(), {"topics": [topic.as_json() for topic in result.topics]}, result.sources)
 
 
 def _sources(source: str | None) -> list[str]:

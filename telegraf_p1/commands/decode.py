@@ -83,7 +83,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) -> int:
     """Write all telegrams to stdout, damaged ones too, without what identifies a meter."""
-    from telegraf_p1.decrypt import opened
+    from telegraf_p1.decrypt import decrypt_frame
     from telegraf_p1.scrub import Scrubber
     from telegraf_p1.sources.file import Recording
     from telegraf_p1.telegram import TelegramError, is_begun
@@ -93,7 +93,7 @@ def _scrub(files: list[str], keys: "Keys | None", log: Log, progress: Progress) 
     for name in files:
         for frame in _frames(Recording(0 if name == "-" else name, progress.bytes)):
             try:
-                plain = frame._replace(data=opened(frame, keys).data)
+                plain = frame._replace(data=decrypt_frame(frame, keys).data)
             except TelegramError as error:
                 rejected += 1
                 log.warning_for(error.cause, f"{name}: {error}")

@@ -33,7 +33,7 @@ _MOST_IN_MEMORY: Final = 16 * 1024 * 1024
 _A_LETTER: Final = 500  # bytes besides its telegram, about
 _MOST_JOBS: Final = 1000
 _SAY_AGAIN_S: Final = 60.0
-_LAST_WORD_S: Final = 0.5  # for acknowledgements, at the end
+_CLOSE_TIMEOUT_S: Final = 0.5  # for acknowledgements, at the end
 _LAST_WRITE_S: Final = 3.0
 _MOMENT_S: Final = 0.01
 
@@ -62,21 +62,21 @@ class Forwarder:
         self._given = 0  # letters accepted
         self._safe = 0  # of them, how many have arrived, are on disk, or were dropped and counted
         self._is_all_delivered = self._is_nearly_full = False
-        self._goings = 0  # how often the target has reported `gone`
+        self._disconnects = 0  # how often the target has reported `unavailable`
         # The rest belongs to the forwarder's thread.
-        self._goings_seen = 0
+        self._disconnects_seen = 0
         self._place = 0  # of the last letter that came
         self._held: OrderedDict[int, _Held] = OrderedDict()  # by place: letters that are only in memory
         self._held_bytes = 0
         self._unsent: deque[_Held] = deque()  # of those, letters that were not sent
         self._ahead: deque[Row] = deque()  # read from disk, but not sent
-        self._read = 0  # number of the last row read since the target was last gone
+        self._read = 0  # number of the last row read since the target was last unavailable
         self._last_row = 0
         self._attempt = 0
-        self._flying: dict[int, _Held | int] = {}  # unacknowledged, by attempt: a letter, or the number of a row
+        self._unacknowledged: dict[int, _Held | int] = {}  # by attempt: a letter, or a row's number
         self._arrived: set[int] = set()  # rows to delete
         self._arrived_at = 0.0
-        self._is_there = self._is_started = self._is_prepared = False  # prepared: what is on disk is known
+        self._is_available = self._is_started = self._is_prepared = False  # prepared: what is on disk is known
         self._closes_at = 0.0
         self._disk_at = 0.0  # when to try the disk again
         self._dropped = 0  # letters for which neither disk nor memory had room
@@ -129,7 +129,7 @@ class Forwarder:
         """Write to disk what has not arrived, and close the connection; takes a second, or some on a slow disk."""
         self._inbox.put(self._begin_to_close)
         if self._thread.is_alive():
-            self._thread.join(_LAST_WORD_S + _LAST_WRITE_S)
+            self._thread.join(_CLOSE_TIMEOUT_S + _LAST_WRITE_S)
 
     def _complain(self) -> None:
         if self._bug:
@@ -137,14 +137,14 @@ class Forwarder:
 
     # Called by the target, from any thread.
 
-    def there(self) -> None:
+    def available(self) -> None:
         """Send letters from now on."""
-        self._inbox.put(partial(self._change, is_there=True))
+        self._inbox.put(partial(self._change, is_available=True))
 
-    def gone(self) -> None:
-        """Keep what was not acknowledged, to send it again before anything else, even if `there` comes soon."""
-        self._goings += 1
-        self._inbox.put(partial(self._change, is_there=False))
+    def unavailable(self) -> None:
+        """Keep what was not acknowledged, to send it again before anything else, even if `available` comes soon."""
+        self._disconnects += 1
+        self._inbox.put(partial(self._change, is_available=False))
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
         """Forget letters that have arrived."""
@@ -198,7 +198,7 @@ class Forwarder:
             self._dropped += 1
         self._say_dropped()
         self._is_nearly_full = self._spool.is_nearly_full
-        self._is_all_delivered = not (self._held or self._flying or self._has_rows())
+        self._is_all_delivered = not (self._held or self._unacknowledged or self._has_rows())
         self._safe = next(iter(self._held.values())).place - 1 if self._held else self._place
 
     def _wait(self) -> float:
@@ -222,27 +222,27 @@ class Forwarder:
             self._held_bytes += len(letter.telegram) + _A_LETTER
             self._unsent.append(held)
 
-    def _change(self, *, is_there: bool) -> None:
-        if not is_there:
-            self._goings_seen += 1
-            self._flying.clear()
+    def _change(self, *, is_available: bool) -> None:
+        if not is_available:
+            self._disconnects_seen += 1
+            self._unacknowledged.clear()
             self._ahead.clear()
             self._read = 0
             for held in self._held.values():
                 held.is_sent = False
             self._unsent = deque(self._held.values())
-        self._is_there = is_there
+        self._is_available = is_available
 
     def _forget(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            flown = self._flying.pop(number, None)
-            if isinstance(flown, _Held) and not flown.row:
-                self._drop(flown)
-            elif flown:
+            what = self._unacknowledged.pop(number, None)
+            if isinstance(what, _Held) and not what.row:
+                self._drop(what)
+            elif what:
                 if not self._arrived:
                     self._arrived_at = self._clock()
-                self._arrived.add(flown.row if isinstance(flown, _Held) else flown)
-                self._waited += isinstance(flown, int)
+                self._arrived.add(what.row if isinstance(what, _Held) else what)
+                self._waited += isinstance(what, int)
 
     def _drop(self, held: _Held) -> None:
         if self._held.pop(held.place, None):
@@ -268,27 +268,27 @@ class Forwarder:
 
     def _send(self) -> None:
         """Send what the target accepts, letters on disk first."""
-        if not self._is_there or (self._closes_at and self._has_rows()):
+        if not self._is_available or (self._closes_at and self._has_rows()):
             return
         while self._has_rows() and self._is_due(self._disk_at):
             if not self._ahead:
                 self._read_ahead()
             while self._ahead:
-                if not self._fly(self._ahead[0].letter, self._ahead[0].number):
+                if not self._send_one(self._ahead[0].letter, self._ahead[0].number):
                     return
                 self._ahead.popleft()
         while self._unsent:
             held = self._unsent[0]
-            if held.place in self._held and not self._fly(held.letter, held):
+            if held.place in self._held and not self._send_one(held.letter, held):
                 return
             held.is_sent = True
             self._unsent.popleft()
 
-    def _fly(self, letter: Letter, what: _Held | int) -> bool:
-        if self._goings != self._goings_seen or not self._target.send(self._attempt + 1, letter):
+    def _send_one(self, letter: Letter, what: _Held | int) -> bool:
+        if self._disconnects != self._disconnects_seen or not self._target.send(self._attempt + 1, letter):
             return False
         self._attempt += 1
-        self._flying[self._attempt] = what
+        self._unacknowledged[self._attempt] = what
         return True
 
     def _read_ahead(self) -> None:
@@ -311,7 +311,7 @@ class Forwarder:
             return False
         oldest = next(iter(self._held.values()))
         return (
-            (not self._is_there and self._goings_seen > 0)  # at the start, the target may be there in a moment
+            (not self._is_available and self._disconnects_seen > 0)  # at the start, the target may be there in a moment
             or self._has_rows()
             or len(self._held) > _MOST_HELD
             or self._held_bytes > _MOST_IN_MEMORY
@@ -349,7 +349,11 @@ class Forwarder:
             self._disk_fails(error)
             return
         self._arrived.clear()
-        if self._waited and not self._has_rows() and not any(isinstance(what, int) for what in self._flying.values()):
+        if (
+            self._waited
+            and not self._has_rows()
+            and not any(isinstance(what, int) for what in self._unacknowledged.values())
+        ):
             self._log.info_for("waited", f"telegrams that waited on disk and are delivered now: {self._waited}")
             self._waited = 0
             self._spool.shrink()
@@ -377,10 +381,10 @@ class Forwarder:
 
     def _is_awaited(self) -> bool:
         """Whether an acknowledgement could come, so that a letter need not be written to disk."""
-        return self._is_there and any(held.is_sent for held in self._held.values())
+        return self._is_available and any(held.is_sent for held in self._held.values())
 
     def _begin_to_close(self) -> None:
-        self._closes_at = self._clock() + _LAST_WORD_S
+        self._closes_at = self._clock() + _CLOSE_TIMEOUT_S
 
     def _is_due(self, at: float) -> bool:
         return self._clock() >= at

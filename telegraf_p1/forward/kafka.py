@@ -20,13 +20,13 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from telegraf_p1.forward.letter import Letter
-from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.forward.target import Target, TargetListener
 from telegraf_p1.forward.threaded import Threaded
-from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
+from telegraf_p1.kafka_options import OPTIONS, TOPIC, BrokerErrors, Brokers, no_topic, options_of, said
 from telegraf_p1.log import Log
 from telegraf_p1.url import Url, UsageError, options
 
-_MOST_FLYING: Final = 1000
+_MOST_UNACKNOWLEDGED: Final = 1000
 _DELIVERY_S: Final = 30
 _TOPIC_S: Final = 10.0
 _LOOK_S: Final = 0.2
@@ -35,7 +35,7 @@ _NEVER: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
 _SETTINGS: Final = {
     "enable.idempotence": True,  # with acks=all
     "message.timeout.ms": _DELIVERY_S * 1000,
-    "queue.buffering.max.messages": _MOST_FLYING,
+    "queue.buffering.max.messages": _MOST_UNACKNOWLEDGED,
     "compression.type": "lz4",
 }
 
@@ -53,39 +53,39 @@ def target(url: Url, log: Log, _who: str) -> Target:
     return KafkaTarget(Brokers(url, reach), topic, log, url.text)
 
 
-class KafkaTarget(Threaded["_Line"]):
+class KafkaTarget(Threaded["_KafkaConnection"]):
     """Keeps a producer in a thread of its own."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log, name: str) -> None:
         super().__init__(log, name)
         self._brokers, self._topic = brokers, topic
 
-    def open(self, _meter: str) -> "_Line":
+    def open(self, _meter: str) -> "_KafkaConnection":
         """Make a producer, and wait until it knows the topic."""
-        self._brokers.look()
-        line = _Line(self._brokers, self._topic, self.log)
+        self._brokers.check_reachable()
+        connection = _KafkaConnection(self._brokers, self._topic, self.log)
         try:
-            line.find_topic(self.closes)
+            connection.find_topic(self.closes)
         except BaseException:
-            line.end()
+            connection.end()
             raise
-        return line
+        return connection
 
 
-class _Line:
+class _KafkaConnection:
     """A producer, as long as it works; the forwarder's thread calls `offer`, the target's thread the rest."""
 
     def __init__(self, brokers: Brokers, topic: str, log: Log) -> None:
         self.has_delivered = False
         self._topic, self._log = topic, log
-        self._voice = Voice(brokers)
+        self._errors = BrokerErrors(brokers)
         self._offering = threading.Lock()  # held while a letter is accepted, and at the end
-        self._flying = 0
+        self._unacknowledged = 0
         self._is_over = False
         self._arrived: list[int] = []
         self._trouble: OSError | None = None
         try:
-            self._producer = Producer({**brokers.settings, **_SETTINGS, "error_cb": self._voice.hear})
+            self._producer = Producer({**brokers.settings, **_SETTINGS, "error_cb": self._errors.on_error})
         except KafkaException as error:
             raise options_of(error) from None
 
@@ -96,11 +96,11 @@ class _Line:
             try:
                 known = self._producer.list_topics(self._topic, timeout=_LOOK_S).topics[self._topic]
                 if known.error is None:
-                    self._voice.is_answered = True
+                    self._errors.is_answered = True
                     return
                 if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise no_topic(self._topic)
-                self._voice.hear(known.error)
+                self._errors.on_error(known.error)
                 reason = said(known.error)
             except KafkaException:
                 pass  # not connected yet, or `poll` tells why
@@ -108,7 +108,7 @@ class _Line:
                 self._producer.poll(_LOOK_S)
             except KafkaException as error:
                 reason = said(error.args[0])
-            if trouble := self._voice.trouble():
+            if trouble := self._errors.trouble():
                 raise trouble
         if not closes.is_set():
             raise OSError(errno.ETIMEDOUT, reason or "connected, but the broker does not answer")
@@ -116,9 +116,9 @@ class _Line:
     def offer(self, number: int, letter: Letter) -> bool:
         """Accept a letter if there is room for it."""
         with self._offering:
-            if self._is_over or self._flying >= _MOST_FLYING:
+            if self._is_over or self._unacknowledged >= _MOST_UNACKNOWLEDGED:
                 return False
-            self._flying += 1
+            self._unacknowledged += 1
             try:
                 self._producer.produce(
                     self._topic,
@@ -128,7 +128,7 @@ class _Line:
                     on_delivery=partial(self._delivered, number),
                 )
             except BufferError:
-                self._flying -= 1
+                self._unacknowledged -= 1
                 return False
             except KafkaException as error:  # too long even for librdkafka
                 self._delivered(number, error.args[0], None)
@@ -137,22 +137,22 @@ class _Line:
     def wake(self) -> None:
         """Do nothing: `serve` looks five times a second."""
 
-    def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
+    def serve(self, listener: TargetListener, closes: threading.Event, arrives: Callable[[], None]) -> None:
         """Report what arrives until `closes` is set; raise OSError when nothing arrives any more."""
         while not closes.is_set():
             before = len(self._arrived)
             self._producer.poll(_LOOK_S if not before else 0)
-            self._tell(told, arrives)
-            if trouble := self._trouble or self._voice.trouble():
+            self._report_arrived(listener, arrives)
+            if trouble := self._trouble or self._errors.trouble():
                 raise trouble
 
-    def _tell(self, told: Told, arrives: Callable[[], None]) -> None:
+    def _report_arrived(self, listener: TargetListener, arrives: Callable[[], None]) -> None:
         if self._arrived:
             with self._offering:  # `offer` may add a letter that is too long
                 arrived, self._arrived = self._arrived, []
-                self._flying -= len(arrived)
+                self._unacknowledged -= len(arrived)
             self.has_delivered = True
-            told.acknowledged(arrived)
+            listener.acknowledged(arrived)
             arrives()
 
     def _delivered(self, number: int, error: KafkaError | None, _message: Message | None) -> None:
@@ -163,8 +163,8 @@ class _Line:
             self._log.warning_for("target never", f"Kafka rejects a telegram, which is dropped: {said(error)}")
             self._arrived.append(number)
         elif not self._trouble:
-            self._voice.hear(error)
-            self._trouble = self._voice.trouble() or OSError(
+            self._errors.on_error(error)
+            self._trouble = self._errors.trouble() or OSError(
                 errno.EIO, f"Kafka does not accept telegrams: {said(error)}"
             )
 

@@ -26,20 +26,20 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from telegraf_p1.backoff import LONGEST_WAIT_REFUSED_S
 from telegraf_p1.forward.letter import Letter
-from telegraf_p1.forward.target import Target, Told
+from telegraf_p1.forward.target import Target, TargetListener
 from telegraf_p1.forward.threaded import Threaded
 from telegraf_p1.log import Log
-from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, ProtocolVersion
 from telegraf_p1.mqtt_client import Client
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS, level, password
 from telegraf_p1.own_id import own_id
 from telegraf_p1.tls import Trust, trust
 from telegraf_p1.url import Url, UsageError, options
 
-_MOST_FLYING: Final = 1000
+_MOST_UNACKNOWLEDGED: Final = 1000
 _LONGEST_ANSWER: Final = 16 * 1024
 _LONGEST_TOPIC: Final = 1000  # bytes, without the meter's name
-_LAST_WORD_S: Final = 1.0
+_CLOSE_TIMEOUT_S: Final = 1.0
 _METER: Final = "{meter}"
 _PUBLISH: Final = 0x32  # QoS 1
 _STATUS: Final = 0x31  # QoS 0, retained
@@ -109,31 +109,31 @@ class _RefusedError(OSError):
     """The broker refuses what is published to a topic."""
 
 
-class MqttTarget(Threaded["_Line"]):
+class MqttTarget(Threaded["_MqttConnection"]):
     """Keeps a connection in a thread of its own."""
 
     def __init__(self, place: _Place, log: Log, name: str) -> None:
         self.needs_meter = _METER in place.topic
         super().__init__(log, name)
         self._place = place
-        self._language = Language()
+        self._protocol = ProtocolVersion()
         self._cut_off = 0  # how often in a row the broker hung up on what was published first
 
-    def open(self, meter: str) -> "_Line":
+    def open(self, meter: str) -> "_MqttConnection":
         """Connect to the broker."""
-        line = _Line(self._place, self._language, meter, self.log)
+        connection = _MqttConnection(self._place, self._protocol, meter, self.log)
         try:
-            line.connect()
+            connection.connect()
         except BaseException:
-            line.end()
+            connection.end()
             raise
         if not self._cut_off:
             self.outage.ends()
-        return line
+        return connection
 
-    def lost(self, error: OSError, line: "_Line | None", *, was_steady: bool) -> float:
+    def lost(self, error: OSError, connection: "_MqttConnection | None", *, was_steady: bool) -> float:
         """Find out whether the broker refuses the topic; return the s to wait."""
-        refused = line.refused_topic() if line and not was_steady else ""
+        refused = connection.refused_topic() if connection and not was_steady else ""
         self._cut_off = self._cut_off + 1 if refused else 0
         if self._cut_off >= _ENOUGH and not isinstance(error, _RefusedError):
             text = (
@@ -141,7 +141,7 @@ class MqttTarget(Threaded["_Line"]):
                 f"allowed to write to the topic {refused!r}"
             )
             error = _RefusedError(errno.EACCES, text)
-        wait_s = super().lost(error, line, was_steady=was_steady)
+        wait_s = super().lost(error, connection, was_steady=was_steady)
         return LONGEST_WAIT_REFUSED_S if isinstance(error, _RefusedError) else wait_s
 
 
@@ -164,57 +164,58 @@ class _Client(Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
-class _Line(Broker):
+class _MqttConnection(Broker):
     """A connection that sends letters; only one thread uses it, except for `offer` and `wake`."""
 
     client: _Client
 
-    def __init__(self, place: _Place, language: Language, meter: str, log: Log) -> None:
+    def __init__(self, place: _Place, protocol: ProtocolVersion, meter: str, log: Log) -> None:
         self.has_delivered = False
         self._place, self._log = place, log
         self._meter, self._status = meter, place.status(meter)
         self._offered: deque[tuple[int, Letter]] = deque()
-        self._flying: dict[int, tuple[int, str]] = {}  # by packet number: the number of the letter, and its meter
+        # By packet number: the number of the letter, and its meter.
+        self._unacknowledged: dict[int, tuple[int, str]] = {}
         self._number = 0
-        self._most = _MOST_FLYING
+        self._most = _MOST_UNACKNOWLEDGED
         self._largest = 0
         self._answered_at = time.monotonic()  # or when nothing was on its way
         self._refused = ""
-        self._is_unheard = False  # reported once per connection
-        self._ears, self._mouth = socket.socketpair()
+        self._reported_no_subscriber = False  # once per connection
+        self._wake_reader, self._wake_writer = socket.socketpair()
         client = _Client(
             place.whom,
             quote(place.path),
             client_id=place.client_id,
-            clean_session=None if language.is_5() else True,
-            protocol=language.version,
+            clean_session=None if protocol.is_5() else True,
+            protocol=protocol.version,
             reconnect_on_failure=False,
         )
-        super().__init__(client, language, place.user, may_be_tls=not place.whom and not place.path)
+        super().__init__(client, protocol, place.user, may_be_tls=not place.whom and not place.path)
         client.will_set(self._status, "offline", qos=1, retain=True)
 
     def connect(self) -> None:
         """Connect, or raise OSError with the reason."""
-        self.open(self._place.address, **({"clean_start": True} if self.language.is_5() else {}))
+        self.open(self._place.address, **({"clean_start": True} if self.protocol.is_5() else {}))
 
     def greeted(self, properties: Properties | None) -> None:
         """Note the broker's limits, and publish that we are online."""
-        self._most = min(_MOST_FLYING, getattr(properties, "ReceiveMaximum", _MOST_FLYING))
+        self._most = min(_MOST_UNACKNOWLEDGED, getattr(properties, "ReceiveMaximum", _MOST_UNACKNOWLEDGED))
         self._largest = getattr(properties, "MaximumPacketSize", 0)
         if getattr(properties, "MaximumQoS", 1) < 1:
             self.trouble = OSError(errno.EPROTO, "the broker does not support QoS 1, which confirms delivery")
-        self._say("online")
+        self._publish_status("online")
         self.is_ready = True
 
     def refused_topic(self) -> str:
         """Return the topic that we may not write to, if the broker let us in and acknowledged nothing; else empty."""
         if self.has_delivered or not self.is_ready:
             return ""
-        return self._topic(next((meter for _, meter in self._flying.values()), self._meter))
+        return self._topic(next((meter for _, meter in self._unacknowledged.values()), self._meter))
 
     def offer(self, number: int, letter: Letter) -> bool:
         """Accept a letter if there is room for it; called by the forwarder's thread."""
-        if len(self._offered) + len(self._flying) >= self._most or self._refused:
+        if len(self._offered) + len(self._unacknowledged) >= self._most or self._refused:
             return False
         self._offered.append((number, letter))
         if len(self._offered) == 1:
@@ -224,43 +225,43 @@ class _Line(Broker):
     def wake(self) -> None:
         """Make `serve` look at what there is to do; called from any thread."""
         with suppress(OSError):  # the socket is full, or closed
-            self._mouth.send(b"\0", socket.MSG_DONTWAIT)
+            self._wake_writer.send(b"\0", socket.MSG_DONTWAIT)
 
-    def serve(self, told: Told, closes: threading.Event, arrives: Callable[[], None]) -> None:
+    def serve(self, listener: TargetListener, closes: threading.Event, arrives: Callable[[], None]) -> None:
         """Send what is offered until `closes` is set; raise OSError when the connection is lost."""
         refused_at = 0.0
         while not closes.is_set():
             if not self._refused:
-                self._send(told)
+                self._send(listener)
             try:
                 self._listen(_LINGER_S if self._refused else (self.client.keepalive or KEEP_ALIVE_S) / 3)
             except OSError:
-                self._hear(told, arrives)
+                self._handle_answers(listener, arrives)
                 if self._refused:  # some brokers hang up then (mosquitto 2.0.11)
                     raise _RefusedError(errno.EACCES, self._refused) from None
                 raise
-            self._hear(told, arrives)
+            self._handle_answers(listener, arrives)
             if not self._refused:
                 continue
             # What is on its way to other topics may still arrive.
             refused_at = refused_at or time.monotonic()
-            if not self._flying or time.monotonic() > refused_at + _LINGER_S:
+            if not self._unacknowledged or time.monotonic() > refused_at + _LINGER_S:
                 raise _RefusedError(errno.EACCES, self._refused)
 
     def _listen(self, seconds: float) -> None:
         opened: Any = self.client.socket()
         if opened and not opened.pending():
             writing = [opened] if self.client.want_write() else []
-            if self._ears in select.select([opened, self._ears], writing, [], seconds)[0]:
-                self._ears.recv(4096)
+            if self._wake_reader in select.select([opened, self._wake_reader], writing, [], seconds)[0]:
+                self._wake_reader.recv(4096)
         self.look(0.0)
 
-    def _hear(self, told: Told, arrives: Callable[[], None]) -> None:
+    def _handle_answers(self, listener: TargetListener, arrives: Callable[[], None]) -> None:
         arrived: list[int] = []
         for number, reason in self.client.answers:
-            own, meter = self._flying.pop(number, (0, ""))
-            if reason == _NOBODY and not self._is_unheard:
-                self._is_unheard = True
+            own, meter = self._unacknowledged.pop(number, (0, ""))
+            if reason == _NOBODY and not self._reported_no_subscriber:
+                self._reported_no_subscriber = True
                 self._log.warning(
                     f"nobody has subscribed to {self._topic(meter)!r}: the broker accepts telegrams there and "
                     "discards them"
@@ -270,20 +271,20 @@ class _Line(Broker):
             elif not self._refused:
                 why = _REASONS.get(reason, f"reason {reason:#04x}")
                 self._refused = f"the broker refuses the topic {self._topic(meter)!r}: {why}"
-        if self.client.answers or not self._flying:
+        if self.client.answers or not self._unacknowledged:
             self._answered_at = time.monotonic()
         elif time.monotonic() > self._answered_at + _SILENCE_S:
             raise OSError(errno.ETIMEDOUT, f"the broker has acknowledged nothing for {_SILENCE_S:g} s")
         self.client.answers.clear()
         if arrived:
             self.has_delivered = True
-            told.acknowledged(arrived)
+            listener.acknowledged(arrived)
             arrives()
 
-    def _send(self, told: Told) -> None:
+    def _send(self, listener: TargetListener) -> None:
         """Send what was offered, as much as the broker allows."""
         packets: list[bytes] = []
-        while self._offered and len(self._flying) < self._most:
+        while self._offered and len(self._unacknowledged) < self._most:
             own, letter = self._offered.popleft()
             packet = self._packet(letter)
             if self._largest and len(packet) > self._largest:
@@ -292,9 +293,9 @@ class _Line(Broker):
                     f"a telegram of {len(letter.telegram)} bytes is dropped: the broker accepts {self._largest} "
                     "at most",
                 )
-                told.acknowledged([own])
+                listener.acknowledged([own])
                 continue
-            self._flying[self._number] = own, letter.meter
+            self._unacknowledged[self._number] = own, letter.meter
             packets.append(packet)
         if packets:
             self.client.publish_packets(b"".join(packets))
@@ -302,11 +303,11 @@ class _Line(Broker):
     def _packet(self, letter: Letter) -> bytes:
         """Make a PUBLISH packet (MQTT 5, 3.3), with the next free number."""
         self._number = self._number % 65_535 + 1
-        while self._number in self._flying:
+        while self._number in self._unacknowledged:
             self._number = self._number % 65_535 + 1
         topic = self._topic(letter.meter).encode()
         properties = b""
-        if self.language.is_5():
+        if self.protocol.is_5():
             value = letter.time().encode()
             pair = _USER_PROPERTY + bytes([len(value)]) + value
             properties = bytes([len(pair)]) + pair
@@ -315,22 +316,22 @@ class _Line(Broker):
     def _topic(self, meter: str) -> str:
         return self._place.topic.replace(_METER, level(meter))
 
-    def _say(self, status: str) -> None:
-        properties = b"\0" if self.language.is_5() else b""
+    def _publish_status(self, status: str) -> None:
+        properties = b"\0" if self.protocol.is_5() else b""
         self.client.publish_packets(_packet(_STATUS, self._status.encode(), properties + status.encode()))
 
     def end(self) -> None:
         """Publish that we are offline, disconnect, and forget what was on its way."""
         with suppress(OSError, ValueError):
             if self.is_ready and self.client.is_connected():
-                self._say("offline")
+                self._publish_status("offline")
                 # The socket's buffer may be full. If the broker does not read in time, our last will says it.
-                end = time.monotonic() + _LAST_WORD_S / 2
+                end = time.monotonic() + _CLOSE_TIMEOUT_S / 2
                 while self.client.want_write() and time.monotonic() < end:
-                    self._listen(_LAST_WORD_S / 4)
+                    self._listen(_CLOSE_TIMEOUT_S / 4)
             self.close()
-        self._ears.close()
-        self._mouth.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
 
 
 def _packet(kind: int, topic: bytes, rest: bytes) -> bytes:

@@ -65,7 +65,7 @@ class P0Meter:
         if manner.fault not in ("", *FAULTS):
             raise ValueError(f"fault={manner.fault!r} must be one of: {', '.join(FAULTS)}")
         self._house, self._manner = house, manner
-        self._heard = b""
+        self._received = b""
         self._is_signed_on = False
         self.readouts = 0
         self._wrong = 0
@@ -74,14 +74,14 @@ class P0Meter:
         """Take bytes that were sent at a speed in baud, and return the answer; `now` is UTC in s since 1970."""
         if baud != START_BAUD:  # after the readout it listens at 300 baud again, and receives garbage
             return []
-        self._heard = (self._heard + data)[-_LONGEST:]
-        if match := _REQUEST.search(self._heard):
-            woken = self._heard.count(b"\0", 0, match.start()) >= _WAKING_BYTES
-            self._heard = self._heard[match.end() :]
+        self._received = (self._received + data)[-_LONGEST:]
+        if match := _REQUEST.search(self._received):
+            woken = self._received.count(b"\0", 0, match.start()) >= _WAKING_BYTES
+            self._received = self._received[match.end() :]
             is_meant = match[1].decode("ascii").lstrip("0") in ("", self._manner.address.lstrip("0"))
             return self._signed_on(now) if is_meant and (woken or not self._manner.sleeps) else []
-        if self._is_signed_on and (match := _ACKNOWLEDGEMENT.search(self._heard)):
-            self._heard = b""
+        if self._is_signed_on and (match := _ACKNOWLEDGEMENT.search(self._received)):
+            self._received = b""
             speeds = {character: speed for speed, character in _CHARACTERS["C"].items()}
             return self._readout(speeds[match[1].decode("ascii")], now)
         return []

@@ -25,7 +25,7 @@ _LARGEST_HEAD: Final = 16 * 1024
 _DEADLINE_S: Final = 10.0
 # For a client that is still sending to read our answer, before the connection is closed.
 _LINGER_S: Final = 1.0
-_MOST_DAWDLERS: Final = 32
+_MOST_PENDING: Final = 32
 _QUEUE: Final = 128  # connections that may wait in the kernel
 
 
@@ -67,62 +67,62 @@ class Server:
         self.take = take
         self._fail = fail
         self._lock = threading.Lock()
-        self._dawdlers: dict[socket.socket, None] = {}  # clients that do not wait for an answer, the oldest first
+        self._pending: dict[socket.socket, None] = {}  # clients that do not wait for an answer, the oldest first
         self._is_open = True
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._door = socket.create_server(address, family=family, backlog=_QUEUE)
-        threading.Thread(target=self._let_in, name="http-listen", daemon=True).start()
+        self._listener = socket.create_server(address, family=family, backlog=_QUEUE)
+        threading.Thread(target=self._accept_clients, name="http-listen", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening, and disconnect the clients that do not wait for an answer."""
         with self._lock:
             self._is_open = False
-            while self._dawdlers:
-                self._hang_up_on_the_oldest()
+            while self._pending:
+                self._disconnect_oldest()
         with contextlib.suppress(OSError):
-            self._door.shutdown(socket.SHUT_RDWR)  # wakes up the thread that waits for clients
-        self._door.close()
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes up the thread that waits for clients
+        self._listener.close()
 
-    def was_heard(self, client: socket.socket) -> None:
+    def request_received(self, client: socket.socket) -> None:
         """Note that a client has sent all, so that it is not disconnected before it has its answer."""
         with self._lock:
-            self._dawdlers.pop(client, None)
+            self._pending.pop(client, None)
 
-    def _dawdles(self, client: socket.socket) -> None:
+    def _note_pending(self, client: socket.socket) -> None:
         with self._lock:
-            if len(self._dawdlers) >= _MOST_DAWDLERS:
-                self._hang_up_on_the_oldest()
-            self._dawdlers[client] = None
+            if len(self._pending) >= _MOST_PENDING:
+                self._disconnect_oldest()
+            self._pending[client] = None
 
-    def _let_in(self) -> None:
+    def _accept_clients(self) -> None:
         try:
             while True:
-                client, address = self._door.accept()
-                self._dawdles(client)
-                self._start(client, address)
+                client, address = self._listener.accept()
+                self._note_pending(client)
+                self._start_thread(client, address)
         except (OSError, RuntimeError) as error:  # no more file descriptors or threads are available
             if self._is_open:
                 self._fail(OSError(f"cannot accept connections: {error}"))
 
-    def _start(self, client: socket.socket, address: object) -> None:
+    def _start_thread(self, client: socket.socket, address: object) -> None:
         try:
-            threading.Thread(target=self._hear, args=(client, address), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client, address), daemon=True).start()
         except RuntimeError:
             client.close()
             raise
 
-    def _hang_up_on_the_oldest(self) -> None:
-        client = next(iter(self._dawdlers))
-        del self._dawdlers[client]
+    def _disconnect_oldest(self) -> None:
+        client = next(iter(self._pending))
+        del self._pending[client]
         with contextlib.suppress(OSError):  # it has disconnected itself
             client.shutdown(socket.SHUT_RDWR)
 
-    def _hear(self, client: socket.socket, address: object) -> None:
+    def _serve(self, client: socket.socket, address: object) -> None:
         try:
             with client, contextlib.suppress(OSError):  # it has disconnected, or was too slow
                 _Handler(client, address, cast("BaseServer", self))
                 client.shutdown(socket.SHUT_WR)
-                self._dawdles(client)
+                self._note_pending(client)
                 # If unread data is left, closing resets the connection, and our answer may be lost.
                 rest = Incoming(client, LARGEST, time.monotonic() + _LINGER_S)
                 while rest.read(64 * 1024):
@@ -130,7 +130,7 @@ class Server:
         except Exception as error:  # noqa: BLE001
             self._fail(error)
         finally:
-            self.was_heard(client)
+            self.request_received(client)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = cast("Server", self.server)
         try:
             body = self._body()
-            server.was_heard(self.connection)
+            server.request_received(self.connection)
             answer = server.take(Request(self.path.partition("?")[0], cast("Mapping[str, str]", self.headers), body))
         except Refused as refused:
             answer = refused.answer

@@ -22,7 +22,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from telegraf_p1.kafka_options import OPTIONS, TOPIC, Brokers, Voice, no_topic, options_of, said
+from telegraf_p1.kafka_options import OPTIONS, TOPIC, BrokerErrors, Brokers, no_topic, options_of, said
 from telegraf_p1.own_id import own_id
 from telegraf_p1.sources.connection import Connection, Source
 from telegraf_p1.sources.envelope import LARGEST, sent_ns, unwrap
@@ -77,7 +77,7 @@ def source(url: Url) -> Source:
     group = group or own_id(f"{url.user}@{url.host}/{topic}")
 
     def connect() -> _Membership:
-        brokers.look()
+        brokers.check_reachable()
         return _Membership(brokers, topic, group, member)
 
     return connect
@@ -88,14 +88,14 @@ class _Membership(Connection):
 
     def __init__(self, brokers: Brokers, topic: str, group: str, member: str) -> None:
         self._topic, self._group, self._member = topic, group, member
-        self._voice = Voice(brokers)
+        self._errors = BrokerErrors(brokers)
         self._done: dict[tuple[str, int], int] = {}  # topic, partition → the offset after the last one that was read
         self._taken = self._bytes = 0  # since `done`
         self._has_part: bool | None = None  # whether we have partitions; None: not known yet
         self._silent_at = time.monotonic() + _SILENCE_S
         try:
             self._consumer = Consumer(
-                {**brokers.settings, **_SETTINGS, "group.id": group, "error_cb": self._voice.hear}
+                {**brokers.settings, **_SETTINGS, "group.id": group, "error_cb": self._errors.on_error}
             )
             self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked)
         except KafkaException as error:
@@ -107,7 +107,7 @@ class _Membership(Connection):
             return [Pause(_LULL_S)]
         lull_at = time.monotonic() + _LULL_S
         while not (messages := self._messages()):
-            if trouble := self._voice.trouble():
+            if trouble := self._errors.trouble():
                 raise trouble
             now = time.monotonic()
             if now > self._silent_at:
@@ -158,8 +158,8 @@ class _Membership(Connection):
             )
         if error.retriable():
             return Trouble(f"Kafka reports: {said(error)}")
-        self._voice.hear(error)
-        raise self._voice.trouble() or OSError(errno.EIO, f"Kafka reports: {said(error)}")
+        self._errors.on_error(error)
+        raise self._errors.trouble() or OSError(errno.EIO, f"Kafka reports: {said(error)}")
 
     def _advice(self) -> str:
         if self._has_part is None:
@@ -178,7 +178,7 @@ class _Membership(Connection):
         )
 
     def _assigned(self, consumer: Consumer, more: list[TopicPartition]) -> None:
-        self._voice.is_answered = True
+        self._errors.is_answered = True
         self._has_part = bool(more or consumer.assignment())
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -27,7 +27,7 @@ from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, Language
+from telegraf_p1.mqtt_broker import KEEP_ALIVE_S, Broker, ProtocolVersion
 from telegraf_p1.mqtt_client import Client, ProtocolError
 from telegraf_p1.mqtt_options import PORTS, WEBSOCKET_PORTS
 from telegraf_p1.own_id import own_id
@@ -78,10 +78,10 @@ def source(url: Url) -> Source:
     whom = trust(url, "broker", ca=ca, pin=pin, cert=cert, key=key)
     wanted = f"$share/{share}/{topic}" if share else topic
     client_id = name or own_id(f"{url.user}@{address[0]}:{address[1]}/{wanted}")
-    language = Language()
+    protocol = ProtocolVersion()
 
     def connect() -> _Subscription:
-        broker = _Broker(client_id, language, url.user, session_s, whom, *path)
+        broker = _Broker(client_id, protocol, url.user, session_s, whom, *path)
         try:
             broker.connect(address, wanted)
         except OSError:
@@ -284,7 +284,7 @@ class _Broker(Broker):
     other = "another client with the same ?client=NAME"
 
     def __init__(
-        self, client_id: str, language: Language, user: str, session_s: int, whom: Trust | None, path: str = ""
+        self, client_id: str, protocol: ProtocolVersion, user: str, session_s: int, whom: Trust | None, path: str = ""
     ) -> None:
         self.topic = ""
         self._session_s = session_s
@@ -292,12 +292,12 @@ class _Broker(Broker):
             whom,
             quote(path),
             client_id=client_id,
-            clean_session=None if language.is_5() else not session_s,
-            protocol=language.version,
+            clean_session=None if protocol.is_5() else not session_s,
+            protocol=protocol.version,
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        super().__init__(client, language, user, may_be_tls=not whom and not path)  # a WebSocket's handshake tells it
+        super().__init__(client, protocol, user, may_be_tls=not whom and not path)  # a WebSocket's handshake tells it
         client.on_subscribe = self._on_subscribe
 
     @property
@@ -309,7 +309,7 @@ class _Broker(Broker):
         """Connect and subscribe, or raise OSError with the reason."""
         self.topic = topic
         session: dict[str, Any] = {}
-        if self.language.is_5():
+        if self.protocol.is_5():
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = self._session_s
             properties.ReceiveMaximum = _IN_FLIGHT
@@ -329,7 +329,7 @@ class _Broker(Broker):
 
     def greeted(self, _properties: Properties | None) -> None:
         """Subscribe."""
-        if self.language.is_5():
+        if self.protocol.is_5():
             # Retained messages are wanted with a new subscription only, not with each connection.
             self.client.subscribe(self.topic, options=SubscribeOptions(qos=1, retainHandling=1))
         else:

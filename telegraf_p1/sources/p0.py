@@ -23,9 +23,9 @@ from telegraf_p1.sources.p0_protocol import (
     SPEEDS,
     START_BAUD,
     Exchange,
-    Heard,
     Listen,
     NoReadout,
+    Reply,
     Rest,
     Send,
     Settings,
@@ -195,7 +195,7 @@ def _carried_out(exchange: Exchange, head: _Head) -> bytes:
             case Listen(seconds):
                 data = head.received(seconds)
         try:
-            step = exchange.send(Heard(time.monotonic(), data))
+            step = exchange.send(Reply(time.monotonic(), data))
         except StopIteration as end:
             return bytes(end.value)
 

@@ -6,7 +6,7 @@ r"""The protocol for reading a meter through its optical port (P0, IEC 62056-21)
     ACK 0 4 0               →                      mode C only; then both change their speed
                             ←    STX 1.8.0(…) … ! ETX BCC
 
-`readout` is a generator. It yields what has to be done (`Send`, `Speed`, `Rest`, `Listen`) and is sent a `Heard` for
+`readout` is a generator. It yields what has to be done (`Send`, `Speed`, `Rest`, `Listen`) and is sent a `Reply` for
 each. It returns the identification and the readout as they were received.
 
 The text of the standard was not at hand: the layout is from IEC 62056-61, annex A, and lvzon's notes on IEC 62056-21
@@ -79,7 +79,7 @@ class Listen(NamedTuple):
     seconds: float
 
 
-class Heard(NamedTuple):
+class Reply(NamedTuple):
     """The time when something was done (s, of any clock), and the bytes received: empty if none came in time."""
 
     now: float
@@ -102,7 +102,7 @@ class _Failed(Exception):
         self.is_garbled, self.data = is_garbled, data
 
 
-Exchange = Generator[Send | Speed | Rest | Listen, Heard, bytes]
+Exchange = Generator[Send | Speed | Rest | Listen, Reply, bytes]
 
 
 def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
@@ -114,7 +114,7 @@ def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
     stays = has_fixed_speed
     for number in range(settings.attempts):
         if number:
-            yield from _quiet(settings)
+            yield from _wait_for_silence(settings)
         try:
             return (yield from _attempt(settings, stays=stays, has_fixed_speed=has_fixed_speed))
         except _Failed as error:
@@ -125,14 +125,14 @@ def readout(settings: Settings, *, has_fixed_speed: bool = False) -> Exchange:
     return failed.data
 
 
-def _quiet(settings: Settings) -> Generator[Speed | Listen, Heard, None]:
+def _wait_for_silence(settings: Settings) -> Generator[Speed | Listen, Reply, None]:
     """Wait until the meter is silent: it sends all of what was not understood, and then is at 300 baud again."""
     begun = now = (yield Speed(START_BAUD)).now
     while now - begun < settings.whole_s:
-        heard = yield Listen(settings.gap_s)
-        if not heard.data:
+        reply = yield Listen(settings.gap_s)
+        if not reply.data:
             return
-        now = heard.now
+        now = reply.now
 
 
 def _attempt(settings: Settings, *, stays: bool, has_fixed_speed: bool) -> Exchange:
@@ -175,18 +175,18 @@ def chosen(settings: Settings, character: str) -> tuple[str, int]:
     return mode, speed
 
 
-def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str, bytes]]:
+def _identified(settings: Settings) -> Generator[Listen, Reply, tuple[bytes, str, bytes]]:
     """Wait for the identification; return it, its baud character, and what was received after it."""
-    heard = yield Listen(settings.answer_s)
-    begun, data = heard.now, b""
-    while heard.data and len(data) < _MOST:
-        data += heard.data.translate(SEVEN_BITS)
+    reply = yield Listen(settings.answer_s)
+    begun, data = reply.now, b""
+    while reply.data and len(data) < _MOST:
+        data += reply.data.translate(SEVEN_BITS)
         if match := _IDENTIFICATION.search(data):
             return match[0], match[1].decode("ascii"), data[match.end() :]
-        left = begun + settings.answer_s + settings.gap_s - heard.now  # noise may never end
+        left = begun + settings.answer_s + settings.gap_s - reply.now  # noise may never end
         if left <= 0:
             break
-        heard = yield Listen(min(left, settings.gap_s))
+        reply = yield Listen(min(left, settings.gap_s))
     told = data.replace(f"/?{settings.address}!\r\n".encode("ascii"), b"").strip(b"\0")
     if not told:
         raise _Failed(
@@ -196,7 +196,7 @@ def _identified(settings: Settings) -> Generator[Listen, Heard, tuple[bytes, str
     raise _Failed(f"the meter sends no identification, but {told[:20]!r}: check that no light falls on the head")
 
 
-def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Heard, bytes]:
+def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Reply, bytes]:
     """Wait for the readout: from its STX to its BCC, or without both up to its `!`."""
     begun: float | None = None
     while len(data) < _MOST:
@@ -204,13 +204,13 @@ def _block(settings: Settings, data: bytes, speed: int) -> Generator[Listen, Hea
         end = data.find(_ETX, start) + 1 if start >= 0 else 0
         if end and len(data) > end:
             return data[start : end + 1]
-        heard = yield Listen(settings.gap_s if data else settings.answer_s)
-        begun = heard.now if begun is None else begun
-        if not heard.data:
+        reply = yield Listen(settings.gap_s if data else settings.answer_s)
+        begun = reply.now if begun is None else begun
+        if not reply.data:
             break
-        if heard.now - begun > settings.whole_s:
+        if reply.now - begun > settings.whole_s:
             raise _Failed(f"the readout took longer than {settings.whole_s:g} s: set ?whole=10m")
-        data += heard.data.translate(SEVEN_BITS)
+        data += reply.data.translate(SEVEN_BITS)
     if _STX in data:
         raise _Failed(f"the readout was cut off after {len(data)} bytes, before its ETX and BCC")
     if match := _SETS.fullmatch(data):  # some meters of mode A have neither

@@ -18,18 +18,18 @@ from tests.helpers.telegrams import START, records
 LETTER = Letter("E0001", b"/telegram\r\n!\r\n", 1_700_000_000_123_456_789)
 
 
-class Told:
-    """What the forwarder is told."""
+class Listener:
+    """What a target reports."""
 
     def __init__(self) -> None:
-        self.is_there = False
+        self.is_available = False
         self.arrived: set[int] = set()
 
-    def there(self) -> None:
-        self.is_there = True
+    def available(self) -> None:
+        self.is_available = True
 
-    def gone(self) -> None:
-        self.is_there = False
+    def unavailable(self) -> None:
+        self.is_available = False
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
         self.arrived.update(numbers)
@@ -40,15 +40,15 @@ class Forwarding:
 
     def __init__(self, url: str) -> None:
         self.said: list[str] = []
-        self.told = Told()
+        self.listener = Listener()
         self.target = target(parse(url), Log(self.said.append), "")
-        self.target.start(self.told, "")
+        self.target.start(self.listener, "")
 
     def send(self, number: int, letter: Letter = LETTER) -> None:
         wait_until(lambda: self.target.send(number, letter), "room")
 
     def arrived(self, *numbers: int) -> None:
-        wait_until(lambda: set(numbers) <= self.told.arrived, f"{numbers} to arrive", 30)
+        wait_until(lambda: set(numbers) <= self.listener.arrived, f"{numbers} to arrive", 30)
 
 
 def test_a_recording_goes_through_kafka_and_becomes_the_same_records(tmp_path: Path, kafka: Kafka) -> None:
@@ -91,7 +91,7 @@ def test_letters_arrive_with_their_meter_and_time_and_wait_for_topic_and_broker(
     assert "connection restored" in forwarding.said[1]
     assert "rejects a telegram, which is dropped: Unable to produce message" in forwarding.said[2]
     kafka.nodes[0].kill()
-    wait_until(lambda: not forwarding.told.is_there, "the broker to be missed")
+    wait_until(lambda: not forwarding.listener.is_available, "the broker to be missed")
     assert not forwarding.target.send(3, LETTER)
     kafka.restart()
     forwarding.send(4)

@@ -135,14 +135,14 @@ def test_a_place_that_another_program_has_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])
-def test_it_ends_at_once_though_a_client_dawdles(tmp_path: Path, how: str) -> None:
+def test_it_ends_at_once_though_a_client_is_slow(tmp_path: Path, how: str) -> None:
     @contextmanager
-    def heard() -> Iterator[subprocess.Popen[bytes]]:
+    def receiving() -> Iterator[subprocess.Popen[bytes]]:
         with listening(tmp_path) as (process, port), socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"POST / HTTP/1.1\r\n")
             yield process
 
-    assert_ends_at_once(heard, how)
+    assert_ends_at_once(receiving, how)
 
 
 def test_to_listen_to_others_without_a_token_is_refused() -> None:

@@ -59,24 +59,24 @@ def publishing(device: Device, *messages: tuple[str, bytes]) -> Callable[[int, i
 
 def test_the_topics_with_telegrams_are_named_and_run_reads_them(broker: Mosquitto, device: Device) -> None:
     wrapped = json.dumps({"telegram": OTHER.decode()}).encode()
-    heard = topics(
+    result = topics(
         url(broker),
         SECONDS,
         publishing(
             device, ("p1/east/raw", TELEGRAM), ("p1/west/raw", wrapped), ("lamp/state", b"on"), ("lux", encrypt(OTHER))
         ),
     )
-    assert [(topic.name, topic.right > 0, topic.encrypted > 0) for topic in heard.topics] == [
+    assert [(topic.name, topic.right > 0, topic.encrypted > 0) for topic in result.topics] == [
         ("lux", False, True),
         ("p1/east/raw", True, False),
         ("p1/west/raw", True, False),
     ]
-    assert all(topic.retained == 0 for topic in heard.topics)
-    assert heard.sources == [f"{url(broker)}/lux", f"{url(broker)}/p1/+/raw"]
-    assert heard.messages > 4
-    assert heard.ended == ""
+    assert all(topic.retained == 0 for topic in result.topics)
+    assert result.sources == [f"{url(broker)}/lux", f"{url(broker)}/p1/+/raw"]
+    assert result.messages > 4
+    assert result.ended == ""
     device.settle()
-    with closing(open_source(heard.sources[1])()) as connection:
+    with closing(open_source(result.sources[1])()) as connection:
         device.topic = "p1/west/raw"
         device.publish(wrapped)
         events = connection.read()
@@ -142,10 +142,10 @@ def test_what_was_heard_is_kept_when_the_broker_goes(broker: Mosquitto, device: 
         if messages:
             broker.stop()
 
-    heard = topics(url(broker), 20, stop)
-    assert [topic.right for topic in heard.topics] == [1]
-    assert "the broker" in heard.ended
-    assert heard.seconds < 20
+    result = topics(url(broker), 20, stop)
+    assert [topic.right for topic in result.topics] == [1]
+    assert "the broker" in result.ended
+    assert result.seconds < 20
 
 
 def test_where_nobody_listens_that_is_said() -> None:
@@ -155,8 +155,8 @@ def test_where_nobody_listens_that_is_said() -> None:
 
 def test_a_broker_that_breaks_the_rules_is_left() -> None:
     with fake_broker(publish(b"a", TELEGRAM, 1)) as (port, acknowledged):
-        heard = topics(f"mqtt://127.0.0.1:{port}", 20)
-    assert "another QoS than 0" in heard.ended
+        result = topics(f"mqtt://127.0.0.1:{port}", 20)
+    assert "another QoS than 0" in result.ended
     assert acknowledged == []
 
     def greet(peer: socket.socket) -> None:
@@ -193,9 +193,9 @@ def test_a_broker_that_never_ends_is_listened_to_no_longer_than_wanted() -> None
             peer.sendall(huge + 1000 * telegram + publish_0(b"empty", b""))
 
     with serving(flood) as port:
-        heard = topics(f"mqtt://127.0.0.1:{port}", 2)
-    assert heard.sources == [f"mqtt://127.0.0.1:{port}/p1/raw"]
-    assert heard.seconds < 10
+        result = topics(f"mqtt://127.0.0.1:{port}", 2)
+    assert result.sources == [f"mqtt://127.0.0.1:{port}/p1/raw"]
+    assert result.seconds < 10
 
 
 def publish_0(topic: bytes, payload: bytes) -> bytes:

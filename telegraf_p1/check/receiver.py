@@ -16,7 +16,7 @@ from telegraf_p1.url import UsageError
 
 _WINDOW: Final = 4096  # last bytes, kept to find out what is wrong
 _MOST_KEPT: Final = 64 * 1024  # bytes that may have to be read again with other options
-_MOST_HEARD: Final = 1000  # telegrams
+_MOST_ACCEPTED: Final = 1000  # telegrams
 
 
 class Way(NamedTuple):
@@ -40,7 +40,7 @@ _CURES: Final = {
 }
 
 
-class Heard(NamedTuple):
+class Accepted(NamedTuple):
     """An accepted telegram, and when it was received (UTC, ns since 1970; None if it was stored on its way)."""
 
     telegram: Telegram
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
     at_ns: int | None
 
 
-class Ears:
+class Receiver:
     """Takes the events of one source, and finds out with which options its telegrams are accepted."""
 
     def __init__(self, source: str, advice: Advice) -> None:
@@ -68,26 +68,26 @@ class Ears:
     def _read_in(self, way: Way) -> None:
         """Start again, with these options."""
         self.way = way
-        self.heard: list[Heard] = []
-        self.said: list[str] = []  # the interpreter's messages
+        self.accepted: list[Accepted] = []
+        self.messages: list[str] = []  # the interpreter's messages
         self._at_ns: int | None = None
         settings = Settings(way.crc, Zone(), host_time=False, keys=self._keys, plain=way.plain, show=self._show)
-        self._interpreter = Interpreter(settings, Log(self._say), self._source, self._advice)
+        self._interpreter = Interpreter(settings, Log(self._note_message), self._source, self._advice)
 
     @property
     def rejected(self) -> Counter[str]:
         """How many telegrams were rejected, by cause."""
         return self._interpreter.rejected_by_cause
 
-    def hear(self, event: Event, now_ns: int) -> None:
+    def receive(self, event: Event, now_ns: int) -> None:
         """Take an event of the source; `now_ns` is UTC in ns since 1970."""
         if isinstance(event, Data):
             self.bytes += len(event.data)
             self.window = (self.window + event.data)[-_WINDOW:]
-        if not self.heard:
+        if not self.accepted:
             self._keep(event, now_ns)
         self._take(event, now_ns)
-        if not self.heard:
+        if not self.accepted:
             self._try_another_way()
 
     def finish(self) -> None:
@@ -104,32 +104,32 @@ class Ears:
     def _take(self, event: Event, now_ns: int) -> None:
         is_late = isinstance(event, Data) and event.is_late
         self._at_ns = None if is_late else now_ns
-        is_first, said = not self.heard, len(self.said)
+        is_first, count = not self.accepted, len(self.messages)
         self._interpreter.records(event, now_ns)
-        if is_first and self.heard:
-            del self.said[:said]  # messages from before the first telegram no longer matter
+        if is_first and self.accepted:
+            del self.messages[:count]  # messages from before the first telegram no longer matter
 
     def _try_another_way(self) -> None:
         """Read all kept events again with options that may help; keep these options if that gives a telegram."""
         for cause, (count, way) in _CURES.items():
             if self.rejected[cause] < count or way in self._tried:
                 continue
-            before = self.way, self.heard, self.said, self._interpreter
+            before = self.way, self.accepted, self.messages, self._interpreter
             self._tried.add(way)
             self._read_in(way)
             for event, now_ns in self._kept:
                 self._take(event, now_ns)
-            if self.heard:
+            if self.accepted:
                 return
-            self.way, self.heard, self.said, self._interpreter = before
+            self.way, self.accepted, self.messages, self._interpreter = before
 
     def _show(self, telegram: Telegram, record: Record) -> None:
-        self.heard = [*self.heard[-_MOST_HEARD:], Heard(telegram, record, self._at_ns)]
+        self.accepted = [*self.accepted[-_MOST_ACCEPTED:], Accepted(telegram, record, self._at_ns)]
 
-    def _say(self, line: str) -> None:
+    def _note_message(self, line: str) -> None:
         text = line.strip().partition("! ")[2].removeprefix(self._source).removeprefix(": ")
-        if text not in self.said:
-            self.said.append(text)
+        if text not in self.messages:
+            self.messages.append(text)
 
 
 def _size(event: Event) -> int:
