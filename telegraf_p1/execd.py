@@ -25,7 +25,7 @@ class Stop(BaseException):
     """Raised to end the program: stdin is at its end, SIGTERM or SIGINT came, or nobody reads stdout."""
 
 
-class Lifeline:
+class StopWatcher:
     """Raises Stop in the main thread at EOF of stdin, SIGTERM and SIGINT, whatever it is doing.
 
     If the main thread does not react, `drain` is called, and the process exits without it.
@@ -35,7 +35,7 @@ class Lifeline:
         """Without a parent (under systemd, or in a terminal) stdin is ignored: it is often /dev/null."""
         self._drain = drain
         self._parent = [0] if has_parent else []
-        self._leaving = False
+        self._is_stopping = False
         self._raised = False
         self._main = threading.get_ident()
         self._signals = -1
@@ -50,14 +50,14 @@ class Lifeline:
         sys.unraisablehook = self._swallowed
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        threading.Thread(target=self._watch, name="stop-watcher", daemon=True).start()
 
-    def leaving(self) -> None:
+    def note_stopping(self) -> None:
         """Note that Stop was caught; from here on it is not raised again."""
-        self._leaving = True
+        self._is_stopping = True
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self._raised and not self._leaving:  # a second one would disturb the cleanup
+        if not self._raised and not self._is_stopping:  # a second one would disturb the cleanup
             self._raised = True
             raise Stop
 
@@ -72,10 +72,10 @@ class Lifeline:
             while self._signals not in select.select([*self._parent, self._signals], [], [])[0] and os.read(0, 4096):
                 os.kill(os.getpid(), signal.SIGUSR1)  # a newline means the same
         give_up = time.monotonic() + _UNRESPONSIVE_S
-        while not self._leaving:
+        while not self._is_stopping:
             signal.pthread_kill(self._main, signal.SIGTERM)
             time.sleep(_AGAIN_S)
-            if time.monotonic() > give_up and not self._leaving:
+            if time.monotonic() > give_up and not self._is_stopping:
                 self._drain()
                 os._exit(0)
 

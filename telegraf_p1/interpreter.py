@@ -231,7 +231,7 @@ class Interpreter:
 
     def _accept_known(self, records: list[Record], stream: _Stream) -> None:
         self._accept(stream, len(records), has_crc=True)
-        stream.memory.clock.show((records[-1].time_ns or 0) // _NS)
+        stream.memory.clock.set_time((records[-1].time_ns or 0) // _NS)
 
     def _pause(self) -> list[Record]:
         """Handle a pause: it ends a telegram without an end mark, and the wait for more of unknown data."""

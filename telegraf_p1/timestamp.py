@@ -118,7 +118,7 @@ class Clock:
         off.
         """
         if text[-1:].isalpha():  # the letter settles it
-            self.show(time := epoch(text, self.zone))
+            self.set_time(time := epoch(text, self.zone))
             return time
         first, second = (epoch(text, self.zone, second_pass=is_second) for is_second in (False, True))
         if first is None or second is None:
@@ -127,7 +127,7 @@ class Clock:
         self.last = second if self._in_second_pass else first
         return self.last
 
-    def show(self, time: int | None) -> None:
+    def set_time(self, time: int | None) -> None:
         """Store a time that was read with a letter; None for one that is not valid."""
         self.last, self._in_second_pass = time, False
 

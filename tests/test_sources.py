@@ -19,7 +19,7 @@ from telegraf_p1.interpreter import Interpreter, Settings
 from telegraf_p1.log import Log
 from telegraf_p1.simulator.meter import Meter
 from telegraf_p1.sources import events, open_source
-from telegraf_p1.sources.connection import Connection, Patience
+from telegraf_p1.sources.connection import Connection, SilenceTimer
 from telegraf_p1.sources.events import Data, Event, Pause, Silence, Trouble
 from telegraf_p1.timestamp import Zone, epoch
 from telegraf_p1.url import UsageError
@@ -192,21 +192,21 @@ def test_a_past_that_cannot_be_is_refused(query: str, said: str) -> None:
 
 def waits(limit: float | None) -> list[float | None]:
     """Give how long a source waits each time, until it is told to wait for ever or gives up."""
-    patience, found = Patience(limit), []
+    timer, found = SilenceTimer(limit), []
     while True:
-        found.append(patience.wait())
+        found.append(timer.wait())
         if found[-1] is None:
             return found
         try:
-            patience.event()
+            timer.event()
         except OSError:
             return found
 
 
 def test_a_source_speaks_twice_and_then_sleeps() -> None:
     assert waits(None) == [2, 13, None]
-    patience = Patience()
-    assert [patience.event(), patience.event()] == [Pause(2), Silence(15)]
+    timer = SilenceTimer()
+    assert [timer.event(), timer.event()] == [Pause(2), Silence(15)]
 
 
 def test_a_connection_is_given_up_at_its_limit() -> None:
@@ -217,10 +217,10 @@ def test_a_connection_is_given_up_at_its_limit() -> None:
 
 
 def test_a_byte_begins_it_anew() -> None:
-    patience = Patience()
-    patience.event()
-    patience.renew()
-    assert patience.wait() == 2
+    timer = SilenceTimer()
+    timer.event()
+    timer.renew()
+    assert timer.wait() == 2
 
 
 @pytest.mark.usefixtures("impatient")

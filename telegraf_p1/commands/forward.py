@@ -89,11 +89,11 @@ def main(chosen: argparse.Namespace) -> int:
         spool.close()
     forwarder = Forwarder(target, spool, log)
     post = _Post(forwarder)
-    lifeline = execd.Lifeline(forwarder.close, has_parent=False)
+    watcher = execd.StopWatcher(forwarder.close, has_parent=False)
     interpreter = Interpreter(post.listening(settings), log, chosen.source, advice(chosen.source))
     connection = Reconnecting(source, log, chosen.source, lambda: interpreter.accepted)
     try:
-        lifeline.watch()
+        watcher.watch()
         forwarder.start()
         loop.run(connection, interpreter, [post.output], forwarder.flush)
         if not interpreter.accepted and not interpreter.rejected:
@@ -102,7 +102,7 @@ def main(chosen: argparse.Namespace) -> int:
     except execd.Stop:
         pass
     finally:
-        lifeline.leaving()
+        watcher.note_stopping()
         forwarder.close()
         connection.leave()
     return OK

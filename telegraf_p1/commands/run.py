@@ -86,12 +86,12 @@ def main(chosen: argparse.Namespace) -> int:
     if not pipe.is_open():
         return OK
     stdout = pipe.Pipe(log)
-    lifeline = execd.Lifeline(stdout.drain)
+    watcher = execd.StopWatcher(stdout.drain)
     connection: Connection | None = None
     try:
         source = open_source(chosen.source, **({"every": chosen.every} if chosen.every and asks(chosen.source) else {}))
         publishers = [_publisher(chosen.publish, understood.mapping, log)] if understood and chosen.publish else []
-        lifeline.watch()
+        watcher.watch()
         source = opened_now(source)
         # All that follows takes a while on a small computer. What the meter sends meanwhile waits in the port.
         understood, settings = _loaded(chosen, understood, log)
@@ -116,9 +116,9 @@ def main(chosen: argparse.Namespace) -> int:
             log.error(f"{chosen.source}: {NO_TELEGRAM}")
         execd.wait_for_stop()
     except execd.Stop:
-        lifeline.leaving()
+        watcher.note_stopping()
     except UsageError:
-        lifeline.leaving()
+        watcher.note_stopping()
         raise
     stdout.drain()
     if connection:

@@ -56,7 +56,7 @@ class Connection(ABC):
 Source = Callable[[], Connection]
 
 
-class Patience:
+class SilenceTimer:
     """How long a source waits before it reports that no data came, with `advice`, or gives up at `limit` (s)."""
 
     def __init__(self, limit: float | None = None, advice: str = events.PORT) -> None:

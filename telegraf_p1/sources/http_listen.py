@@ -150,7 +150,7 @@ class _Receiver(Connection):
         self._is_open = True
         self._taken: list[_Post] = []  # returned by `read`, and not answered yet
         self._stands_still = False  # the last ones returned were not written in time
-        self._patience: float | None = _SILENCE_S
+        self._silence_timeout_s: float | None = _SILENCE_S
         self._broken: OSError | None = None
         self._server = Server(address, self._take, self._fail)
 
@@ -163,12 +163,12 @@ class _Receiver(Connection):
             return [Pause(_GRACE_S)]  # perhaps they are written now
         self._end(self._taken, _KEPT)
         try:
-            found = [self._waiting.get(timeout=self._patience), *self._what_waits()]
+            found = [self._waiting.get(timeout=self._silence_timeout_s), *self._what_waits()]
         except queue.Empty:
-            self._patience = None  # reported once
+            self._silence_timeout_s = None  # reported once
             return [Silence(_SILENCE_S, f"check that the device posts to {self._own_url()}")]
         if posts := [one for one in found if isinstance(one, _Post)]:
-            self._patience = _SILENCE_S
+            self._silence_timeout_s = _SILENCE_S
             self._taken += posts
         return [one.event if isinstance(one, _Post) else one for one in found]
 

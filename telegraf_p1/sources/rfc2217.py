@@ -15,7 +15,7 @@ from typing import Any, Final
 import serial
 from serial import rfc2217
 
-from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.connection import Connection, SilenceTimer, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.sources.serial_settings import Line, request_line
 from telegraf_p1.url import Url, duration, host_and_port, options
@@ -41,18 +41,18 @@ class _FarPort(Connection):
             self._port = Port(pyserial_url, **line.settings)  # type: ignore[arg-type]
         self._line = line
         self._timeout, self._request = timeout, request
-        self._patience = Patience(timeout)
+        self._silence_timer = SilenceTimer(timeout)
         self._is_wanted = True
 
     def read(self) -> list[Event]:
         while True:
-            data = self._port.received(self._patience.wait() if self._is_wanted else None)
+            data = self._port.received(self._silence_timer.wait() if self._is_wanted else None)
             if data is None:
-                return [self._patience.event()]
+                return [self._silence_timer.event()]
             if data:
-                self._patience.renew()
+                self._silence_timer.renew()
                 return [Data(self._line.characters(data))]
-            self._patience = Patience(self._timeout)  # woken up by `want`
+            self._silence_timer = SilenceTimer(self._timeout)  # woken up by `want`
 
     def want(self, is_wanted: bool) -> None:  # noqa: FBT001
         if not self._request or is_wanted == self._is_wanted:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 import serial
 
-from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.connection import Connection, SilenceTimer, Source
 from telegraf_p1.sources.events import Data, Event, Notice, Silence, Trouble
 from telegraf_p1.sources.rhythm import Rhythm
 from telegraf_p1.sources.serial_settings import SPEEDS, Line, request_line
@@ -102,7 +102,7 @@ class Port(Connection):
         self._line = plan.line()
         self._port = opened(plan.path, self._line)
         self._fd = self._port.fileno()
-        self._patience = Patience(plan.timeout_s)
+        self._silence_timer = SilenceTimer(plan.timeout_s)
         self._rhythm = Rhythm()
         self._is_wanted = True
         self._trouble: list[Event] = []
@@ -120,19 +120,19 @@ class Port(Connection):
 
     def _next(self) -> list[Event]:
         """Wait once and return the events, of which there may be none."""
-        patience_s = self._patience.wait() if self._is_wanted else None
+        timeout_s = self._silence_timer.wait() if self._is_wanted else None
         rest = min(self._rhythm.rest(time.monotonic()), _FILL * self._line.byte_s)
         if rest:
             time.sleep(rest)
-            patience_s = max(0.0, patience_s - rest) if patience_s else patience_s
+            timeout_s = max(0.0, timeout_s - rest) if timeout_s else timeout_s
         begun = time.monotonic()
         waited_for: list[int | IO[bytes]] = [self._fd, *self._wake_up[:1]]
-        ready = select.select(waited_for, [], [], patience_s)[0]
+        ready = select.select(waited_for, [], [], timeout_s)[0]
         if not ready:
-            return self.quiet(self._patience.event())
+            return self.quiet(self._silence_timer.event())
         if self._wake_up and self._wake_up[0] in ready:
             self._wake_up[0].read(64)
-            self._patience = Patience(self._plan.timeout_s)
+            self._silence_timer = SilenceTimer(self._plan.timeout_s)
             return []
         return self.take(rest, begun)
 
@@ -146,7 +146,7 @@ class Port(Connection):
         if not data:
             check_device(self._fd)
             return [Trouble(_TWO_READERS)]
-        self._patience.renew()
+        self._silence_timer.renew()
         self._rhythm.heard(len(data), now, rested, now - begun)
         data = self._line.characters(data)
         search = self._plan.search

@@ -9,7 +9,7 @@ import socket
 import time
 
 from telegraf_p1.connect import reached
-from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.connection import Connection, SilenceTimer, Source
 from telegraf_p1.sources.events import Data, Event
 from telegraf_p1.url import Url, duration, host_and_port, options
 
@@ -23,14 +23,14 @@ def source(url: Url) -> Source:
     """Return a source that reads a TCP connection; it raises OSError when it is closed or silent."""
     address = host_and_port(url)
     (timeout,) = options(url, timeout=30)
-    patience_s = duration(url, "timeout", timeout, 1)
-    return lambda: _Bridge(reached(address, time.monotonic() + _CONNECT_S), patience_s)
+    timeout_s = duration(url, "timeout", timeout, 1)
+    return lambda: _Bridge(reached(address, time.monotonic() + _CONNECT_S), timeout_s)
 
 
 class _Bridge(Connection):
     def __init__(self, opened: socket.socket, timeout: float) -> None:
         self._socket = opened
-        self._patience = Patience(timeout)
+        self._silence_timer = SilenceTimer(timeout)
         self._first = b""  # the first bytes: a bridge may send why it closes the connection
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE.items():
@@ -38,15 +38,15 @@ class _Bridge(Connection):
                 self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def read(self) -> list[Event]:
-        self._socket.settimeout(self._patience.wait())
+        self._socket.settimeout(self._silence_timer.wait())
         try:
             data = self._socket.recv(4096)
         except TimeoutError:
-            return [self._patience.event()]
+            return [self._silence_timer.event()]
         if not data:
             raise OSError(errno.ECONNRESET, f"the other side closed the connection{_last_words(self._first)}")
         self._first += data[: _LAST_WORDS - len(self._first)]
-        self._patience.renew()
+        self._silence_timer.renew()
         return [Data(data)]
 
     def close(self) -> None:

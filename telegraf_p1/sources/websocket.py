@@ -22,7 +22,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from telegraf_p1 import __version__
-from telegraf_p1.sources.connection import Connection, Patience, Source
+from telegraf_p1.sources.connection import Connection, SilenceTimer, Source
 from telegraf_p1.sources.envelope import LARGEST, unwrap
 from telegraf_p1.sources.events import DEVICE, Data, Dropped, Event
 from telegraf_p1.tls import connected, trust, wants_tls
@@ -42,7 +42,7 @@ def source(url: Url) -> Source:
     timeout, member, ca, pin = options(url, timeout=30, member="", ca="", pin="")
     if not url.host:
         raise UsageError(f"source {url.text!r}: write the address, for example ws://192.168.1.20/ws")
-    patience_s = duration(url, "timeout", timeout, 1)
+    timeout_s = duration(url, "timeout", timeout, 1)
     address = host_and_port(url._replace(port=url.port or _PORTS[url.scheme]))
     whom = trust(url, "device", ca=ca, pin=pin)
     uri = WebSocketURI(whom is not None, *address, quote(url.path or "/"), "")
@@ -58,7 +58,7 @@ def source(url: Url) -> Source:
         except OSError:
             peer.close()
             raise
-        return _Stream(peer, member, patience_s)
+        return _Stream(peer, member, timeout_s)
 
     return connect
 
@@ -66,15 +66,15 @@ def source(url: Url) -> Source:
 class _Stream(Connection):
     def __init__(self, peer: "_Peer", member: str, timeout: float) -> None:
         self._peer, self._member = peer, member
-        self._patience = Patience(timeout, DEVICE)
+        self._silence_timer = SilenceTimer(timeout, DEVICE)
 
     def read(self) -> list[Event]:
-        messages = self._peer.messages_until(time.monotonic() + (self._patience.wait() or 0.0))
+        messages = self._peer.messages_until(time.monotonic() + (self._silence_timer.wait() or 0.0))
         if not messages:
-            event = self._patience.event()
+            event = self._silence_timer.event()
             self._peer.ping()  # so that a lost connection is noticed, and routers in between keep it open
             return [event]
-        self._patience.renew()
+        self._silence_timer.renew()
         return [_data(message, self._member) for message in messages]
 
     def close(self) -> None:
