@@ -16,7 +16,7 @@ from telegraf_p1.timestamp import DEFAULT_ZONE
 from telegraf_p1.url import UsageError
 
 _TELEGRAF_CONF: Final = Path("/etc/telegraf/telegraf.conf")
-_OUTPUT: Final = re.compile(r"^\s*\[\[\s*outputs\.", re.MULTILINE)
+_OUTPUT: Final = re.compile(r"^[ \t]*+\[\[outputs\.", re.MULTILINE)
 _OURS: Final = "# Written by `telegraf-p1 check`"
 _MODE: Final = 0o644
 _START_S: Final = 60  # for Telegraf's own start and stop, at most

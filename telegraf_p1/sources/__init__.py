@@ -50,6 +50,7 @@ _KINDS: Final = {
     "file": _Kind("file", "file:NAME", LINE),
     "sim": _Kind("sim", "sim:", LINE),
 }
+_HOST_AND_PORT: Final = re.compile(r"[\w.-]+:\d+")
 EXAMPLES: Final = tuple(dict.fromkeys(kind.example for kind in _KINDS.values()))
 
 
@@ -61,7 +62,7 @@ def open_source(text: str, **more: str) -> Source:
     url = parse(text)
     url.query.update(more)
     if url.scheme not in _KINDS:
-        if re.fullmatch(r"[\w.-]+:\d+", text):
+        if _HOST_AND_PORT.fullmatch(text):
             raise UsageError(f"source {text!r}: did you mean tcp://{text}?")
         known = ", ".join(sorted(_KINDS))
         raise UsageError(
