@@ -1,13 +1,16 @@
 """Every block of docs/databases.md (of years: test_years.py), as it stands, against the real program behind it."""
 
 import json
+import subprocess
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.databases import Influx, get, influxdb2, prometheus, victoria_metrics
+from tests.helpers import pages
+from tests.helpers.databases import Influx, get, influxdb2, prometheus, send, victoria_metrics
 from tests.helpers.mosquitto import Mosquitto
 from tests.helpers.outputs_page import BLOCKS, METER, configured, run, until_stored
 
@@ -20,6 +23,16 @@ def test_each_block_has_a_test() -> None:
 def test_into_influxdb(tmp_path: Path, influx: Influx) -> None:
     path = configured(tmp_path, "influxdb", ("http://127.0.0.1:8086", influx.url))
     until_stored(path, influx.count)
+
+
+def test_a_record_is_deleted_by_its_time_as_the_page_on_dashboards_says(influx: Influx) -> None:
+    send(f"{influx.url}/query?q=CREATE+DATABASE+p1", b"")
+    begin = int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp())
+    for second, gas in ((begin - 1, 777), (begin, 0), (begin + 10, 777)):
+        send(f"{influx.url}/write?db=p1&precision=s", f"p1 gas_m3={gas} {second}".encode())
+    command = pages.replaced(pages.block("dashboards.md", "sh", name="delete"), ("http://127.0.0.1:8086", influx.url))
+    subprocess.run(["sh", "-c", command], check=True, capture_output=True, timeout=60)
+    assert [row["gas_m3"] for row in influx.query("SELECT gas_m3 FROM p1")] == [777, 777]
 
 
 def test_into_influxdb2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
