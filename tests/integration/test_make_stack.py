@@ -38,7 +38,7 @@ def test_it_brings_the_chain_up_and_takes_it_down(tmp_path: Path) -> None:
         wait_until(
             lambda: "With Grafana on this computer" in said.read_text() or process.poll() is not None,
             "the chain",
-            60,
+            180,  # a month of readings goes through it first
         )
         text = said.read_text()
         url = f"http://127.0.0.1:{chosen['P1_STACK_INFLUXDB']}"
