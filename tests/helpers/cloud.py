@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.helpers import pages
 from tests.helpers.programs import PLUGIN, answers, component, free_port, program, wait_until
 from tests.helpers.telegrams import ROOT
 
@@ -33,11 +34,7 @@ class Household(NamedTuple):
 
 def replaced(name: str, replacements: dict[str, str]) -> str:
     """Return a file of deploy/cloud with replacements; each of them has to match."""
-    text = (CLOUD / name).read_text()
-    for old, new in replacements.items():
-        assert old in text, (name, old)
-        text = text.replace(old, new)
-    return text
+    return pages.replaced((CLOUD / name).read_text(), *replacements.items())
 
 
 def _words(path: Path) -> dict[str, str]:

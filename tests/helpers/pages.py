@@ -72,7 +72,7 @@ def spans(path: Path) -> list[str]:
 
 
 def sentences(path: Path) -> list[str]:
-    """Give the sentences of a page, without its blocks, headings and tables; what stands before a colon is one."""
+    """Return the sentences of a page, without its blocks, headings and tables; a colon ends one too."""
     prose = _NO_PROSE.sub("", _BLOCK.sub("", path.read_text()))
     return [" ".join(sentence.split()) for sentence in _END.split(prose) if sentence.strip()]
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from telegraf_p1.record import Record
 from telegraf_p1.simulator.countries import FORMS
 from telegraf_p1.simulator.meter import Meter
+from tests.helpers import pages
 from tests.helpers.databases import Influx
 from tests.helpers.programs import PLUGIN, component, program, wait_until
 from tests.helpers.telegrams import ROOT, START, records
@@ -57,19 +58,15 @@ class MeterAtWork:
 
 def config(tmp_path: Path, influx_url: str, *command: str) -> Path:
     """Make a configuration for the test from telegraf.conf.example: other paths and ports, the same settings."""
-    text = EXAMPLE.read_text()
-    replaced = {
+    places = {
         '"/opt/telegraf_p1/bin/telegraf-p1", "run", "/dev/ttyUSB0"': ", ".join(map(json.dumps, [*PLUGIN, *command])),
         "http://127.0.0.1:8086": influx_url,
         "/var/lib/telegraf/buffer": str(tmp_path / "buffer"),
         'interval = "10s"': 'interval = "1s"',
         'restart_delay = "10s"': 'restart_delay = "1s"',
     }
-    for old, new in replaced.items():
-        assert old in text
-        text = text.replace(old, new)
     path = tmp_path / "telegraf.conf"
-    path.write_text(text)
+    path.write_text(pages.replaced(EXAMPLE.read_text(), *places.items()))
     return path
 
 

@@ -50,7 +50,9 @@ class Transports:
             "/var/log/p1": str(self.tailed),
             "saved-or-end": "beginning",
         }
-        text = replaced("".join(texts(PAGE, "toml")), *places.items())
+        text = "".join(texts(PAGE, "toml"))
+        assert {old: text.count(old) for old in places} == dict.fromkeys(places, 1)
+        text = replaced(text, *places.items())
         self._config.write_text(f'{AGENT}{text}[[outputs.file]]\n  files = ["{self._out}"]\n')
 
     def start(self) -> None:
